@@ -1,0 +1,20 @@
+"""Models of every YAML file, the registry of methods and tables, resolved recipes."""
+
+from debatch.config.recipe import Method, Recipe
+from debatch.config.registry import Registry, Run, build_registry
+from debatch.config.screen import Screen
+from debatch.config.simulation import SimulationConfig
+from debatch.config.tables import Choice, Table, Tables
+
+__all__ = [
+    "Choice",
+    "Method",
+    "Recipe",
+    "Registry",
+    "Run",
+    "Screen",
+    "SimulationConfig",
+    "Table",
+    "Tables",
+    "build_registry",
+]

@@ -1,0 +1,150 @@
+"""Read YAML into models; say what is wrong with the key's full path, what was expected and the nearest known key."""
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from debatch.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+_EXPONENT_WITHOUT_POINT = re.compile(r"[-+]?(\d+)(\.\d*)?[eE]([-+]?)(\d+)")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a repeated key is an error: the last one would win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = {key for key in keys if keys.count(key) > 1}
+        if repeated:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {sorted(map(str, repeated))[0]!r} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        ConfigError: no such file, or not YAML.
+    """
+    try:
+        return yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 (a safe loader's subclass)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not a text file in UTF-8") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+
+
+def validate(model: type[Model], data: Any, where: str) -> Model:
+    """Make the model of what a file holds.
+
+    Raises:
+        ConfigError: a line for each wrong key or value.
+    """
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: expected keys and values, found {type(data).__name__}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(model, detail) for detail in error.errors()]
+        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
+
+
+def read_model(model: type[Model], path: Path) -> Model:
+    """A YAML file as a model.
+
+    Raises:
+        ConfigError: as `read_yaml` and `validate`.
+    """
+    return validate(model, read_yaml(path), str(path))
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """A hint like `; did you mean 'epochs'?`, or the list of what there is where nothing is near."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; there is: {', '.join(sorted(known))}"
+
+
+def expand(path: str) -> str:
+    """Expand `~`, `$VAR` and `${VAR:-default}`.
+
+    Raises:
+        ConfigError: a variable is not set and has no default.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[3]
+        if os.environ.get(name):
+            return os.environ[name]
+        if match[2] is None:
+            raise ConfigError(f"{path}: the environment variable {name} is not set")
+        return match[2]
+
+    return os.path.expanduser(_VARIABLE.sub(value, path))
+
+
+def _explain(model: type[BaseModel], detail: Any) -> str:
+    location = [str(part) for part in detail["loc"] if not _is_union_branch(str(part))]
+    key = ".".join(location)
+    kind, given = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        return f"unknown key `{key}`{nearest(location[-1], _known_keys(model, location[:-1]))}"
+    if kind == "missing":
+        return f"the key `{key}` is missing"
+    if kind == "value_error":
+        prefix = f"`{key}`: " if key else ""
+        return prefix + detail["msg"].removeprefix("Value error, ")
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    message = message.removeprefix("input should be ")
+    hint = ""
+    if isinstance(given, str) and kind in {"float_type", "int_type", "float_parsing"}:
+        number = _EXPONENT_WITHOUT_POINT.fullmatch(given)
+        if number:
+            hint = f" (YAML reads {given} as text: write {_with_point(number)})"
+    if kind == "literal_error" and isinstance(given, str):
+        hint = nearest(given, [str(choice) for choice in _choices(detail)])
+        return f"`{key}`: {given!r} is not one of {detail['ctx']['expected']}{hint if 'mean' in hint else ''}"
+    return f"`{key}`: expected {message}, found {given!r}{hint}"
+
+
+def _with_point(number: re.Match[str]) -> str:
+    digits = number[2][1:] if number[2] else ""
+    return f"{number[1]}.{digits or '0'}e{number[3] or '+'}{number[4]}"
+
+
+def _is_union_branch(part: str) -> bool:
+    return bool(re.match(r"(list|dict|constrained|function)[\[-]|(str|int|float|bool|none)$", part))
+
+
+def _choices(detail: Any) -> list[str]:
+    return re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+
+
+def _known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The keys of the section that a path leads to, through dicts and optional sections alike."""
+    current: Any = model
+    for part in path:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = field.annotation if field else None
+        else:
+            arguments = get_args(current)
+            current = arguments[-1] if arguments else None
+        candidates = [current, *get_args(current)]
+        sections = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        is_dict = getattr(current, "__origin__", None) is dict
+        if sections and not is_dict:
+            current = sections[0]
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []

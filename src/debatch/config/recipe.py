@@ -1,0 +1,112 @@
+"""A recipe: all hyper-parameters of a run. Its defaults are the RxRx1 paper's training."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from debatch.config.base import Section
+from debatch.errors import ConfigError
+
+Normalization = Literal["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]
+TestStatistics = Literal["train", "batch"]
+
+# Families of timm that have no batch normalization, by the start of their names. It only serves to say so before
+# anything runs: the training job looks at the network itself.
+WITHOUT_BATCH_NORM = (
+    "beit", "cait", "convnext", "crossvit", "deit", "dinov2", "eva", "flexivit", "mixer", "mlp_mixer", "pit_",
+    "poolformer", "samvit", "swin", "twins", "vit_", "xcit",
+)  # fmt: skip
+
+
+class Recipe(Section):
+    """Every choice that decides what a run learns. Screens and methods state only what they change."""
+
+    backbone: str = Field("densenet161", description="`small_resnet`, or the name of any timm model.")
+    weights: str | None = Field(
+        None, description="Local file with pretrained backbone weights; null: from scratch."
+    )
+    pixels: int = Field(512, ge=16, description="Side of the network's input; larger images are area-averaged.")
+    embedding_width: int = Field(1024, ge=2, description="Length of the embedding, and of the layer before it.")
+    normalization: Normalization = Field("self", description="How pixels are standardised.")
+    batch_norm: Literal["standard", "adaptive"] = Field(
+        "standard",
+        description="What a batch-norm group holds in training: random images, or images of one batch (AdaBN).",
+    )
+    test_statistics: TestStatistics | None = Field(
+        None,
+        description="Whose images give the batch-norm statistics of inference: the training set's or the "
+        "image's own batch's. Null: `batch` under adaptive batch norm, else `train`.",
+    )
+    statistics_images: int = Field(
+        6400, ge=2, description="Training images that the `train` statistics are computed from."
+    )
+    group: int = Field(64, ge=2, description="Images in a batch-norm group: the unit of a forward pass.")
+    groups_per_step: int = Field(8, ge=1, description="Groups whose gradients one optimizer step averages.")
+    epochs: int = Field(100, ge=1, description="Passes over the training images.")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="Optimizer.")
+    learning_rate: float = Field(0.1024, gt=0, description="Peak learning rate at `learning_rate_images`.")
+    learning_rate_images: int = Field(
+        512, ge=1, description="Images a step that `learning_rate` is stated for; it scales linearly."
+    )
+    warmup_epochs: float = Field(5.0, ge=0, description="Epochs of linear warm-up, before the cosine to zero.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
+    weight_decay: float = Field(
+        0.0001, ge=0, description="Weight decay of weight matrices and kernels; never of biases and norms."
+    )
+    mixing: Literal["cutmix", "none"] = Field("cutmix", description="Mixing of images within a group.")
+    augmentation: Literal["dihedral", "none"] = Field(
+        "dihedral", description="Random flips and quarter turns of each image."
+    )
+    batch_loss_weight: float = Field(1.0, ge=0, description="Weight of the batch head's loss.")
+    precision: Literal["bfloat16", "float32"] = Field(
+        "bfloat16", description="Arithmetic of training; batch-norm statistics and losses are float32 in both."
+    )
+    shuffle_labels: bool = Field(
+        False, description="A null: the training wells' labels are permuted, so that nothing can be learned."
+    )
+
+    @model_validator(mode="after")
+    def _resolvable(self) -> "Recipe":
+        if self.adapts and self.backbone.startswith(WITHOUT_BATCH_NORM):
+            raise ValueError(
+                f"adaptive batch normalization is asked for, but the backbone {self.backbone!r} has no batch "
+                "normalization; choose a backbone that has (densenet, resnet, efficientnet, …) or leave out "
+                "`batch_norm: adaptive` and `test_statistics: batch`"
+            )
+        return self
+
+    @property
+    def adapts(self) -> bool:
+        """Whether batch-norm statistics follow the image's batch, in training or at test."""
+        return self.batch_norm == "adaptive" or self.test_statistics == "batch"
+
+    @property
+    def inference(self) -> TestStatistics:
+        """The test-time statistics that the recipe comes to."""
+        return self.test_statistics or ("batch" if self.batch_norm == "adaptive" else "train")
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate scaled to the images of this recipe's step."""
+        return self.learning_rate * self.group * self.groups_per_step / self.learning_rate_images
+
+
+class Method(Recipe):
+    """A named recipe: what it changes of the screen's training."""
+
+    title: str | None = Field(None, description="Name in tables and figures; null: the method's own.")
+    description: str = Field("", description="One sentence for the report.")
+
+
+def resolve_recipe(training: Recipe, method: Method, name: str) -> Recipe:
+    """Lay a method's changes over a screen's training.
+
+    Raises:
+        ConfigError: the two together are not a recipe that can be trained.
+    """
+    changes = method.model_dump(exclude_unset=True, exclude={"title", "description"})
+    try:
+        return Recipe.model_validate({**training.model_dump(exclude_unset=True), **changes})
+    except ValueError as error:
+        reason = str(error).split("Value error, ")[-1].split(" [type=")[0]
+        raise ConfigError(f"method {name!r}: {reason}") from None

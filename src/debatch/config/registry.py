@@ -1,0 +1,186 @@
+"""The registry: one screen, the methods, the tables, and which runs each of them is made of."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from debatch.config.read import expand, nearest, read_model, read_yaml, validate
+from debatch.config.recipe import Method, Recipe, resolve_recipe
+from debatch.config.screen import Screen, check_experiment_name
+from debatch.config.tables import Choice, FixedTarget, Table, Tables
+from debatch.errors import ConfigError
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """A method trained on a split with a seed, and the test-time statistics that it is looked at under."""
+
+    method: str
+    split: str
+    seed: int
+    inference: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything the configuration says, resolved."""
+
+    name: str
+    screen: Screen
+    experiments: list[str]
+    recipes: dict[str, Recipe]
+    methods: dict[str, Method]
+    tables: dict[str, Table]
+    figures: dict[str, Table]
+    seeds: int
+    results: str
+
+    def runs(self, target: str) -> list[Run]:
+        """The runs that a table or figure is made of, on the splits that the screen has."""
+        table = {**self.tables, **self.figures}[target]
+        return [
+            Run(method, split, seed, self.recipes[method].inference)
+            for method in table.methods
+            for split in table.splits
+            if split in self.screen.splits.names
+            for seed in range(min(table.seeds, self.seeds))
+        ]
+
+    def title(self, method: str) -> str:
+        """A method's name for people."""
+        return self.methods[method].title or method.replace("_", " ")
+
+    def targets(self, kind: str) -> list[str]:
+        """Those of the screen's own targets that are tables, or figures (the QC figure included)."""
+        known = self.tables if kind == "tables" else {"qc": None, **self.figures}
+        return [target for target in self.screen.targets if target in known]
+
+
+def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
+    """Read, check and resolve the whole configuration.
+
+    Args:
+        choice_data: what the user chose (`config/config.yaml` and `--config`).
+        base: the workflow's folder, where files that are not in the working directory are looked for.
+
+    Raises:
+        ConfigError: anything that could not work, with the file, the key and what to do.
+    """
+    choice = validate(Choice, choice_data, "config")
+    name, screen = _read_screen(choice.screen, base)
+    methods = _read_methods(_find(choice.methods, base))
+    tables = read_model(Tables, _find(choice.tables, base))
+    for target, table in {**tables.tables, **tables.figures}.items():
+        for method in table.methods:
+            if method not in methods:
+                raise ConfigError(
+                    f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}"
+                )
+    known = [*tables.tables, *tables.figures, *get_args(FixedTarget)]
+    for target in screen.targets:
+        if target not in known:
+            raise ConfigError(f"screen {name!r}: `targets`: no target {target!r}{nearest(target, known)}")
+    used = {method for table in {**tables.tables, **tables.figures}.values() for method in table.methods}
+    return Registry(
+        name=name,
+        screen=screen,
+        experiments=_experiments(name, screen),
+        recipes={
+            method: resolve_recipe(screen.training, methods[method], method)
+            for method in methods
+            if method in used
+        },
+        methods=methods,
+        tables=tables.tables,
+        figures=tables.figures,
+        seeds=min(screen.seeds, choice.seeds or screen.seeds),
+        results=choice.results,
+    )
+
+
+def _find(path: str, base: Path) -> Path:
+    """A configuration file: in the working directory, or beside the workflow."""
+    given = Path(expand(path))
+    return given if given.exists() else base / given
+
+
+def _read_screen(screen: str, base: Path) -> tuple[str, Screen]:
+    path = _screen_file(screen, base, "config: `screen`")
+    return path.stem, validate(Screen, _screen_data(path, base, []), str(path))
+
+
+def _screen_file(screen: str, base: Path, where: str) -> Path:
+    folder = Path("config/screens")
+    is_path = screen.endswith((".yaml", ".yml"))
+    path = _find(screen if is_path else str(folder / f"{screen}.yaml"), base)
+    if not path.exists():
+        known = [p.stem for place in (folder, base / folder) for p in place.glob("*.yaml")]
+        reason = f"no file {screen}" if is_path else f"no screen {screen!r}{nearest(screen, sorted(set(known)))}"
+        raise ConfigError(f"{where}: {reason}")
+    return path
+
+
+def _screen_data(path: Path, base: Path, seen: list[Path]) -> Any:
+    """What a screen's file says, laid over what it extends."""
+    data = read_yaml(path)
+    if not isinstance(data, dict) or not isinstance(data.get("extends"), str):
+        return data
+    if path in seen:
+        raise ConfigError(f"{path}: `extends` leads back to this file")
+    below = _screen_data(_screen_file(data["extends"], base, f"{path}: `extends`"), base, [*seen, path])
+    return _laid_over(below, data)
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+
+
+def _read_methods(path: Path) -> dict[str, Method]:
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected methods by name")
+    methods = {}
+    for name, changes in data.items():
+        if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
+            raise ConfigError(f"{path}: `{name}`: a method's name is lower case letters, digits and underscores")
+        methods[name] = validate(Method, changes, f"{path}: {name}")
+    return methods
+
+
+def _experiments(name: str, screen: Screen) -> list[str]:
+    """The experiments, known before anything runs."""
+    if screen.simulate is not None:
+        return screen.simulate.experiment_names()
+    if screen.experiments is not None:
+        return screen.experiments
+    assert screen.metadata is not None
+    file = expand(screen.metadata.file)
+    column = screen.columns.experiment
+    try:
+        with open(file, newline="") as lines:
+            rows = csv.DictReader(lines)
+            for needed in (column, *screen.metadata.select):
+                if needed not in (rows.fieldnames or []):
+                    raise ConfigError(
+                        f"{file}: no column {needed!r}{nearest(needed, list(rows.fieldnames or []))}"
+                    )
+            chosen = {
+                key: {str(value) for value in values} for key, values in screen.metadata.select.items()
+            }
+            names = {row[column] for row in rows if all(row[key] in chosen[key] for key in chosen)}
+    except OSError as error:
+        raise ConfigError(
+            f"screen {name!r}: the experiments are to be read from {file}, which cannot be read "
+            f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
+        ) from None
+    for experiment in names:
+        try:
+            check_experiment_name(experiment)
+        except ValueError as error:
+            raise ConfigError(f"{file}: {error}") from None
+    if not names:
+        raise ConfigError(f"{file}: no row is selected for screen {name!r}; see `metadata.select`")
+    return sorted(names)

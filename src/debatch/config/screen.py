@@ -1,0 +1,183 @@
+"""A screen: where its images are, what its metadata's columns mean, how big its training is."""
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from debatch.config.base import Section
+from debatch.config.recipe import Recipe
+from debatch.config.simulation import SimulationConfig
+
+SplitName = Literal["separated", "stratified"]
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Source(Section):
+    """Where the raw images are and what their names say."""
+
+    root: str = Field(description="Folder of the images; ~, $VAR and ${VAR:-default} expand.")
+    pattern: str = Field(
+        description="Path of a file below the root, with fields in braces: {experiment}, {plate:d}, {well}, "
+        "{site:d}, {channel}; `:d` reads a number, `*` is anything."
+    )
+    channels: dict[str, str] = Field(
+        min_length=1, description="Channel field -> stain, in channel order, as in {'1': Hoechst}."
+    )
+
+
+class Metadata(Section):
+    """The table that says what each well holds."""
+
+    file: str = Field(description="CSV, a row a well or a row an image; ~, $VAR and ${VAR:-default} expand.")
+    select: dict[str, list[str | int]] = Field(
+        default={}, description="Column -> values: only rows that have one of them are part of the screen."
+    )
+
+
+class Columns(Section):
+    """Which column of the metadata is what. A list joins columns by `_`."""
+
+    experiment: str = Field("experiment", description="Set of plates run together.")
+    plate: str = Field("plate", description="Plate within the experiment.")
+    well: str = Field("well", description="Well within the plate.")
+    site: str | None = Field(None, description="Site, where the metadata has a row an image; null: a row a well.")
+    perturbation: str = Field("perturbation", description="What the well was treated with: the class to tell.")
+    batch: str | list[str] = Field("experiment", description="The domain whose effect is to be removed.")
+    cell_type: str | None = Field("cell_type", description="Cell type; null: one for all.")
+    well_type: str | None = Field(
+        "well_type", description="treatment, positive_control or negative_control; null: all are treatments."
+    )
+    subset: str | None = Field(
+        None, description="Official train/test column, for the split `separated`; null: none."
+    )
+
+
+class Derive(Section):
+    """A column made from another one by a regular expression: its first group, or the whole match."""
+
+    source: str = Field(description="Column that is read.")
+    pattern: str = Field(description="Regular expression that must match, as in '([A-Z0-9]+)-'.")
+
+
+class ImageProcessing(Section):
+    """What turns a raw image into a stored one, in this order (RxRx1 paper, section 2.2)."""
+
+    downsample: int = Field(1, ge=1, description="Factor of area averaging.")
+    range: list[float] | dict[str, list[float]] | None = Field(
+        None,
+        description="[low, high] raw values that become 0 and 255, one for the whole screen or one a stain. "
+        "A range per image or plate would hide the batch effect. Required for 16-bit images.",
+    )
+    crop: int | None = Field(None, ge=16, description="Side of the central square kept; null: all of it.")
+    tiles: int = Field(1, ge=1, description="4 cuts each image into 4 x 4 sites.")
+
+    @field_validator("range")
+    @classmethod
+    def _low_below_high(
+        cls, value: list[float] | dict[str, list[float]] | None
+    ) -> list[float] | dict[str, list[float]] | None:
+        for pair in value.values() if isinstance(value, dict) else [value] if value is not None else []:
+            if len(pair) != 2 or pair[0] >= pair[1]:
+                raise ValueError(f"a range is [low, high] with low < high, not {pair}")
+        return value
+
+
+class Store(Section):
+    """How images are stored."""
+
+    codec: Literal["lz4", "zstd", "none"] = Field(
+        "lz4", description="Compression of an image: fast (lz4 with bitshuffle), small (zstd) or none."
+    )
+    images_per_shard: int = Field(64, ge=1, description="Images in one file of the store.")
+
+
+class Splits(Section):
+    """Which images train and which test."""
+
+    names: list[SplitName] = Field(
+        default=["separated", "stratified"], min_length=1, description="Splits that the screen has."
+    )
+    seed: int = Field(0, ge=0, description="Seed of what is drawn.")
+    test_batches: list[str] | None = Field(
+        None,
+        description="Batches that `separated` tests on; null: the metadata's own train/test column, else a third "
+        "of each cell type's batches, drawn.",
+    )
+
+
+class Compute(Section):
+    """What jobs ask of the machine. It changes no result and re-runs nothing."""
+
+    threads: int = Field(8, ge=1, description="CPU threads of training and embedding.")
+    gpus: int = Field(1, ge=0, le=1, description="GPUs of training and embedding; 0: on the CPU.")
+    mem_mb: int = Field(64_000, ge=500, description="Memory of training's first attempt, in MB.")
+    runtime: int = Field(1_440, ge=1, description="Training's time limit in minutes.")
+    ingest_threads: int = Field(4, ge=1, description="CPU threads of an experiment's ingestion.")
+
+
+class Screen(Section):
+    """One screen."""
+
+    extends: str | None = Field(
+        None, description="A screen whose file this one's keys are laid over; lists are replaced, not joined."
+    )
+    title: str = Field("", description="Name in the report; empty: the file's name.")
+    description: str = Field("", description="A sentence or two for the report.")
+    simulate: SimulationConfig | None = Field(None, description="Draw the screen instead of reading one.")
+    source: Source | None = Field(None, description="Raw images.")
+    metadata: Metadata | None = Field(None, description="What each well holds.")
+    experiments: list[str] | None = Field(
+        None, description="Experiments of the screen; null: those of the metadata file."
+    )
+    columns: Columns = Field(default_factory=Columns, description="What the metadata's columns mean.")
+    fields: dict[str, str | int] = Field(default={}, description="Constants for columns that are not there.")
+    derive: dict[str, Derive] = Field(default={}, description="Columns made from others.")
+    image: ImageProcessing = Field(default_factory=ImageProcessing, description="From raw to stored image.")
+    on_problem: Literal["fail", "drop"] = Field(
+        "fail",
+        description="What a broken or missing image does: fail the ingestion once every file has been looked at, "
+        "or leave the image out and list it.",
+    )
+    store: Store = Field(default_factory=Store, description="How images are stored.")
+    splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
+    training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
+    compute: Compute = Field(default_factory=Compute, description="What training asks of the machine.")
+    seeds: int = Field(5, ge=1, description="The most seeds that a table takes here.")
+    published: str | None = Field(
+        None,
+        description="Paper whose numbers this screen's may be compared with, as in `rxrx1`; null: none, every "
+        "verdict is 'not comparable'.",
+    )
+    targets: list[str] = Field(
+        default=["qc", "table1", "figure6", "report"], min_length=1, description="What plain `snakemake` makes."
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Screen":
+        if (self.simulate is None) == (self.source is None):
+            raise ValueError("a screen has either `source:` (raw images) or `simulate:` (drawn ones), one of them")
+        if self.source is not None and self.metadata is None:
+            raise ValueError("a screen with `source:` needs `metadata: {file: …}`")
+        if self.simulate is not None and self.published is not None:
+            raise ValueError("a simulated screen cannot be compared with published numbers; leave out `published`")
+        return self
+
+    @field_validator("experiments")
+    @classmethod
+    def _safe_names(cls, value: list[str] | None) -> list[str] | None:
+        for name in value or []:
+            check_experiment_name(name)
+        return value
+
+
+def check_experiment_name(name: str) -> None:
+    """Refuse a name that would not be one plain folder name.
+
+    Raises:
+        ValueError: the name is not made of letters, digits, dots, dashes and underscores.
+    """
+    if not SAFE_NAME.fullmatch(name):
+        raise ValueError(
+            f"experiment {name!r}: a name becomes a folder, and may hold only letters, digits, '.', '-', '_'"
+        )

@@ -1,0 +1,1 @@
+"""Objectives, augmentation, samplers, the training loop, checkpoints."""

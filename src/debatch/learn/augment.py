@@ -1,0 +1,54 @@
+"""Augmentation of a whole group on the device: flips and quarter turns, CutMix."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Mixed(NamedTuple):
+    """A mixed group.
+
+    Attributes:
+        images: (N, C, H, W).
+        partner: (N,) the image whose pixels were pasted in.
+        weight: share of its own pixels that each image kept.
+    """
+
+    images: Tensor
+    partner: Tensor
+    weight: float
+
+
+def random_dihedral(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image (N, C, H, W) in one of its eight flips and quarter turns; four where it is not square."""
+    draws = torch.rand(3, len(images), generator=generator).to(images.device) < 0.5
+    left_right, up_down, diagonal = (draw[:, None, None, None] for draw in draws)
+    images = torch.where(left_right, images.flip(-1), images)
+    images = torch.where(up_down, images.flip(-2), images)
+    if images.shape[-1] == images.shape[-2]:
+        images = torch.where(diagonal, images.transpose(-1, -2), images)
+    return images
+
+
+def cutmix(images: Tensor, generator: torch.Generator) -> Mixed:
+    """Paste one random box of a random partner into each image of a group (Yun et al. 2019, alpha 1).
+
+    Partners are of the same group, so under AdaBN of the same batch. The weight is the box's true area, after clipping
+    at the border.
+    """
+    height, width = images.shape[-2:]
+    kept, y, x = torch.rand(3, generator=generator).tolist()  # Beta(1, 1) is uniform
+    half_height, half_width = (round(side * (1 - kept) ** 0.5 / 2) for side in (height, width))
+    centre_y, centre_x = int(y * height), int(x * width)
+    top, bottom = max(0, centre_y - half_height), min(height, centre_y + half_height)
+    left, right = max(0, centre_x - half_width), min(width, centre_x + half_width)
+    partner = torch.randperm(len(images), generator=generator).to(images.device)
+    mixed = images.clone()
+    mixed[..., top:bottom, left:right] = images[partner][..., top:bottom, left:right]
+    return Mixed(mixed, partner, 1 - (bottom - top) * (right - left) / (height * width))
+
+
+def unmixed(images: Tensor) -> Mixed:
+    """A group as it is."""
+    return Mixed(images, torch.arange(len(images), device=images.device), 1.0)

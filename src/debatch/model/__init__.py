@@ -1,0 +1,1 @@
+"""Backbones and stems, heads, population statistics, inference."""

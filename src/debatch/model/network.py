@@ -1,0 +1,70 @@
+"""The network of every recipe: backbone, neck, class head and batch head."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from debatch.config.recipe import Recipe
+from debatch.errors import ConfigError
+from debatch.model.backbones import build_backbone
+
+
+class Outputs(NamedTuple):
+    """What the network gives N images.
+
+    Attributes:
+        embedding: (N, embedding_width), non-negative.
+        class_logits: (N, classes).
+        batch_logits: (N, training batches).
+    """
+
+    embedding: Tensor
+    class_logits: Tensor
+    batch_logits: Tensor
+
+
+class Network(nn.Module):
+    """Features, then (Linear, BN, ReLU) x 2 to the embedding, on which both heads hang (RxRx1 paper, Figure 5).
+
+    The last ReLU makes embeddings non-negative, and so their cosines. The batch head has no batch norm: under groups
+    of one batch a norm would erase what it is to tell. It reads a detached embedding, so it never trains the trunk.
+
+    Raises:
+        ConfigError: the recipe adapts batch norm and the backbone has none.
+    """
+
+    def __init__(self, recipe: Recipe, channels: int, classes: int, batches: int) -> None:
+        super().__init__()
+        self.backbone, features = build_backbone(recipe.backbone, channels, recipe.pixels, recipe.weights)
+        if recipe.adapts and not batch_norms(self.backbone):
+            raise ConfigError(
+                f"adaptive batch normalization is asked for, but the backbone {recipe.backbone!r} has no batch "
+                "normalization layer; choose one that has, or leave out `batch_norm: adaptive` and "
+                "`test_statistics: batch`"
+            )
+        width = recipe.embedding_width
+        self.neck = nn.Sequential(
+            nn.Linear(features, width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.ReLU(inplace=True),
+            nn.Linear(width, width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+        )
+        self.class_head = nn.Linear(width, classes)
+        self.batch_head = nn.Linear(width, batches)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Standardised images (N, C, H, W) to embeddings (N, embedding_width)."""
+        return self.neck(self.backbone(images))
+
+    def heads(self, embedding: Tensor) -> Outputs:
+        """Both heads' logits of embeddings (N, embedding_width), in float32."""
+        embedding = embedding.float()
+        return Outputs(embedding, self.class_head(embedding), self.batch_head(embedding.detach()))
+
+
+def batch_norms(module: nn.Module) -> list[_BatchNorm]:
+    """Every batch normalization layer, in the order of the module tree."""
+    return [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]

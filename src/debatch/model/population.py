@@ -1,0 +1,103 @@
+"""Population statistics: what batch norm normalizes by at inference, one mechanism for all methods.
+
+Running averages are not used: they depend on the order of training's last steps. Instead the images that a choice of
+test-time statistics names pass once through the network in nearly equal groups, each group normalized by itself, as in
+training; mean and E[x^2] of every batch-norm input are pooled in float64 over the groups. The groups follow a hash of
+the images' names, so that the result depends on the set of images and neither on their order nor on a loader's size.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from debatch.model.network import batch_norms
+
+
+def hash_order(image_ids: Iterable[str]) -> np.ndarray:
+    """(N,) positions of images in the order of a hash of their names: unrelated to plate, well and class."""
+    digests = [hashlib.blake2b(name.encode(), digest_size=16).digest() for name in image_ids]
+    return np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
+
+
+def nearly_equal_groups(order: np.ndarray, size: int) -> list[np.ndarray]:
+    """Cut (N,) positions into groups as near to `size` as equal parts allow: none tiny, none dropped."""
+    if len(order) == 0:
+        return []
+    return np.array_split(order, max(1, round(len(order) / size)))
+
+
+@contextmanager
+def normalizing_by_group(network: nn.Module) -> Iterator[None]:
+    """Within it batch norm, and nothing else, normalizes each forward pass by itself, and remembers nothing.
+
+    Dropout and stochastic depth stay off: `network.train()` would switch those too.
+    """
+    network.eval()
+    layers = batch_norms(network)
+    for layer in layers:
+        layer.training, layer.track_running_stats = True, False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.training, layer.track_running_stats = False, True
+
+
+class _Pool:
+    """Sums of one layer's input over groups, float64."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: Tensor | float = 0.0
+        self.square: Tensor | float = 0.0
+
+    def add(self, x: Tensor) -> None:
+        count = x.numel() // x.shape[1]
+        dims = [0, *range(2, x.ndim)]
+        var, mean = torch.var_mean(x.detach().float(), dims, correction=0)
+        mean, var = mean.double(), var.double()
+        self.mean = self.mean + mean * count
+        self.square = self.square + (var + mean**2) * count
+        self.count += count
+
+
+@torch.no_grad()
+def set_population_statistics(network: nn.Module, groups: Iterable[Callable[[], Tensor]]) -> int:
+    """Compute population statistics and put them into every batch-norm layer, ready for `network.eval()`.
+
+    Args:
+        network: has an `embed` method that takes a group's images.
+        groups: each gives one group's standardised images (n, C, H, W) on the network's device.
+
+    Returns:
+        The number of images used.
+    """
+    layers = batch_norms(network)
+    pools = {id(layer): _Pool() for layer in layers}
+
+    def collect(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        pools[id(layer)].add(inputs[0])
+
+    hooks = [layer.register_forward_pre_hook(collect) for layer in layers]
+    images = 0
+    try:
+        with normalizing_by_group(network):
+            for group in groups:
+                batch = group()
+                images += len(batch)
+                network.embed(batch)  # type: ignore[operator]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for layer in layers:
+        pool = pools[id(layer)]
+        if pool.count and layer.running_mean is not None and layer.running_var is not None:
+            mean = pool.mean / pool.count
+            layer.running_mean.copy_(mean)  # type: ignore[arg-type]
+            layer.running_var.copy_(pool.square / pool.count - mean**2)  # type: ignore[arg-type, operator]
+    network.eval()
+    return images

@@ -1,0 +1,1 @@
+"""Metadata, source patterns, ingestion, store, normalization, splits, simulation."""

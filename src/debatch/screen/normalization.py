@@ -1,0 +1,81 @@
+"""Normalization variants: mean and sd per image and channel, all from the exact moments."""
+
+import numpy as np
+import pandas as pd
+
+from debatch.errors import DataError
+
+GROUPS: dict[str, list[str]] = {
+    "self": ["image_id"],
+    "plate": ["experiment", "plate"],
+    "plate_controls": ["experiment", "plate"],
+    "experiment": ["experiment"],
+    "experiment_controls": ["experiment"],
+    "all": [],
+}
+
+
+def normalization_statistics(
+    index: pd.DataFrame, moments: np.ndarray, channels: list[str], variant: str
+) -> pd.DataFrame:
+    """Mean and sd that standardise each image under a variant.
+
+    Pixels are pooled, not the images' sds. Controls are positive and negative control wells together. A channel that is
+    constant gets sd 1, so that it becomes 0 and not infinite.
+
+    Args:
+        index: (N rows) the images.
+        moments: (N, C, 3) uint64, in index order.
+        channels: C names.
+        variant: one of `GROUPS`.
+
+    Returns:
+        N rows: image_id, `mean_<channel>` and `sd_<channel>` in stored pixel values.
+
+    Raises:
+        DataError: a group has no control image under a `*_controls` variant.
+
+    Source: RxRx1 paper, section 5.3.
+    """
+    group = _group_numbers(index, GROUPS[variant])
+    reference = np.ones(len(index), dtype=bool)
+    if variant.endswith("_controls"):
+        reference = index["well_type"].isin(["positive_control", "negative_control"]).to_numpy()
+        _require_controls(index, group, reference, variant)
+    # uint64 sums stay exact; the division is float64
+    pooled = np.zeros((group.max() + 1, *moments.shape[1:]), dtype=np.uint64)
+    np.add.at(pooled, group[reference], moments[reference])
+    count, total, squares = (pooled[..., moment].astype(np.float64) for moment in range(3))
+    mean = total / count
+    sd = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    sd[sd == 0] = 1.0
+    columns: dict[str, np.ndarray] = {"image_id": index["image_id"].to_numpy()}
+    for at, channel in enumerate(channels):
+        columns[f"mean_{channel}"] = mean[group, at]
+        columns[f"sd_{channel}"] = sd[group, at]
+    return pd.DataFrame(columns)
+
+
+def as_arrays(statistics: pd.DataFrame, image_ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Means and sds (N, C) float32 of some images, in their order."""
+    rows = statistics.set_index("image_id").loc[image_ids]
+    means = rows[[column for column in rows if column.startswith("mean_")]].to_numpy(np.float32)
+    sds = rows[[column for column in rows if column.startswith("sd_")]].to_numpy(np.float32)
+    return means, sds
+
+
+def _group_numbers(index: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    if not columns:
+        return np.zeros(len(index), dtype=np.int64)
+    return index.groupby(columns, sort=False).ngroup().to_numpy()
+
+
+def _require_controls(index: pd.DataFrame, group: np.ndarray, reference: np.ndarray, variant: str) -> None:
+    without = sorted(set(group) - set(group[reference]))
+    if without:
+        first = index[group == without[0]].iloc[0]
+        where = ", ".join(f"{column} {first[column]}" for column in GROUPS[variant])
+        raise DataError(
+            f"normalization {variant!r}: no control well in {where} (and {len(without) - 1} more); "
+            f"use {variant.removesuffix('_controls')!r}, or mark controls in the metadata's well type column"
+        )

@@ -1,0 +1,58 @@
+"""Tables on disk: written beside, then renamed, so that a killed job leaves nothing that looks finished."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+
+
+def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
+    """Have `write` make a temporary sibling, then rename it to `path`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        write(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_frame(frame: pd.DataFrame, path: Path | str, about: dict[str, str] | None = None) -> None:
+    """Write a Parquet or CSV table by the path's suffix; `about` is kept as Parquet key-value metadata."""
+    path = Path(path)
+    if path.suffix == ".csv":
+        write_atomically(path, lambda part: frame.to_csv(part, index=False))
+        return
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **(about or {})})
+    write_atomically(path, lambda part: pyarrow.parquet.write_table(table, part, compression="zstd"))
+
+
+def read_frame(path: Path | str) -> pd.DataFrame:
+    """Read a Parquet table."""
+    return pd.read_parquet(path)
+
+
+def read_about(path: Path | str) -> dict[str, str]:
+    """The key-value metadata that `write_frame` kept."""
+    metadata = pyarrow.parquet.read_schema(path).metadata or {}
+    return {
+        key.decode(): value.decode()
+        for key, value in metadata.items()
+        if not key.startswith((b"pandas", b"ARROW"))
+    }
+
+
+def write_text(text: str, path: Path | str) -> None:
+    """Write a text file."""
+    write_atomically(path, lambda part: part.write_text(text))
+
+
+def sha256_of_text(text: str) -> str:
+    """Hexadecimal SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
