@@ -1,13 +1,16 @@
 """Trained weights on disk: safetensors, so that loading one runs no code of a stranger."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from debatch.config.recipe import Recipe
 from debatch.errors import DataError
+from debatch.model.network import Network
 from debatch.tabular import write_atomically
 
 
@@ -50,3 +53,32 @@ def _cpu_name() -> str:
         import platform
 
         return platform.processor() or platform.machine()
+
+
+def model_facts(recipe: Recipe, channels: list[str], classes: int, batch_names: list[str]) -> dict[str, str]:
+    """What a weights file says of its network, as text values: enough to build it again."""
+    return {
+        "recipe": recipe.model_dump_json(),
+        "channels": json.dumps(channels),
+        "classes": str(classes),
+        "batches": json.dumps(batch_names),
+    }
+
+
+def load_network(path: Path, recipe: Recipe, device: torch.device) -> tuple[Network, list[str]]:
+    """A trained network in inference mode, and the names of its training batches.
+
+    Raises:
+        DataError: the file is broken, or is not one of `save_weights`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata()
+        channels, batch_names = json.loads(facts["channels"]), json.loads(facts["batches"])
+        # pretrained weights served the start of training; here they would be overwritten
+        scratch = recipe.model_copy(update={"weights": None})
+        network = Network(scratch, len(channels), int(facts["classes"]), len(batch_names))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a trained model: {error}") from None
+    load_weights(network, path)
+    return network.to(device, memory_format=torch.channels_last).eval(), batch_names  # type: ignore[call-overload]

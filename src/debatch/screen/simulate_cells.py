@@ -25,7 +25,7 @@ FIBRE_PERIOD = 5.0
 
 @cache
 def _texture_bank(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Fine and coarse noise fields (FIELDS, FIELD_SIZE, FIELD_SIZE) of mean 0 and sd 1, the same for a whole screen.
+    """Fine and coarse noise fields (FIELDS, FIELD_SIZE, FIELD_SIZE) of mean 0 and sd 1, one bank a screen.
 
     Cells take random crops of them: filtering noise for each cell would cost more than all the rest.
     """
@@ -46,7 +46,7 @@ def _crops(fields: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_cell_counts(count_trait: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:
-    """The number of cells (N,) in each field, for its `count` trait (N,). The density does not depend on the size."""
+    """The number of cells (N,) in each field, for its `count` trait (N,); a larger field has more of them."""
     area = (pixels / 64) ** 2
     fewest, mean, most = CELLS
     expected = mean * area * np.exp(np.clip(0.4 * count_trait, -1.2, 0.8))
@@ -56,7 +56,8 @@ def draw_cell_counts(count_trait: np.ndarray, pixels: int, rng: np.random.Genera
 def draw_centres(counts: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:
     """Centres (N, most cells, 2) in image pixels, y and x, spread as cells on a plate are.
 
-    Each cell takes the candidate that is furthest from the cells before it. Places beyond a field's count are unused.
+    Each cell takes the candidate that is furthest from the cells before it. What lies beyond a field's count
+    is unused.
     """
     most = int(counts.max())
     candidates = rng.uniform(-MARGIN, pixels + MARGIN, (len(counts), most, CROWDING_CANDIDATES, 2))
@@ -103,6 +104,7 @@ def _draw_windows(
         traits: (n, T) of the cells.
         fraction: (n, 2) part of the centre's position below a whole pixel, y and x.
         bank: Fine and coarse noise fields.
+        rng: For all that traits leave open.
 
     Returns:
         (n, C, WINDOW, WINDOW) float32
@@ -157,7 +159,8 @@ def _draw_windows(
     er = (cytoplasm + 0.15 * nucleus) * fall * reticulum
 
     edge = np.exp(-0.5 * ((radius - 0.93) / 0.085) ** 2)
-    bundles = np.sin(2 * np.pi / FIBRE_PERIOD * across + uniform(0, 2 * np.pi, 1, 1))
+    fan = across * (1 + uniform(-0.25, 0.25, 1, 1) * u)
+    bundles = np.sin(2 * np.pi / FIBRE_PERIOD * fan + uniform(0, 2 * np.pi, 1, 1))
     fibres = np.minimum(0.25 * np.exp(0.7 * z["fibre"]), 1.0) * np.maximum(bundles, 0)
     actin = 0.55 * np.exp(0.4 * z["ring"]) * edge + body * (0.12 + fibres)
 

@@ -1,4 +1,4 @@
-"""The planted truth of a simulated screen: what each perturbation and each batch does to the cells and the camera."""
+"""The planted truth of a simulated screen: what each perturbation and each batch does to cells and camera."""
 
 import zlib
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from scipy.special import ndtri
 
 from debatch.config.simulation import SimulationConfig
 
-# A trait is a latent number, 0 for an average cell. Its visibility says how well a classifier recognises a change
-# of it at 64 px: classes that differ only in faint traits could not be told apart by any network.
+# A trait is a latent number, 0 for an average cell. Its visibility says how well a classifier recognises a
+# change of it at 64 px: classes that differ only in faint traits could not be told apart by any network.
 VISIBILITY: dict[str, float] = {
     "nuc_size": 0.85,
     "nuc_ecc": 0.15,
@@ -121,10 +121,10 @@ def cell_type_traits(config: SimulationConfig, cell_type: str) -> np.ndarray:
 class BatchEffect:
     """What one experiment does to all of its images, alike for every class. C channels, T traits.
 
-    `traits` (T,) is the biology of the day, `gamma` (C,) an exponent, `blur` (C,) in pixels, `bleed` (C, C) the
-    share of the column's channel that is seen in the row's, `illumination` (C, 3) two tilts and a vignette, `haze`
-    (C,) a share of the defocused image, `noise` (C,) relative to the signal's scale; `log_gain` (C,) and `offset`
-    (C,) are affine and go with standardisation.
+    `traits` (T,) is the biology of the day, `gamma` (C,) an exponent, `blur` (C,) in pixels, `bleed` (C, C)
+    the share of the column's channel that is seen in the row's, `illumination` (C, 3) two tilts and a
+    vignette, `haze` (C,) a share of the defocused image, `noise` (C,) relative to the signal's scale.
+    `log_gain` (C,) and `offset` (C,) are affine: standardising each image by itself removes them.
     """
 
     traits: np.ndarray

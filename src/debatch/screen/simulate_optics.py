@@ -6,8 +6,8 @@ from scipy.ndimage import gaussian_filter1d
 from debatch.screen.simulate_effects import BatchEffect
 
 HAZE_PX = 5.0
-# Camera counts: 12 bits like, in a 16-bit file. RANGE is the `image.range` that maps a simulated screen to 8 bits;
-# less than 1 % of the pixels lie above it at the default settings.
+# Camera counts that are 12 bits deep, in a 16-bit file. RANGE is the `image.range` that maps a whole
+# simulated screen to 8 bits; less than 1 % of the pixels lie above it at the default settings.
 RANGE = (0, 4080)
 COUNTS = 3200.0
 SIGNAL_SCALE = 0.55
@@ -53,6 +53,6 @@ def photograph(fields: np.ndarray, batch: BatchEffect, pixels: int, rng: np.rand
 
 
 def expose(images: np.ndarray, gain: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Camera counts (N, C, P, P) uint16 of images (N, C, P, P), under a gain and an offset (N, C) an image."""
+    """Camera counts (N, C, P, P) uint16 of images (N, C, P, P), each with its gain and offset (N, C)."""
     signal = SIGNAL_SCALE * gain[..., None, None] * images + offset[..., None, None]
     return np.clip(np.rint(COUNTS * signal), 0, np.iinfo(np.uint16).max).astype(np.uint16)

@@ -1,0 +1,21 @@
+"""debatch: a screen's raw images to the tables and figures of a paper."""
+
+from snakemake.utils import min_version
+
+min_version("9.16")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/embed.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [target_files(target) for target in REGISTRY.screen.targets],

@@ -1,0 +1,1 @@
+"""What changes embeddings after training."""

@@ -1,0 +1,114 @@
+"""Embeddings and predictions of a split's test images under one choice of test-time statistics."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from debatch.config.recipe import Recipe
+from debatch.embed.statistics import StatisticsGroup
+from debatch.model.inputs import ImageSet
+from debatch.model.network import Network
+from debatch.model.population import hash_order, nearly_equal_groups, set_population_statistics
+
+log = logging.getLogger(__name__)
+
+# The index's columns under the names that pycytominer and copairs know.
+METADATA = {
+    "image_id": "Metadata_Image",
+    "experiment": "Metadata_Experiment",
+    "plate": "Metadata_Plate",
+    "well": "Metadata_Well",
+    "site": "Metadata_Site",
+    "cell_type": "Metadata_CellType",
+    "well_type": "Metadata_WellType",
+    "perturbation": "Metadata_Perturbation",
+    "label": "Metadata_Label",
+    "batch": "Metadata_Batch",
+}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What a model says of some images, a row an image, in index order.
+
+    Attributes:
+        embeddings: `Metadata_*` columns, then one float32 column a feature.
+        predictions: image_id, label, predicted, predicted_well, batch, batch_predicted, log_probability (of the label).
+    """
+
+    embeddings: pd.DataFrame
+    predictions: pd.DataFrame
+
+
+def embed_images(
+    network: Network, images: ImageSet, groups: list[StatisticsGroup], recipe: Recipe, batch_names: list[str]
+) -> Embedded:
+    """Embed images, each under its group's population statistics.
+
+    Computed in float32 whatever the training's precision, so that a loader's size does not show in the last digits.
+
+    Args:
+        network: trained.
+        images: all images of the index.
+        groups: which to embed, and under whose statistics.
+        recipe: the run's.
+        batch_names: the training batches, in the batch head's order.
+    """
+    positions, embeddings, log_probabilities, batch_predicted = [], [], [], []
+    for group in groups:
+        reference = group.reference[hash_order(images.rows["image_id"].iloc[group.reference])]
+        stream = images.groups(nearly_equal_groups(reference, recipe.group))
+        used = set_population_statistics(network, (lambda g=g: g.standardized(recipe.pixels) for g in stream))
+        if used < recipe.group:
+            log.warning("%s: statistics from only %d images (a training group has %d)", group.name, used, recipe.group)
+        for part in images.groups(nearly_equal_groups(group.images, recipe.group)):
+            with torch.inference_mode():
+                outputs = network.heads(network.embed(part.standardized(recipe.pixels)))
+            positions.append(part.positions)
+            embeddings.append(outputs.embedding.cpu().numpy())
+            log_probabilities.append(torch.log_softmax(outputs.class_logits.double(), 1).cpu().numpy())
+            batch_predicted.append(outputs.batch_logits.argmax(1).cpu().numpy())
+    order = np.argsort(np.concatenate(positions), kind="stable")
+    rows = images.rows.iloc[np.concatenate(positions)[order]].reset_index(drop=True)
+    return Embedded(
+        _embedding_frame(rows, np.concatenate(embeddings)[order]),
+        _prediction_frame(
+            rows,
+            np.concatenate(log_probabilities)[order],
+            np.array(batch_names, dtype=object)[np.concatenate(batch_predicted)[order]],
+        ),
+    )
+
+
+def _embedding_frame(rows: pd.DataFrame, embeddings: np.ndarray) -> pd.DataFrame:
+    metadata = rows[list(METADATA)].rename(columns=METADATA)
+    width = len(str(embeddings.shape[1] - 1))
+    names = [f"embedding_{feature:0{width}d}" for feature in range(embeddings.shape[1])]
+    return pd.concat([metadata, pd.DataFrame(embeddings.astype(np.float32), columns=names)], axis=1)
+
+
+def _prediction_frame(
+    rows: pd.DataFrame, log_probabilities: np.ndarray, batch_predicted: np.ndarray
+) -> pd.DataFrame:
+    # a well's prediction: mean of its images' log-probabilities
+    well = rows.groupby(["experiment", "plate", "well"], sort=False).ngroup().to_numpy()
+    total = np.zeros((well.max() + 1, log_probabilities.shape[1]))
+    np.add.at(total, well, log_probabilities)
+    labels = rows["label"]
+    known = labels.notna().to_numpy()
+    own = np.full(len(rows), np.nan)
+    own[known] = log_probabilities[np.flatnonzero(known), labels[known].to_numpy(np.int64)]
+    return pd.DataFrame(
+        {
+            "image_id": rows["image_id"],
+            "label": labels,
+            "predicted": log_probabilities.argmax(1),
+            "predicted_well": total.argmax(1)[well],
+            "batch": rows["batch"],
+            "batch_predicted": batch_predicted,
+            "log_probability": own,
+        }
+    )

@@ -1,0 +1,60 @@
+"""Accuracy of a run's predictions, in every form that the tables need."""
+
+import numpy as np
+import pandas as pd
+
+
+def score_predictions(
+    predictions: pd.DataFrame, index: pd.DataFrame, training_batches: set[str]
+) -> pd.DataFrame:
+    """Score a run's test predictions; images without a label are not scored.
+
+    Args:
+        predictions: image_id, label, predicted, predicted_well, batch, batch_predicted.
+        index: the screen's images: image_id, experiment, plate, well, cell_type, well_type.
+        training_batches: batches that the batch head was trained on; the accuracy of the others is not defined.
+
+    Returns:
+        Tidy: metric, subset, group, value (a share in [0, 1]), n (what it is a share of). Metrics: `accuracy` per image,
+        micro-averaged over all classes, controls included (RxRx1 paper, section 3.2.1); `accuracy_well`; `accuracy_macro`,
+        the mean over classes; `batch_accuracy`, of the batch head. Subsets: `all`, `treatments`. Groups: `all`,
+        `cell_type=…`, `batch=…`. And `majority_share`, the accuracy of always answering with the most frequent class.
+    """
+    columns = ["image_id", "experiment", "plate", "well", "cell_type", "well_type"]
+    rows = predictions.merge(index[columns], on="image_id", how="left", validate="one_to_one")
+    scored = rows[rows["label"].notna()].copy()
+    scored["correct"] = scored["predicted"] == scored["label"]
+    scored["correct_well"] = scored["predicted_well"] == scored["label"]
+    records = []
+    for subset, chosen in (("all", scored), ("treatments", scored[scored["well_type"] == "treatment"])):
+        for group, images in _groups(chosen):
+            records += _accuracies(images, subset, group)
+    records.append(("majority_share", "all", "all", _majority(scored["label"]), len(scored)))
+    seen = rows[rows["batch"].isin(training_batches)]
+    for group, images in _groups(seen):
+        right = (images["batch_predicted"] == images["batch"]).mean()
+        records.append(("batch_accuracy", "all", group, float(right), len(images)))
+    return pd.DataFrame(records, columns=["metric", "subset", "group", "value", "n"])
+
+
+def _groups(images: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    if images.empty:
+        return []
+    parts = [("all", images)]
+    for column in ("cell_type", "batch"):
+        parts += [(f"{column}={value}", part) for value, part in images.groupby(column)]
+    return parts
+
+
+def _accuracies(images: pd.DataFrame, subset: str, group: str) -> list[tuple[str, str, str, float, int]]:
+    wells = images.drop_duplicates(["experiment", "plate", "well"])
+    by_class = images.groupby("label")["correct"].mean()
+    return [
+        ("accuracy", subset, group, float(images["correct"].mean()), len(images)),
+        ("accuracy_well", subset, group, float(wells["correct_well"].mean()), len(wells)),
+        ("accuracy_macro", subset, group, float(by_class.mean()), len(by_class)),
+    ]
+
+
+def _majority(labels: pd.Series) -> float:
+    return float(np.max(labels.value_counts(normalize=True))) if len(labels) else float("nan")

@@ -1,0 +1,43 @@
+"""What a run says of itself: recipe, versions, commit, hardware."""
+
+import json
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from debatch import __version__
+from debatch.tabular import write_text
+
+PACKAGES = ("torch", "timm", "numpy", "pandas", "zarr", "tensorstore", "snakemake")
+
+
+def versions() -> dict[str, Any]:
+    """Versions of everything that a result may depend on."""
+    packages = {}
+    for package in PACKAGES:
+        try:
+            packages[package] = version(package)
+        except PackageNotFoundError:
+            packages[package] = None
+    return {
+        "debatch": __version__,
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "packages": packages,
+    }
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a run's record as JSON."""
+    write_text(json.dumps(record, indent=2, sort_keys=False) + "\n", path)
+
+
+def _git_commit() -> str | None:
+    """The commit of the source tree, with `+` where it was edited since; None outside of one."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,187 @@
+"""The training loop: one for all recipes."""
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from debatch.config.recipe import Recipe
+from debatch.errors import DataError
+from debatch.learn.augment import cutmix, random_dihedral, unmixed
+from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
+from debatch.learn.data import TrainingData
+from debatch.learn.groups import epoch_groups, group_steps, steps_in_epoch
+from debatch.learn.objectives import Loss, classification_loss
+from debatch.learn.optimizer import build_optimizer, learning_rate
+from debatch.model.inputs import Group, ImageSet
+from debatch.model.network import Network
+from debatch.model.population import hash_order, nearly_equal_groups, set_population_statistics
+from debatch.tabular import write_frame
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Where a run writes as it goes: siblings of its one declared output, so that a failed job keeps them."""
+
+    history: Path
+    checkpoint: Path
+
+
+class Trainer:
+    """Trains one network on one set of images.
+
+    All randomness comes from (seed, epoch, step), none from what ran before: a run that was killed and goes on from its
+    checkpoint ends as one that was not.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data: TrainingData, images: ImageSet, channels: int, seed: int, name: str
+    ) -> None:
+        self.recipe, self.data, self.images, self.seed, self.name = recipe, data, images, seed, name
+        self.device = images.device
+        torch.manual_seed(seed)
+        network = Network(recipe, channels, data.classes, len(data.batch_names))
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = build_optimizer(self.network, recipe)
+        self.labels = torch.from_numpy(data.labels).to(self.device)
+        self.batches = torch.from_numpy(data.batches).to(self.device)
+        self.epoch_steps = steps_in_epoch(data.batches, recipe.group, self._adaptive, recipe.groups_per_step)
+        self.steps = recipe.epochs * self.epoch_steps
+        self.warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
+        self.history: list[dict[str, float]] = []
+
+    def fit(self, files: TrainingFiles) -> pd.DataFrame:
+        """Train to the last epoch, from the last checkpoint where there is one.
+
+        Returns:
+            The history, a row an epoch.
+
+        Raises:
+            DataError: the loss is no longer a number.
+        """
+        identity = self._identity()
+        state = load_checkpoint(files.checkpoint, identity)
+        if state is not None:
+            self._restore(state)
+            log.info("%s: goes on after epoch %d of %d", self.name, len(self.history), self.recipe.epochs)
+        for epoch in range(len(self.history), self.recipe.epochs):
+            self.history.append(self._train_epoch(epoch))
+            write_frame(pd.DataFrame(self.history), files.history)
+            save_checkpoint(files.checkpoint, self._state(identity))
+            log.info("%s: %s", self.name, self._epoch_line())
+        self.set_training_statistics()
+        return pd.DataFrame(self.history)
+
+    def set_training_statistics(self) -> None:
+        """Put the training images' population statistics into the network, so that its weights are usable alone."""
+        order = hash_order(self.images.rows["image_id"])[: self.recipe.statistics_images]
+        groups = self.images.groups(nearly_equal_groups(order, self.recipe.group))
+        set_population_statistics(
+            self.network, (lambda g=group: g.standardized(self.recipe.pixels) for group in groups)
+        )
+
+    @property
+    def _adaptive(self) -> bool:
+        return self.recipe.batch_norm == "adaptive"
+
+    def _train_epoch(self, epoch: int) -> dict[str, float]:
+        started = time.perf_counter()
+        self.network.train()
+        groups = epoch_groups(self.data.batches, self.recipe.group, self._adaptive, self.seed, epoch)
+        stream = self.images.groups(groups)
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        rate = 0.0
+        for at, step_groups in enumerate(group_steps(groups, self.recipe.groups_per_step)):
+            step = epoch * self.epoch_steps + at
+            rate = learning_rate(step, self.steps, self.warmup_steps, self.recipe.peak_learning_rate)
+            sums += self._take_step(step, rate, [next(stream) for _ in step_groups])
+        if not bool(torch.isfinite(sums).all()):
+            raise DataError(
+                f"{self.name}: the loss is not a number in epoch {epoch + 1}; the checkpoint of the epoch before is "
+                "kept; try a smaller learning rate"
+            )
+        seconds = time.perf_counter() - started
+        loss, correct, batch_correct = (sums / len(self.images)).tolist()
+        return {
+            "epoch": epoch + 1,
+            "loss": loss,
+            "accuracy": correct,
+            "batch_accuracy": batch_correct,
+            "learning_rate": rate,
+            "images_per_second": len(self.images) / seconds,
+            "seconds": seconds,
+        }
+
+    def _take_step(self, step: int, rate: float, groups: list[Group]) -> Tensor:
+        """One optimizer step on the mean of its groups' gradients; (3,) summed loss, correct, batches correct."""
+        # the global stream serves layers such as dropout, the generator serves augmentation
+        torch.manual_seed(_stream(self.seed, step))
+        generator = torch.Generator().manual_seed(_stream(self.seed, step) + 1)
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        for group in groups:
+            loss = self._group_loss(group, generator)
+            (loss.total / len(groups)).backward()
+            sums += torch.stack(
+                [loss.class_loss.double() * len(group.positions), loss.class_correct, loss.batch_correct]
+            )
+        self.optimizer.step()
+        return sums
+
+    def _group_loss(self, group: Group, generator: torch.Generator) -> Loss:
+        recipe = self.recipe
+        if recipe.augmentation == "dihedral":
+            group = group._replace(images=random_dihedral(group.images, generator))
+        images = group.standardized(recipe.pixels)
+        mixed = cutmix(images, generator) if recipe.mixing == "cutmix" else unmixed(images)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            embedding = self.network.embed(mixed.images)
+        outputs = self.network.heads(embedding)
+        at = torch.from_numpy(group.positions).to(self.device)
+        return classification_loss(outputs, mixed, self.labels[at], self.batches[at], recipe.batch_loss_weight)
+
+    def _epoch_line(self) -> str:
+        last, done = self.history[-1], len(self.history)
+        left = (self.recipe.epochs - done) * last["seconds"]
+        return (
+            f"epoch {done}/{self.recipe.epochs}  loss {last['loss']:.3f}  accuracy {100 * last['accuracy']:.1f} %  "
+            f"{last['images_per_second']:.0f} images/s  {int(left // 3600)}:{int(left % 3600 // 60):02d}:"
+            f"{int(left % 60):02d} left"
+        )
+
+    def _identity(self) -> str:
+        shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
+        images = hashlib.sha256("\n".join(self.images.rows["image_id"]).encode()).hexdigest()
+        facts = [self.recipe.model_dump(), self.seed, images, shapes]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def _state(self, identity: str) -> dict[str, Any]:
+        return {
+            "identity": identity,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": self.history,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history = list(state["history"])
+
+
+def _stream(seed: int, step: int) -> int:
+    """A seed for a step's random numbers, unrelated to its neighbours'."""
+    digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest()
+    return int.from_bytes(digest, "little")
+

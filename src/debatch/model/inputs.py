@@ -1,0 +1,78 @@
+"""From the store to the device: groups of images read by threads a few groups ahead, handed over as bytes."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from debatch.model.standardize import standardize
+from debatch.screen.normalization import as_arrays
+from debatch.screen.store import ImageReader
+
+GROUPS_AHEAD = 4
+
+
+class Group(NamedTuple):
+    """A group on the device.
+
+    Attributes:
+        positions: (n,) which images of the set.
+        images: (n, C, H, W) uint8.
+        means: (n, C) in stored pixel values.
+        sds: (n, C) in stored pixel values.
+    """
+
+    positions: np.ndarray
+    images: Tensor
+    means: Tensor
+    sds: Tensor
+
+    def standardized(self, pixels: int) -> Tensor:
+        """(n, C, pixels, pixels) float32: the network's input."""
+        return standardize(self.images, self.means, self.sds, pixels)
+
+
+class ImageSet:
+    """Some images of a screen, with the statistics that standardise them."""
+
+    def __init__(
+        self, rows: pd.DataFrame, statistics: pd.DataFrame, reader: ImageReader, device: torch.device
+    ) -> None:
+        self.rows = rows.reset_index(drop=True)
+        self.experiments = self.rows["experiment"].to_numpy()
+        self.store_rows = self.rows["store_row"].to_numpy()
+        means, sds = as_arrays(statistics, self.rows["image_id"])
+        self.means, self.sds = torch.from_numpy(means).to(device), torch.from_numpy(sds).to(device)
+        self.reader, self.device = reader, device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def groups(self, positions: Iterable[np.ndarray]) -> Iterator[Group]:
+        """Groups of the set's images by position, in the order asked for."""
+        with ThreadPoolExecutor(1) as pool:
+            waiting: deque[tuple[np.ndarray, Future[Tensor]]] = deque()
+            try:
+                for at in positions:
+                    waiting.append((at, pool.submit(self._read, at)))
+                    if len(waiting) > GROUPS_AHEAD:
+                        yield self._on_device(*waiting.popleft())
+                while waiting:
+                    yield self._on_device(*waiting.popleft())
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+    def _read(self, at: np.ndarray) -> Tensor:
+        images = torch.from_numpy(self.reader.read_at(self.experiments[at], self.store_rows[at]))
+        return images.pin_memory() if self.device.type == "cuda" else images
+
+    def _on_device(self, at: np.ndarray, images: "Future[Tensor]") -> Group:
+        where = torch.from_numpy(at).to(self.device)
+        on_device = images.result().to(self.device, non_blocking=True)
+        return Group(at, on_device, self.means[where], self.sds[where])

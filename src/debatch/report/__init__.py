@@ -1,0 +1,1 @@
+"""Tables, figures, published numbers, the report."""

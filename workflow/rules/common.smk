@@ -1,0 +1,95 @@
+import hashlib
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# The folder of the Snakefile, also when the workflow is a module of another one or runs in another directory.
+BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+
+
+configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(BASE / "config/config.yaml")
+
+
+from debatch.config import build_registry
+from debatch.errors import UserError
+from debatch.files import Files
+
+try:
+    REGISTRY = build_registry(config, BASE)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+FILES = Files(REGISTRY.results, REGISTRY.name)
+SCREEN = REGISTRY.screen.model_dump()
+COMPUTE = REGISTRY.screen.compute
+
+
+wildcard_constraints:
+    experiment="|".join(REGISTRY.experiments),
+    variant="|".join(["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]),
+    split="|".join(REGISTRY.screen.splits.names),
+    method="|".join(REGISTRY.recipes),
+    seed="[0-9]+",
+    inference="train|batch",
+
+
+def room_hash(*rooms):
+    """A hash of the package's rooms that a cheap rule calls, as a param: editing a metric re-makes its tables, and
+    editing the trainer re-trains nothing."""
+    import debatch
+
+    digest = hashlib.sha256()
+    for room in rooms:
+        for path in sorted(Path(debatch.__file__).parent.joinpath(room).rglob("*")):
+            if path.suffix in {".py", ".j2"}:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def screen_params(*keys):
+    """The sections of the screen's configuration that a rule depends on, and no others."""
+    return {key: SCREEN[key] for key in keys}
+
+
+def run_recipe(wildcards):
+    """The resolved recipe of a method, as it stands in a run's record."""
+    return REGISTRY.recipes[wildcards.method].model_dump()
+
+
+def run_normalization(wildcards):
+    return FILES.normalization(REGISTRY.recipes[wildcards.method].normalization)
+
+
+def run_metrics(target):
+    """The metrics of every run that a table is made of."""
+    return [FILES.metrics(run.method, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
+
+
+def target_files(target):
+    """What a target of the screen comes to, as files."""
+    if target == "ingest":
+        return [FILES.store_marker(experiment) for experiment in REGISTRY.experiments]
+    if target == "report":
+        return [FILES.report()]
+    if target == "tables":
+        return [target_files(table) for table in REGISTRY.targets("tables")]
+    if target == "figures":
+        return [target_files(figure) for figure in REGISTRY.targets("figures")]
+    if target in REGISTRY.tables:
+        return [FILES.table(target, suffix) for suffix in ("csv", "md", "json")]
+    return [FILES.figure(target, suffix) for suffix in ("svg", "png", "csv")]
+
+
+def metadata_input():
+    """A simulated screen's catalogue is made here. A real one is no input: a dry run must work before the data is there."""
+    return [FILES.raw_metadata()] if REGISTRY.screen.simulate else []
+
+
+def with_attempt(mem_mb):
+    """Memory that grows with each attempt."""
+    return lambda wildcards, attempt: mem_mb * attempt
+
+
+def shipped(path):
+    """A file that comes with the workflow: relative where the working directory is the workflow's own."""
+    return path if Path(path).exists() else str(BASE / path)

@@ -1,0 +1,54 @@
+# Raw images to one store an experiment, and the index of them all.
+
+
+rule ingest_experiment:
+    input:
+        metadata=metadata_input(),
+        raw=FILES.raw_manifest("{experiment}") if REGISTRY.screen.simulate else [],
+    output:
+        # the file, not the folder: Snakemake would write a timestamp into a folder, and zarr warn of it
+        store=FILES.store_marker("{experiment}"),
+        rows=FILES.ingested("{experiment}"),
+    log:
+        FILES.log("ingest_experiment", "{experiment}"),
+        # a log survives a failed job, an output does not
+        problems=FILES.problems("{experiment}"),
+    threads: COMPUTE.ingest_threads
+    resources:
+        mem_mb=with_attempt(1500),
+        runtime=240,
+    params:
+        screen=screen_params(
+            "simulate", "source", "metadata", "columns", "fields", "derive", "image", "on_problem", "store"
+        ),
+        results=REGISTRY.results,
+        name=REGISTRY.name,
+    script:
+        "../scripts/ingest_experiment.py"
+
+
+rule index:
+    input:
+        metadata=metadata_input(),
+        rows=[FILES.ingested(experiment) for experiment in REGISTRY.experiments],
+    output:
+        FILES.index(),
+    log:
+        FILES.log("index"),
+    threads: 1
+    resources:
+        mem_mb=with_attempt(2000),
+        runtime=30,
+    params:
+        screen=screen_params("simulate", "source", "metadata", "columns", "fields", "derive"),
+        experiments=REGISTRY.experiments,
+        results=REGISTRY.results,
+        name=REGISTRY.name,
+    script:
+        "../scripts/index.py"
+
+
+rule ingest:
+    input:
+        target_files("ingest"),
+        FILES.index(),

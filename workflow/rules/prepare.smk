@@ -1,0 +1,58 @@
+# What training needs beside pixels: normalization statistics and splits; and the picture to look at first.
+
+
+rule normalize:
+    input:
+        index=FILES.index(),
+        stores=target_files("ingest"),
+    output:
+        FILES.normalization("{variant}"),
+    log:
+        FILES.log("normalize", "{variant}"),
+    threads: 1
+    resources:
+        mem_mb=with_attempt(2000),
+        runtime=30,
+    script:
+        "../scripts/normalize.py"
+
+
+rule split:
+    input:
+        index=FILES.index(),
+    output:
+        FILES.split("{split}"),
+    log:
+        FILES.log("split", "{split}"),
+    threads: 1
+    resources:
+        mem_mb=with_attempt(2000),
+        runtime=30,
+    params:
+        splits=SCREEN["splits"],
+    script:
+        "../scripts/split.py"
+
+
+rule qc:
+    localrule: True
+    input:
+        index=FILES.index(),
+        stores=target_files("ingest"),
+    output:
+        svg=FILES.figure("qc", "svg"),
+        png=FILES.figure("qc", "png"),
+        numbers=FILES.figure("qc", "csv"),
+    log:
+        FILES.log("qc"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        results=REGISTRY.results,
+        name=REGISTRY.name,
+        title=REGISTRY.screen.title or REGISTRY.name,
+        code=room_hash("report"),
+    script:
+        "../scripts/qc.py"

@@ -1,0 +1,32 @@
+# A simulated screen's raw images and catalogue: from here on it is a screen like any other.
+
+
+rule simulate_metadata:
+    output:
+        FILES.raw_metadata(),
+    log:
+        FILES.log("simulate_metadata"),
+    threads: 1
+    resources:
+        mem_mb=with_attempt(1000),
+        runtime=10,
+    params:
+        simulation=SCREEN["simulate"],
+    script:
+        "../scripts/simulate_metadata.py"
+
+
+rule simulate_experiment:
+    output:
+        FILES.raw_manifest("{experiment}"),
+    log:
+        FILES.log("simulate_experiment", "{experiment}"),
+    threads: 1
+    resources:
+        mem_mb=with_attempt(1500),
+        runtime=30,
+    params:
+        simulation=SCREEN["simulate"],
+        root=FILES.raw_root(),
+    script:
+        "../scripts/simulate_experiment.py"

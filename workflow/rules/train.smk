@@ -1,0 +1,23 @@
+# One job a run. Checkpoints and history are undeclared siblings of the model: a failed job must not lose them.
+
+
+rule train:
+    input:
+        index=FILES.index(),
+        split=FILES.split("{split}"),
+        normalization=run_normalization,
+        stores=target_files("ingest"),
+    output:
+        FILES.model("{method}", "{split}", "{seed}"),
+    log:
+        FILES.log("train", "{method}-{split}-seed{seed}"),
+    threads: COMPUTE.threads
+    resources:
+        mem_mb=with_attempt(COMPUTE.mem_mb),
+        runtime=COMPUTE.runtime,
+        gpu=COMPUTE.gpus,
+    params:
+        recipe=run_recipe,
+        screen=REGISTRY.name,
+    script:
+        "../scripts/train.py"

@@ -1,0 +1,32 @@
+"""What every script does first: send its log to the rule's log and the terminal, and show a user's error alone."""
+
+import logging
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+
+from debatch.errors import UserError
+
+# two processes on two cores that wait busily for each other run eight times slower than one
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@contextmanager
+def job(snakemake):
+    """Run a job's body with logging; exit with status 1 and one clear message on bad input."""
+    formatter = logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    handlers = [logging.StreamHandler(sys.stderr), logging.FileHandler(snakemake.log[0], mode="w")]
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        logging.getLogger("debatch").addHandler(handler)
+    logging.getLogger("debatch").setLevel(logging.INFO)
+    log = logging.getLogger("debatch.job")
+    try:
+        yield log
+    except UserError as error:
+        log.error("Error: %s", error)
+        sys.exit(1)
+    except Exception:
+        log.error("%s", traceback.format_exc())
+        sys.exit(1)

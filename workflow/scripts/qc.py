@@ -1,0 +1,22 @@
+from pathlib import Path
+
+from door import job
+
+from debatch.files import Files
+from debatch.report.qc import draw_qc
+from debatch.report.style import save_figure
+from debatch.screen.store import ImageReader, channel_names
+from debatch.tabular import read_frame
+
+with job(snakemake):
+    files = Files(snakemake.params.results, snakemake.params.name)
+    index = read_frame(snakemake.input.index)
+    stores = {name: Path(files.store(name)) for name in index["experiment"].unique()}
+    reader = ImageReader(stores, snakemake.threads)
+    figure, numbers = draw_qc(
+        index,
+        lambda row: reader.read(row.to_frame().T)[0],
+        channel_names(next(iter(stores.values()))),
+        snakemake.params.title,
+    )
+    save_figure(figure, files, "qc", numbers)

@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from door import job
+
+from debatch.config import build_registry
+from debatch.files import Files
+from debatch.report.html import build_report
+from debatch.tabular import write_text
+
+with job(snakemake) as log:
+    registry = build_registry(snakemake.params.choice, Path(snakemake.params.base))
+    write_text(build_report(registry, Files(registry.results, registry.name)), snakemake.output[0])
+    log.info("report: %s", Path(snakemake.output[0]).resolve())

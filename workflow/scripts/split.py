@@ -1,0 +1,13 @@
+from door import job
+
+from debatch.config.screen import Splits
+from debatch.screen.splits import make_split, split_sha256
+from debatch.tabular import read_frame, write_frame
+
+with job(snakemake) as log:
+    name = snakemake.wildcards.split
+    split = make_split(name, read_frame(snakemake.input.index), Splits(**snakemake.params.splits))
+    digest = split_sha256(split)
+    write_frame(split, snakemake.output[0], {"sha256": digest})
+    counts = split["subset"].value_counts()
+    log.info("%s: %d train, %d test, sha256 %s", name, counts["train"], counts["test"], digest[:12])

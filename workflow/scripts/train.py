@@ -1,0 +1,50 @@
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from door import job
+
+from debatch.config import Recipe
+from debatch.learn.data import training_data
+from debatch.learn.record import versions, write_record
+from debatch.learn.train import Trainer, TrainingFiles
+from debatch.model.inputs import ImageSet
+from debatch.model.weights import choose_device, describe_device, model_facts, save_weights
+from debatch.screen.splits import split_sha256
+from debatch.screen.store import ImageReader, channel_names
+from debatch.tabular import read_frame
+
+with job(snakemake):
+    started = time.perf_counter()
+    torch.set_num_threads(snakemake.threads)
+    where, seed = snakemake.wildcards, int(snakemake.wildcards.seed)
+    model = Path(snakemake.output[0])
+    recipe = Recipe(**snakemake.params.recipe)
+    split = read_frame(snakemake.input.split)
+    data = training_data(read_frame(snakemake.input.index), split, recipe.shuffle_labels, seed)
+    stores = {Path(marker).parent.stem: Path(marker).parent for marker in snakemake.input.stores}
+    channels = channel_names(next(iter(stores.values())))
+    device = choose_device(snakemake.resources.gpu)
+    reader = ImageReader(stores, snakemake.threads, cache_mb=256)
+    images = ImageSet(data.rows, read_frame(snakemake.input.normalization), reader, device)
+    trainer = Trainer(recipe, data, images, len(channels), seed, f"{where.method}/{where.split}/seed{seed}")
+    files = TrainingFiles(model.with_name("history.csv"), model.with_name("checkpoint.pt"))
+    history = trainer.fit(files)
+    record = {
+        "screen": snakemake.params.screen,
+        "method": where.method,
+        "split": where.split,
+        "seed": seed,
+        "recipe": recipe.model_dump(),
+        "split_sha256": split_sha256(split),
+        **versions(),
+        "hardware": describe_device(device),
+        "wall_seconds": round(time.perf_counter() - started, 1),
+        "images_per_second": round(float(history["images_per_second"].median()), 1),
+        "parameters": sum(parameter.numel() for parameter in trainer.network.parameters()),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_record(model.with_name("recipe.json"), record)
+    save_weights(trainer.network, model, model_facts(recipe, channels, data.classes, data.batch_names))
+    files.checkpoint.unlink(missing_ok=True)
