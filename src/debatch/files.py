@@ -1,6 +1,7 @@
 """Every path under the results folder, said once.
 
-A part of a path may be a value or a wildcard like `{experiment}`: the workflow asks with wildcards, scripts with values.
+A part of a path may be a value or a wildcard like `{experiment}`: the workflow asks with wildcards, scripts with
+values.
 """
 
 

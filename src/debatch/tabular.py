@@ -42,9 +42,7 @@ def read_about(path: Path | str) -> dict[str, str]:
     """The key-value metadata that `write_frame` kept."""
     metadata = pyarrow.parquet.read_schema(path).metadata or {}
     return {
-        key.decode(): value.decode()
-        for key, value in metadata.items()
-        if not key.startswith((b"pandas", b"ARROW"))
+        key.decode(): value.decode() for key, value in metadata.items() if not key.startswith((b"pandas", b"ARROW"))
     }
 
 

@@ -112,9 +112,7 @@ def test_other_cell_types_do_not_change_an_experiment():
 
 def test_seed_changes_the_images():
     other = TINY.model_copy(update={"seed": 1})
-    assert not np.array_equal(
-        simulate_experiment(TINY, "BETA-01")[1], simulate_experiment(other, "BETA-01")[1]
-    )
+    assert not np.array_equal(simulate_experiment(TINY, "BETA-01")[1], simulate_experiment(other, "BETA-01")[1])
 
 
 @pytest.mark.parametrize("changes", [{}, {"positive_controls": 0, "treatments": 1}, {"pixels": 100}])
@@ -141,10 +139,7 @@ def test_unknown_experiment_is_named_with_the_known_ones():
 
 def test_range_holds_nearly_all_pixels():
     config = SimulationConfig()
-    above = [
-        (simulate_experiment(config, experiment)[1] > RANGE[1]).mean()
-        for experiment in config.experiment_names()
-    ]
+    above = [(simulate_experiment(config, experiment)[1] > RANGE[1]).mean() for experiment in config.experiment_names()]
     assert np.mean(above) < 0.01
 
 
@@ -158,9 +153,7 @@ def test_effects_scale_with_strength_and_leave_empty_alone():
 
 
 def test_batch_effects_are_balanced_over_a_cell_type():
-    effects = [
-        effect for name, effect in batch_effects(SimulationConfig()).items() if name.startswith("ALPHA")
-    ]
+    effects = [effect for name, effect in batch_effects(SimulationConfig()).items() if name.startswith("ALPHA")]
     np.testing.assert_allclose(np.mean([effect.traits for effect in effects], axis=0), 0, atol=1e-12)
     blurs = np.sort([effect.blur for effect in effects], axis=0)
     np.testing.assert_allclose(blurs, np.repeat(blurs[:, :1], len(CHANNELS), axis=1))
@@ -185,7 +178,7 @@ def test_no_batch_effect_leaves_one_distribution():
 
 
 def _between_experiments(config: SimulationConfig) -> float:
-    """F ratio (between to within experiments; 1 by chance) of the channels' sharpness, averaged over channels."""
+    """F ratio (between to within experiments; 1 by chance) of the sharpness, averaged over channels."""
     sharpness = []
     for experiment in config.experiment_names():
         images = simulate_experiment(config, experiment)[1].astype(np.float64)
@@ -194,9 +187,7 @@ def _between_experiments(config: SimulationConfig) -> float:
         sharpness.append(np.log(np.abs(np.diff(standardized, axis=3)).mean(axis=(2, 3))))
     values = np.stack(sharpness)
     n = values.shape[1]
-    return float(
-        (n * values.mean(axis=1).var(axis=0, ddof=1) / values.var(axis=1, ddof=1).mean(axis=0)).mean()
-    )
+    return float((n * values.mean(axis=1).var(axis=0, ddof=1) / values.var(axis=1, ddof=1).mean(axis=0)).mean())
 
 
 def test_experiments_differ_by_their_batch_effect_alone():
@@ -220,9 +211,7 @@ def test_a_planted_nuclear_size_is_measured():
     config = SimulationConfig(experiments={"ALPHA": 1}, batch_effect=0.0, sites=4)
     effects = planted_effects(config).loc["ALPHA", "nuc_size"]
     rows, images = simulate_experiment(config, "ALPHA-01")
-    area = (
-        pd.Series([_median_nuclear_area(image[0]) for image in images]).groupby(rows["perturbation"]).median()
-    )
+    area = pd.Series([_median_nuclear_area(image[0]) for image in images]).groupby(rows["perturbation"]).median()
     largest, smallest = effects.idxmax(), effects.idxmin()
     assert effects[smallest] < -1 < 1 < effects[largest]
     assert area[smallest] < area["EMPTY"] < area[largest]

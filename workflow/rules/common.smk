@@ -1,4 +1,5 @@
 import hashlib
+import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -25,7 +26,7 @@ COMPUTE = REGISTRY.screen.compute
 
 
 wildcard_constraints:
-    experiment="|".join(REGISTRY.experiments),
+    experiment="|".join(re.escape(experiment) for experiment in REGISTRY.experiments),
     variant="|".join(["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]),
     split="|".join(REGISTRY.screen.splits.names),
     method="|".join(REGISTRY.recipes),
@@ -34,8 +35,8 @@ wildcard_constraints:
 
 
 def room_hash(*rooms):
-    """A hash of the package's rooms that a cheap rule calls, as a param: editing a metric re-makes its tables, and
-    editing the trainer re-trains nothing."""
+    """A hash of the package's rooms that a cheap job calls, to be its param: editing a metric re-makes its tables,
+    and editing the trainer re-trains nothing."""
     import debatch
 
     digest = hashlib.sha256()
@@ -46,8 +47,13 @@ def room_hash(*rooms):
     return digest.hexdigest()[:16]
 
 
+def place(wildcards):
+    """Where results lie and under which screen: the two words that `Files` takes."""
+    return [REGISTRY.results, REGISTRY.name]
+
+
 def screen_params(*keys):
-    """The sections of the screen's configuration that a rule depends on, and no others."""
+    """The sections of the screen's configuration that a job depends on, and no others."""
     return {key: SCREEN[key] for key in keys}
 
 
@@ -63,6 +69,11 @@ def run_normalization(wildcards):
 def run_metrics(target):
     """The metrics of every run that a table is made of."""
     return [FILES.metrics(run.method, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
+
+
+def run_embeddings(target):
+    """The embeddings of every run that a figure shows."""
+    return [FILES.embeddings(run.method, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
 
 
 def target_files(target):

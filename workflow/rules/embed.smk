@@ -13,6 +13,8 @@ rule embed_run:
         predictions=FILES.predictions("{method}", "{split}", "{seed}", "{inference}"),
     log:
         FILES.log("embed_run", "{method}-{split}-seed{seed}-{inference}"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: COMPUTE.threads
     resources:
         mem_mb=with_attempt(COMPUTE.mem_mb),

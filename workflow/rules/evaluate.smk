@@ -10,6 +10,8 @@ rule evaluate:
         FILES.metrics("{method}", "{split}", "{seed}", "{inference}"),
     log:
         FILES.log("evaluate", "{method}-{split}-seed{seed}-{inference}"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=with_attempt(2000),

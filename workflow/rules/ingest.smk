@@ -13,6 +13,8 @@ rule ingest_experiment:
         FILES.log("ingest_experiment", "{experiment}"),
         # a log survives a failed job, an output does not
         problems=FILES.problems("{experiment}"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: COMPUTE.ingest_threads
     resources:
         mem_mb=with_attempt(1500),
@@ -21,8 +23,7 @@ rule ingest_experiment:
         screen=screen_params(
             "simulate", "source", "metadata", "columns", "fields", "derive", "image", "on_problem", "store"
         ),
-        results=REGISTRY.results,
-        name=REGISTRY.name,
+        place=place,
     script:
         "../scripts/ingest_experiment.py"
 
@@ -35,6 +36,8 @@ rule index:
         FILES.index(),
     log:
         FILES.log("index"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=with_attempt(2000),
@@ -42,8 +45,7 @@ rule index:
     params:
         screen=screen_params("simulate", "source", "metadata", "columns", "fields", "derive"),
         experiments=REGISTRY.experiments,
-        results=REGISTRY.results,
-        name=REGISTRY.name,
+        place=place,
     script:
         "../scripts/index.py"
 

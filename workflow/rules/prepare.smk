@@ -9,6 +9,8 @@ rule normalize:
         FILES.normalization("{variant}"),
     log:
         FILES.log("normalize", "{variant}"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=with_attempt(2000),
@@ -24,6 +26,8 @@ rule split:
         FILES.split("{split}"),
     log:
         FILES.log("split", "{split}"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=with_attempt(2000),
@@ -35,7 +39,6 @@ rule split:
 
 
 rule qc:
-    localrule: True
     input:
         index=FILES.index(),
         stores=target_files("ingest"),
@@ -45,13 +48,15 @@ rule qc:
         numbers=FILES.figure("qc", "csv"),
     log:
         FILES.log("qc"),
+    localrule: True
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        results=REGISTRY.results,
-        name=REGISTRY.name,
+        place=place,
         title=REGISTRY.screen.title or REGISTRY.name,
         code=room_hash("report"),
     script:

@@ -1,12 +1,7 @@
 # Tables, figures and the page that holds them: local, in seconds. Each is a target of its own.
 
 
-def run_embeddings(target):
-    return [FILES.embeddings(run.method, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
-
-
 rule make_table1:
-    localrule: True
     input:
         metrics=run_metrics("table1"),
         published=shipped("resources/published/published.csv"),
@@ -16,6 +11,9 @@ rule make_table1:
         runs=FILES.table("table1", "json"),
     log:
         FILES.log("table1"),
+    localrule: True
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -29,7 +27,6 @@ rule make_table1:
 
 
 rule make_figure6:
-    localrule: True
     input:
         embeddings=run_embeddings("figure6"),
     output:
@@ -38,6 +35,9 @@ rule make_figure6:
         numbers=FILES.figure("figure6", "csv"),
     log:
         FILES.log("figure6"),
+    localrule: True
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -45,8 +45,7 @@ rule make_figure6:
     params:
         figure=REGISTRY.figures["figure6"].model_dump(),
         titles=[REGISTRY.title(run.method) for run in REGISTRY.runs("figure6")],
-        results=REGISTRY.results,
-        name=REGISTRY.name,
+        place=place,
         simulated=REGISTRY.screen.simulate is not None,
         code=room_hash("report"),
     script:
@@ -54,7 +53,6 @@ rule make_figure6:
 
 
 rule make_report:
-    localrule: True
     input:
         index=FILES.index(),
         splits=[FILES.split(split) for split in REGISTRY.screen.splits.names],
@@ -64,6 +62,9 @@ rule make_report:
         FILES.report(),
     log:
         FILES.log("report"),
+    localrule: True
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -6,6 +6,8 @@ rule simulate_metadata:
         FILES.raw_metadata(),
     log:
         FILES.log("simulate_metadata"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=with_attempt(1000),
@@ -21,12 +23,14 @@ rule simulate_experiment:
         FILES.raw_manifest("{experiment}"),
     log:
         FILES.log("simulate_experiment", "{experiment}"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: 1
     resources:
         mem_mb=with_attempt(1500),
         runtime=30,
     params:
         simulation=SCREEN["simulate"],
-        root=FILES.raw_root(),
+        place=place,
     script:
         "../scripts/simulate_experiment.py"

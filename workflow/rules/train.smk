@@ -11,6 +11,8 @@ rule train:
         FILES.model("{method}", "{split}", "{seed}"),
     log:
         FILES.log("train", "{method}-{split}-seed{seed}"),
+    conda:
+        "../../envs/debatch.yaml"
     threads: COMPUTE.threads
     resources:
         mem_mb=with_attempt(COMPUTE.mem_mb),

@@ -5,6 +5,10 @@ import os
 import sys
 import traceback
 from contextlib import contextmanager
+from pathlib import Path
+
+# an environment of --sdm conda holds the dependencies, not the package itself
+sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 from debatch.errors import UserError
 

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import torch
-from door import job
 
 from debatch.config import Recipe
 from debatch.embed import embed_images, statistics_groups
@@ -10,6 +9,7 @@ from debatch.model.weights import choose_device, load_network
 from debatch.screen.splits import split_sha256
 from debatch.screen.store import ImageReader
 from debatch.tabular import read_frame, write_frame
+from door import job
 
 with job(snakemake):
     torch.set_num_threads(snakemake.threads)

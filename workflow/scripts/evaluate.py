@@ -1,7 +1,6 @@
-from door import job
-
 from debatch.evaluate.accuracy import score_predictions
 from debatch.tabular import read_frame, write_frame
+from door import job
 
 with job(snakemake) as log:
     index, split = read_frame(snakemake.input.index), read_frame(snakemake.input.split)

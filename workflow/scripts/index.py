@@ -1,18 +1,22 @@
 from pathlib import Path
 
-from door import job
-
 from debatch.config import Screen
 from debatch.files import Files
 from debatch.screen.index import build_index
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.origin import metadata_file
 from debatch.tabular import write_frame
+from door import job
 
 with job(snakemake) as log:
     screen = Screen(**snakemake.params.screen)
-    files = Files(snakemake.params.results, snakemake.params.name)
+    files = Files(*snakemake.params.place)
     catalogue = read_catalogue(screen, metadata_file(screen, files), snakemake.params.experiments)
     index = build_index([Path(path) for path in snakemake.input.rows], catalogue)
     write_frame(index, snakemake.output[0])
-    log.info("%d images of %d classes in %d batches", len(index), index["label"].nunique(), index["batch"].nunique())
+    log.info(
+        "%d images of %d classes in %d batches",
+        len(index),
+        index["label"].nunique(),
+        index["batch"].nunique(),
+    )

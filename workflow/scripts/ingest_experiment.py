@@ -1,17 +1,16 @@
 from pathlib import Path
 
-from door import job
-
 from debatch.config import Screen
 from debatch.files import Files
 from debatch.screen.ingest import ingest_experiment
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.origin import metadata_file, raw_source
 from debatch.tabular import write_frame
+from door import job
 
 with job(snakemake):
     screen = Screen(**snakemake.params.screen)
-    files = Files(snakemake.params.results, snakemake.params.name)
+    files = Files(*snakemake.params.place)
     experiment = snakemake.wildcards.experiment
     catalogue = read_catalogue(screen, metadata_file(screen, files), [experiment])
     rows = ingest_experiment(

@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import numpy as np
-from door import job
 
 from debatch.screen.normalization import normalization_statistics
 from debatch.screen.store import channel_names, read_moments
 from debatch.tabular import read_frame, write_frame
+from door import job
 
 with job(snakemake):
     index = read_frame(snakemake.input.index)

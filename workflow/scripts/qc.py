@@ -1,15 +1,15 @@
 from pathlib import Path
 
-from door import job
-
-from debatch.files import Files
 from debatch.report.qc import draw_qc
 from debatch.report.style import save_figure
+
+from debatch.files import Files
 from debatch.screen.store import ImageReader, channel_names
 from debatch.tabular import read_frame
+from door import job
 
 with job(snakemake):
-    files = Files(snakemake.params.results, snakemake.params.name)
+    files = Files(*snakemake.params.place)
     index = read_frame(snakemake.input.index)
     stores = {name: Path(files.store(name)) for name in index["experiment"].unique()}
     reader = ImageReader(stores, snakemake.threads)

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from door import job
+from debatch.report.html import build_report
 
 from debatch.config import build_registry
 from debatch.files import Files
-from debatch.report.html import build_report
 from debatch.tabular import write_text
+from door import job
 
 with job(snakemake) as log:
     registry = build_registry(snakemake.params.choice, Path(snakemake.params.base))

@@ -1,8 +1,7 @@
-from door import job
-
 from debatch.config.screen import Splits
 from debatch.screen.splits import make_split, split_sha256
 from debatch.tabular import read_frame, write_frame
+from door import job
 
 with job(snakemake) as log:
     name = snakemake.wildcards.split

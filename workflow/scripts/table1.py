@@ -2,13 +2,13 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from door import job
+from debatch.report.captions import HEADINGS
 
 from debatch.config import build_registry
-from debatch.report.captions import HEADINGS
 from debatch.report.published import Published
 from debatch.report.table1 import make_table1, table_markdown
 from debatch.tabular import write_frame, write_text
+from door import job
 
 with job(snakemake):
     registry = build_registry(snakemake.params.choice, Path(snakemake.params.base))

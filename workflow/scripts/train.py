@@ -3,7 +3,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from door import job
 
 from debatch.config import Recipe
 from debatch.learn.data import training_data
@@ -14,6 +13,7 @@ from debatch.model.weights import choose_device, describe_device, model_facts, s
 from debatch.screen.splits import split_sha256
 from debatch.screen.store import ImageReader, channel_names
 from debatch.tabular import read_frame
+from door import job
 
 with job(snakemake):
     started = time.perf_counter()

@@ -24,7 +24,7 @@ class _Loader(yaml.SafeLoader):
         repeated = {key for key in keys if keys.count(key) > 1}
         if repeated:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {sorted(map(str, repeated))[0]!r} stands twice", node.start_mark
+                None, None, f"the key {min(map(str, repeated))!r} stands twice", node.start_mark
             )
         return super().construct_mapping(node, deep)
 

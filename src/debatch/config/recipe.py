@@ -22,9 +22,7 @@ class Recipe(Section):
     """Every choice that decides what a run learns. Screens and methods state only what they change."""
 
     backbone: str = Field("densenet161", description="`small_resnet`, or the name of any timm model.")
-    weights: str | None = Field(
-        None, description="Local file with pretrained backbone weights; null: from scratch."
-    )
+    weights: str | None = Field(None, description="Local file with pretrained backbone weights; null: from scratch.")
     pixels: int = Field(512, ge=16, description="Side of the network's input; larger images are area-averaged.")
     embedding_width: int = Field(1024, ge=2, description="Length of the embedding, and of the layer before it.")
     normalization: Normalization = Field("self", description="How pixels are standardised.")
@@ -59,7 +57,8 @@ class Recipe(Section):
     )
     batch_loss_weight: float = Field(1.0, ge=0, description="Weight of the batch head's loss.")
     precision: Literal["bfloat16", "float32"] = Field(
-        "bfloat16", description="Arithmetic of training; batch-norm statistics and losses are float32 in both."
+        "bfloat16",
+        description="Arithmetic of training; batch-norm statistics and losses are float32 in both.",
     )
     shuffle_labels: bool = Field(
         False, description="A null: the training wells' labels are permuted, so that nothing can be learned."

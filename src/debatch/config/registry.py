@@ -74,9 +74,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
     for target, table in {**tables.tables, **tables.figures}.items():
         for method in table.methods:
             if method not in methods:
-                raise ConfigError(
-                    f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}"
-                )
+                raise ConfigError(f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}")
     known = [*tables.tables, *tables.figures, *get_args(FixedTarget)]
     for target in screen.targets:
         if target not in known:
@@ -87,9 +85,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         screen=screen,
         experiments=_experiments(name, screen),
         recipes={
-            method: resolve_recipe(screen.training, methods[method], method)
-            for method in methods
-            if method in used
+            method: resolve_recipe(screen.training, methods[method], method) for method in methods if method in used
         },
         methods=methods,
         tables=tables.tables,
@@ -164,12 +160,8 @@ def _experiments(name: str, screen: Screen) -> list[str]:
             rows = csv.DictReader(lines)
             for needed in (column, *screen.metadata.select):
                 if needed not in (rows.fieldnames or []):
-                    raise ConfigError(
-                        f"{file}: no column {needed!r}{nearest(needed, list(rows.fieldnames or []))}"
-                    )
-            chosen = {
-                key: {str(value) for value in values} for key, values in screen.metadata.select.items()
-            }
+                    raise ConfigError(f"{file}: no column {needed!r}{nearest(needed, list(rows.fieldnames or []))}")
+            chosen = {key: {str(value) for value in values} for key, values in screen.metadata.select.items()}
             names = {row[column] for row in rows if all(row[key] in chosen[key] for key in chosen)}
     except OSError as error:
         raise ConfigError(

@@ -48,9 +48,7 @@ class Columns(Section):
     well_type: str | None = Field(
         "well_type", description="treatment, positive_control or negative_control; null: all are treatments."
     )
-    subset: str | None = Field(
-        None, description="Official train/test column, for the split `separated`; null: none."
-    )
+    subset: str | None = Field(None, description="Official train/test column, for the split `separated`; null: none.")
 
 
 class Derive(Section):
@@ -150,7 +148,9 @@ class Screen(Section):
         "verdict is 'not comparable'.",
     )
     targets: list[str] = Field(
-        default=["qc", "table1", "figure6", "report"], min_length=1, description="What plain `snakemake` makes."
+        default=["qc", "table1", "figure6", "report"],
+        min_length=1,
+        description="What plain `snakemake` makes.",
     )
 
     @model_validator(mode="after")

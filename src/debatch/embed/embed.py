@@ -61,7 +61,7 @@ def embed_images(
     for group in groups:
         reference = group.reference[hash_order(images.rows["image_id"].iloc[group.reference])]
         stream = images.groups(nearly_equal_groups(reference, recipe.group))
-        used = set_population_statistics(network, (lambda g=g: g.standardized(recipe.pixels) for g in stream))
+        used = set_population_statistics(network, (part.standardized(recipe.pixels) for part in stream))
         if used < recipe.group:
             log.warning("%s: statistics from only %d images (a training group has %d)", group.name, used, recipe.group)
         for part in images.groups(nearly_equal_groups(group.images, recipe.group)):
@@ -90,9 +90,7 @@ def _embedding_frame(rows: pd.DataFrame, embeddings: np.ndarray) -> pd.DataFrame
     return pd.concat([metadata, pd.DataFrame(embeddings.astype(np.float32), columns=names)], axis=1)
 
 
-def _prediction_frame(
-    rows: pd.DataFrame, log_probabilities: np.ndarray, batch_predicted: np.ndarray
-) -> pd.DataFrame:
+def _prediction_frame(rows: pd.DataFrame, log_probabilities: np.ndarray, batch_predicted: np.ndarray) -> pd.DataFrame:
     # a well's prediction: mean of its images' log-probabilities
     well = rows.groupby(["experiment", "plate", "well"], sort=False).ngroup().to_numpy()
     total = np.zeros((well.max() + 1, log_probabilities.shape[1]))

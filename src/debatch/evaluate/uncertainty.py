@@ -23,14 +23,21 @@ def pooled_interval(values: Sequence[float], weights: Sequence[float]) -> tuple[
 
 
 def ratio_interval(
-    values: Sequence[float], weights: Sequence[float], values_below: Sequence[float], weights_below: Sequence[float]
+    values: Sequence[float],
+    weights: Sequence[float],
+    values_below: Sequence[float],
+    weights_below: Sequence[float],
 ) -> tuple[float, float]:
     """As `pooled_interval`, for the ratio of two weighted means over batches that are drawn independently.
 
-    With fewer than 5 batches above or below the line, the smallest and largest ratio of a batch above the line to the mean below.
+    With fewer than 5 batches above or below the line, the smallest and largest ratio of a batch above it to the mean
+    below it.
     """
     value, weight = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    below, weight_below = np.asarray(values_below, dtype=np.float64), np.asarray(weights_below, dtype=np.float64)
+    below, weight_below = (
+        np.asarray(values_below, dtype=np.float64),
+        np.asarray(weights_below, dtype=np.float64),
+    )
     if min(len(value), len(below)) < FEWEST_FOR_BOOTSTRAP:
         mean = np.average(below, weights=weight_below)
         return float(value.min() / mean), float(value.max() / mean)

@@ -27,9 +27,7 @@ class TrainingData:
     classes: int
 
 
-def training_data(
-    index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool, seed: int
-) -> TrainingData:
+def training_data(index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool, seed: int) -> TrainingData:
     """The labelled training images of a split.
 
     Args:
@@ -49,9 +47,7 @@ def training_data(
     if shuffle_labels:
         labels = _shuffled_over_wells(rows, labels, seed)
     names, batches = np.unique(rows["batch"].to_numpy(str), return_inverse=True)
-    return TrainingData(
-        rows, labels, batches.astype(np.int64), names.tolist(), int(index["label"].dropna().max()) + 1
-    )
+    return TrainingData(rows, labels, batches.astype(np.int64), names.tolist(), int(index["label"].dropna().max()) + 1)
 
 
 def _shuffled_over_wells(rows: pd.DataFrame, labels: np.ndarray, seed: int) -> np.ndarray:

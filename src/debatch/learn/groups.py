@@ -8,9 +8,7 @@ import numpy as np
 from debatch.model.population import nearly_equal_groups
 
 
-def epoch_groups(
-    batches: np.ndarray, size: int, single_batch: bool, seed: int, epoch: int
-) -> list[np.ndarray]:
+def epoch_groups(batches: np.ndarray, size: int, single_batch: bool, seed: int, epoch: int) -> list[np.ndarray]:
     """An epoch's groups: every image once, no tiny last group, nothing dropped.
 
     Args:
@@ -28,9 +26,7 @@ def epoch_groups(
         domains = [np.flatnonzero(batches == batch) for batch in np.unique(batches)]
     else:
         domains = [np.arange(len(batches))]
-    groups = [
-        group for domain in domains for group in nearly_equal_groups(generator.permutation(domain), size)
-    ]
+    groups = [group for domain in domains for group in nearly_equal_groups(generator.permutation(domain), size)]
     return [groups[at] for at in generator.permutation(len(groups))]
 
 

@@ -14,7 +14,8 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer
     Weight decay falls on matrices and kernels of the trunk and class head only: biases and norms have no scale to
     shrink, and the batch head is a measuring instrument, the same under every method.
     """
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         decays = parameter.ndim > 1 and not name.startswith("batch_head.")
         (decayed if decays else plain).append(parameter)

@@ -15,7 +15,7 @@ PACKAGES = ("torch", "timm", "numpy", "pandas", "zarr", "tensorstore", "snakemak
 
 def versions() -> dict[str, Any]:
     """Versions of everything that a result may depend on."""
-    packages = {}
+    packages: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             packages[package] = version(package)

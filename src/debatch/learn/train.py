@@ -85,9 +85,7 @@ class Trainer:
         """Put the training images' population statistics into the network, so that its weights are usable alone."""
         order = hash_order(self.images.rows["image_id"])[: self.recipe.statistics_images]
         groups = self.images.groups(nearly_equal_groups(order, self.recipe.group))
-        set_population_statistics(
-            self.network, (lambda g=group: g.standardized(self.recipe.pixels) for group in groups)
-        )
+        set_population_statistics(self.network, (group.standardized(self.recipe.pixels) for group in groups))
 
     @property
     def _adaptive(self) -> bool:
@@ -184,4 +182,3 @@ def _stream(seed: int, step: int) -> int:
     """A seed for a step's random numbers, unrelated to its neighbours'."""
     digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest()
     return int.from_bytes(digest, "little")
-

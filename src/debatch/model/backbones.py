@@ -42,7 +42,9 @@ class SmallResNet(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(channels, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)
+            nn.Conv2d(channels, 16, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(inplace=True),
         )
         self.blocks = nn.Sequential(ResidualBlock(16, 32), ResidualBlock(32, 64), ResidualBlock(64, 128))
 

@@ -40,9 +40,7 @@ class Group(NamedTuple):
 class ImageSet:
     """Some images of a screen, with the statistics that standardise them."""
 
-    def __init__(
-        self, rows: pd.DataFrame, statistics: pd.DataFrame, reader: ImageReader, device: torch.device
-    ) -> None:
+    def __init__(self, rows: pd.DataFrame, statistics: pd.DataFrame, reader: ImageReader, device: torch.device) -> None:
         self.rows = rows.reset_index(drop=True)
         self.experiments = self.rows["experiment"].to_numpy()
         self.store_rows = self.rows["store_row"].to_numpy()

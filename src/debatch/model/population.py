@@ -7,14 +7,14 @@ the images' names, so that the result depends on the set of images and neither o
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from debatch.model.network import batch_norms
+from debatch.model.network import Network, batch_norms
 
 
 def hash_order(image_ids: Iterable[str]) -> np.ndarray:
@@ -66,12 +66,12 @@ class _Pool:
 
 
 @torch.no_grad()
-def set_population_statistics(network: nn.Module, groups: Iterable[Callable[[], Tensor]]) -> int:
+def set_population_statistics(network: Network, groups: Iterable[Tensor]) -> int:
     """Compute population statistics and put them into every batch-norm layer, ready for `network.eval()`.
 
     Args:
         network: has an `embed` method that takes a group's images.
-        groups: each gives one group's standardised images (n, C, H, W) on the network's device.
+        groups: standardised images (n, C, H, W) on the network's device, group by group.
 
     Returns:
         The number of images used.
@@ -87,9 +87,8 @@ def set_population_statistics(network: nn.Module, groups: Iterable[Callable[[], 
     try:
         with normalizing_by_group(network):
             for group in groups:
-                batch = group()
-                images += len(batch)
-                network.embed(batch)  # type: ignore[operator]
+                images += len(group)
+                network.embed(group)
     finally:
         for hook in hooks:
             hook.remove()

@@ -34,13 +34,17 @@ class Published:
 
 
 def verdict(
-    mean: float | None, sd: float | None, published: float | None, published_sd: float | None, comparable: bool
+    mean: float | None,
+    sd: float | None,
+    published: float | None,
+    published_sd: float | None,
+    comparable: bool,
 ) -> str:
     """Compare a percentage with a published one.
 
     Returns:
-        `reproduced` where they differ by at most max(1 point, 2 sqrt(sd^2 + published sd^2)), else `differs`; `not run`;
-        `not comparable` on another scale or on a simulated screen.
+        `reproduced` where they differ by at most max(1 point, 2 sqrt(sd^2 + published sd^2)), else `differs`;
+        `not run`; `not comparable` on another scale or on a simulated screen.
     """
     if mean is None:
         return "not run"

@@ -36,9 +36,9 @@ def make_table1(registry: Registry, metrics: Mapping[Run, pd.DataFrame], publish
         published: the paper's numbers.
 
     Returns:
-        A row a cell (`COLUMNS`), in %. mean and sd are over n seeds; sd is empty for one seed and for the ratio of means.
-        low and high say how the test batches differ: a 95 % bootstrap over them from 5 batches on, else the smallest and
-        largest. A cell without runs is empty, with a note.
+        A row a cell (`COLUMNS`), in %. mean and sd are over n seeds; sd is empty for one seed and for the ratio of
+        means. low and high say how the test batches differ: a 95 % bootstrap over them from 5 batches on, else the
+        smallest and largest. A cell without runs is empty, with a note.
     """
     cells = []
     for method in registry.tables[TABLE].methods:
@@ -79,7 +79,7 @@ def table_markdown(table: pd.DataFrame, registry: Registry, headings: Mapping[st
     for method in spec.methods:
         own = table[table["row"] == method].set_index("column")
         lines.append(
-            f"| {registry.title(method)} | " + " | ".join(_readable(own.loc[column]) for column in headings) + " |"
+            f"| {registry.title(method)} | " + " | ".join(_readable(own.T[column]) for column in headings) + " |"
         )
     notes = [f"mean ± sd over seeds (n = {int(table['n'].max())}); in brackets how much the test batches differ"]
     notes += sorted({str(note) for note in table["note"] if isinstance(note, str) and note})

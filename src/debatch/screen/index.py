@@ -10,7 +10,18 @@ from debatch.screen.metadata import class_labels
 from debatch.tabular import read_frame
 
 log = logging.getLogger(__name__)
-ORDER = ["image_id", "experiment", "plate", "well", "site", "cell_type", "well_type", "perturbation", "label", "batch"]
+ORDER = [
+    "image_id",
+    "experiment",
+    "plate",
+    "well",
+    "site",
+    "cell_type",
+    "well_type",
+    "perturbation",
+    "label",
+    "batch",
+]
 
 
 def build_index(ingested: list[Path], catalogue: pd.DataFrame) -> pd.DataFrame:

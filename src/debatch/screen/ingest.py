@@ -71,9 +71,7 @@ class Problems:
         pd.DataFrame(self.rows, columns=PROBLEM_COLUMNS).to_csv(path, index=False)
 
 
-def plan_fields(
-    files: list[RawFile], catalogue: pd.DataFrame, source: Source, problems: Problems
-) -> list[Field]:
+def plan_fields(files: list[RawFile], catalogue: pd.DataFrame, source: Source, problems: Problems) -> list[Field]:
     """The fields of view to read, in natural order of plate, well and site.
 
     Files of wells that the screen does not select are passed over; everything else that does not fit is a problem.
@@ -143,8 +141,8 @@ def ingest_experiment(
         problems.write(problems_file)
     if problems.fatal:
         raise DataError(
-            f"experiment {experiment}: {_count(len(problems.rows), 'problem')} with its images, listed in {problems_file}; "
-            "mend the source, or set `on_problem: drop` to leave those images out"
+            f"experiment {experiment}: {_count(len(problems.rows), 'problem')} with its images, listed in "
+            f"{problems_file}; mend the source, or set `on_problem: drop` to leave those images out"
         )
     if not kept:
         where = Path(source.root) / Pattern(source, screen.fields).folder(experiment)
@@ -233,9 +231,7 @@ def _read_field(
         for path in place.files:
             plane = decode(path)
             if plane.shape != usual.shape:
-                raise ImageProblem(
-                    f"{_size(plane)} pixels; most images of the experiment have {_size(usual)}", path
-                )
+                raise ImageProblem(f"{_size(plane)} pixels; most images of the experiment have {_size(usual)}", path)
             if plane.dtype != usual.dtype:
                 raise ImageProblem(f"{plane.dtype}; most images of the experiment are {usual.dtype}", path)
             planes.append(plane)
@@ -244,9 +240,7 @@ def _read_field(
         return problem
 
 
-def _index_rows(
-    experiment: str, kept: list[tuple[str, str, str]], catalogue: pd.DataFrame
-) -> pd.DataFrame:
+def _index_rows(experiment: str, kept: list[tuple[str, str, str]], catalogue: pd.DataFrame) -> pd.DataFrame:
     rows = pd.DataFrame(kept, columns=["plate", "well", "site"])
     # tiles `3.01` … carry what the metadata says of site 3
     rows["field"] = rows["site"].str.split(".").str[0]

@@ -16,11 +16,7 @@ RESERVED = ("image_id", "label", "batch", "part", "store_row", "cell_type", "wel
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """Sort key that puts `T2` before `T10`."""
-    return [
-        (0, int(piece), "") if piece.isdigit() else (1, 0, piece)
-        for piece in re.split(r"(\d+)", text)
-        if piece
-    ]
+    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in re.split(r"(\d+)", text) if piece]
 
 
 def plain_number(text: str) -> str:
@@ -70,10 +66,7 @@ def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.Dat
 
 def class_labels(perturbations: pd.Series) -> dict[str, int]:
     """Each perturbation's class index, in natural order."""
-    return {
-        name: label
-        for label, name in enumerate(sorted(perturbations.dropna().unique(), key=natural_key))
-    }
+    return {name: label for label, name in enumerate(sorted(perturbations.dropna().unique(), key=natural_key))}
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
@@ -122,8 +115,7 @@ def _selected(raw: pd.DataFrame, screen: Screen, file: Path) -> pd.Series:
     for column, values in (screen.metadata.select if screen.metadata else {}).items():
         if column not in raw:
             raise DataError(
-                f"{file}: `metadata.select` names {column!r}, which is not there"
-                f"{nearest(column, list(raw.columns))}"
+                f"{file}: `metadata.select` names {column!r}, which is not there{nearest(column, list(raw.columns))}"
             )
         selected &= raw[column].isin([str(value) for value in values])
     return selected

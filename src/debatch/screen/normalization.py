@@ -59,8 +59,8 @@ def normalization_statistics(
 def as_arrays(statistics: pd.DataFrame, image_ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Means and sds (N, C) float32 of some images, in their order."""
     rows = statistics.set_index("image_id").loc[image_ids]
-    means = rows[[column for column in rows if column.startswith("mean_")]].to_numpy(np.float32, copy=True)
-    sds = rows[[column for column in rows if column.startswith("sd_")]].to_numpy(np.float32, copy=True)
+    means = rows.filter(regex="^mean_").to_numpy(np.float32, copy=True)
+    sds = rows.filter(regex="^sd_").to_numpy(np.float32, copy=True)
     return means, sds
 
 

@@ -15,7 +15,7 @@ from debatch.config.screen import ImageProcessing
 from debatch.errors import ConfigError
 
 
-class ImageProblem(Exception):
+class ImageProblem(Exception):  # noqa: N818 (a finding, not a failure)
     """A raw image that cannot be used: which file, and why."""
 
     def __init__(self, problem: str, path: Path | None = None, channel: str = "") -> None:
@@ -159,6 +159,4 @@ def _cut(image: np.ndarray, tiles: int) -> np.ndarray:
     h, w = height // tiles, width // tiles
     top, left = (height - h * tiles) // 2, (width - w * tiles) // 2
     whole = image[:, top : top + h * tiles, left : left + w * tiles]
-    return (
-        whole.reshape(channels, tiles, h, tiles, w).transpose(1, 3, 0, 2, 4).reshape(-1, channels, h, w)
-    )
+    return whole.reshape(channels, tiles, h, tiles, w).transpose(1, 3, 0, 2, 4).reshape(-1, channels, h, w)

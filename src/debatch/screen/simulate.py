@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,12 @@ WELL_GAIN_SD = 0.40
 WELL_OFFSET = 0.045
 CAMERA_OFFSET = 0.03
 # zlib's lowest level saves a quarter of the bytes at hardly any time; higher ones save no more.
-TIFF = {"photometric": "minisblack", "metadata": None, "compression": "zlib", "compressionargs": {"level": 1}}
+TIFF: dict[str, Any] = {
+    "photometric": "minisblack",
+    "metadata": None,
+    "compression": "zlib",
+    "compressionargs": {"level": 1},
+}
 
 
 def _row_letters(row: int) -> str:
@@ -72,9 +78,7 @@ def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
         for experiment in (f"{cell_type}-{i:02d}" for i in range(1, n + 1)):
             for plate in range(1, config.plates + 1):
                 order = stream(config.seed, "layout", experiment, plate).permutation(len(classes))
-                layout = classes.iloc[order].assign(
-                    experiment=experiment, plate=plate, well=wells, cell_type=cell_type
-                )
+                layout = classes.iloc[order].assign(experiment=experiment, plate=plate, well=wells, cell_type=cell_type)
                 plates.append(layout.sort_values("well"))
     columns = ["experiment", "plate", "well", "cell_type", "well_type", "perturbation"]
     return pd.concat(plates, ignore_index=True)[columns]
@@ -90,12 +94,8 @@ def _simulate_plate(config: SimulationConfig, layout: pd.DataFrame) -> np.ndarra
     effect = planted_effects(config).loc[cell_type].loc[layout["perturbation"]].to_numpy()
     traits = effect + cell_type_traits(config, cell_type) + batch.traits
     traits = traits + WELL_SD * rng.standard_normal((len(layout), len(TRAITS)))
-    gain = (
-        batch.log_gain + at_plate.log_gain + WELL_GAIN_SD * rng.standard_normal((len(layout), len(CHANNELS)))
-    )
-    offset = (
-        batch.offset + at_plate.offset + WELL_OFFSET * rng.standard_exponential(gain.shape) + CAMERA_OFFSET
-    )
+    gain = batch.log_gain + at_plate.log_gain + WELL_GAIN_SD * rng.standard_normal((len(layout), len(CHANNELS)))
+    offset = batch.offset + at_plate.offset + WELL_OFFSET * rng.standard_exponential(gain.shape) + CAMERA_OFFSET
 
     fields = draw_fields(traits.repeat(config.sites, axis=0), config.pixels, config.seed, rng)
     images = photograph(fields, batch, config.pixels, rng)

@@ -164,22 +164,16 @@ def _draw_windows(
     fibres = np.minimum(0.25 * np.exp(0.7 * z["fibre"]), 1.0) * np.maximum(bundles, 0)
     actin = 0.55 * np.exp(0.4 * z["ring"]) * edge + body * (0.12 + fibres)
 
-    number = np.clip(
-        np.round(2.2 * np.exp(0.45 * z["ncl_num"][..., 0]) + uniform(-0.5, 0.5, 1)), 1, NUCLEOLI_MOST
-    )
+    number = np.clip(np.round(2.2 * np.exp(0.45 * z["ncl_num"][..., 0]) + uniform(-0.5, 0.5, 1)), 1, NUCLEOLI_MOST)
     present = (np.arange(NUCLEOLI_MOST) < number).astype(np.float32)
     out, turn = 0.68 * np.sqrt(uniform(0.05, 1, NUCLEOLI_MOST)), uniform(0, 2 * np.pi, 1)
     turn = turn + (np.arange(NUCLEOLI_MOST) + uniform(-0.3, 0.3, NUCLEOLI_MOST)) * 2 * np.pi / number
-    places = to_window(
-        out * np.cos(turn) * nuclear_length[..., 0], out * np.sin(turn) * nuclear_width[..., 0]
-    )
+    places = to_window(out * np.cos(turn) * nuclear_length[..., 0], out * np.sin(turn) * nuclear_width[..., 0])
     nucleoli_size = 0.85 * np.exp(0.25 * z["ncl_size"][..., 0])
     nucleoli = nucleus * _spots(*places, nucleoli_size, 0.8 * present, dy, dx)
     rna = 0.22 * np.exp(0.4 * z["rna_cyt"]) * cytoplasm + 0.15 * nucleus + nucleoli
 
-    annulus = (
-        np.exp(-0.5 * ((radius - (0.5 + 0.15 * z["mito_rad"])) / 0.19) ** 2) * body * (1 - 0.8 * nucleus)
-    )
+    annulus = np.exp(-0.5 * ((radius - (0.5 + 0.15 * z["mito_rad"])) / 0.19) ** 2) * body * (1 - 0.8 * nucleus)
     coarseness = expit(2 * z["mito_tex"])
     threads = (1 - coarseness) * _crops(fine, n, rng) + coarseness * _crops(coarse, n, rng)
     mito = annulus * np.maximum(0.55 + 0.5 * threads, 0)
@@ -187,9 +181,7 @@ def _draw_windows(
     spread = np.minimum(0.35 * np.exp(0.7 * z["golgi_disp"][..., 0]), np.pi)
     where = uniform(0, 2 * np.pi, 1) + spread * normal(GOLGI_BLOBS)
     far = 1.25 * np.exp(0.25 * z["golgi_dist"][..., 0]) + 0.08 * normal(GOLGI_BLOBS)
-    places = to_window(
-        far * np.cos(where) * nuclear_length[..., 0], far * np.sin(where) * nuclear_width[..., 0]
-    )
+    places = to_window(far * np.cos(where) * nuclear_length[..., 0], far * np.sin(where) * nuclear_width[..., 0])
     heights = uniform(0.45, 0.75, GOLGI_BLOBS)
     blobs = _spots(*places, np.full((n, 1), 1.1, np.float32), heights, dy, dx)
     golgi = body * (0.08 + blobs) + 0.22 * edge

@@ -102,12 +102,8 @@ def planted_effects(config: SimulationConfig) -> pd.DataFrame:
     names = [*controls, *treatments, EMPTY]
     frames = {}
     for cell_type in config.experiments:
-        response = 1 + CELL_TYPE_SD * stream(config.seed, "response", cell_type).standard_normal(
-            effects.shape
-        )
-        frames[cell_type] = pd.DataFrame(
-            config.strength * effects * response, index=names, columns=list(TRAITS)
-        )
+        response = 1 + CELL_TYPE_SD * stream(config.seed, "response", cell_type).standard_normal(effects.shape)
+        frames[cell_type] = pd.DataFrame(config.strength * effects * response, index=names, columns=list(TRAITS))
     return pd.concat(frames, names=["cell_type", "perturbation"])
 
 

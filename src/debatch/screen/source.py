@@ -42,9 +42,7 @@ class Pattern:
                 )
             if named.count(name) > 1:
                 raise ConfigError(f"source.pattern: the field {{{name}}} stands twice")
-        self.constants = {
-            key: str(value) for key, value in fields.items() if key in FIELDS and key not in named
-        }
+        self.constants = {key: str(value) for key, value in fields.items() if key in FIELDS and key not in named}
         missing = [name for name in FIELDS if name not in named and name not in self.constants]
         if missing:
             raise ConfigError(
@@ -59,9 +57,7 @@ class Pattern:
         if found is None:
             return None
         values = {**self.constants, **found.groupdict()}
-        return {
-            key: plain_number(value) if key in {"plate", "site"} else value for key, value in values.items()
-        }
+        return {key: plain_number(value) if key in {"plate", "site"} else value for key, value in values.items()}
 
     def folder(self, experiment: str) -> str:
         """The deepest folder below the root that holds all of an experiment's files."""

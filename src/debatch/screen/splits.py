@@ -56,9 +56,7 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
         both = set(map(tuple, train[columns].to_numpy())) & set(map(tuple, test[columns].to_numpy()))
         if both:
             what = "well" if len(columns) > 1 else columns[0]
-            raise DataError(
-                f"split {name!r} leaks: {len(both)} {what} on both sides, as {'_'.join(sorted(both)[0])}"
-            )
+            raise DataError(f"split {name!r} leaks: {len(both)} {what} on both sides, as {'_'.join(min(both))}")
     unseen = sorted(set(test["perturbation"].dropna()) - set(train["perturbation"]), key=natural_key)
     if unseen:
         raise DataError(
@@ -86,7 +84,7 @@ def _separated(index: pd.DataFrame, config: Splits) -> pd.Series:
     elif "subset" in index:
         unknown = set(index["subset"].dropna()) - set(OFFICIAL)
         if unknown:
-            raise DataError(f"columns.subset: {sorted(unknown)[0]!r} is not one of {', '.join(OFFICIAL)}")
+            raise DataError(f"columns.subset: {min(unknown)!r} is not one of {', '.join(OFFICIAL)}")
         return index["subset"].map(OFFICIAL)
     else:
         test = set()

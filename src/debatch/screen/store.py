@@ -32,9 +32,7 @@ class StoreWriter:
     Used as a context: leaving it by an exception leaves no store.
     """
 
-    def __init__(
-        self, path: Path, shape: tuple[int, int, int, int], config: Store, attributes: dict[str, Any]
-    ) -> None:
+    def __init__(self, path: Path, shape: tuple[int, int, int, int], config: Store, attributes: dict[str, Any]) -> None:
         self.path, self.part = path, path.with_name(path.name + ".part")
         shutil.rmtree(self.part, ignore_errors=True)
         self.part.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,41 @@
+# `make demo` and `make test` each set up what they need, then do their one job.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+SNAKEMAKE := $(BIN)/snakemake --cores 2
+# two processes that wait busily for each other on two cores run eight times slower than one
+export OMP_WAIT_POLICY := passive
+
+.PHONY: setup demo test lint schemas clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup
+	$(SNAKEMAKE) --quiet rules progress
+	@echo
+	@cat results/demo/tables/table1.md
+	@echo "Report: $(CURDIR)/results/demo/report.html"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/snakefmt --check --compact-diff Snakefile workflow
+	$(BIN)/snakemake --lint
+
+test: lint
+	$(BIN)/python -m pytest
+
+# after a change of a configuration model
+schemas: setup
+	$(BIN)/python -m debatch.config.schemas workflow/schemas
+
+clean:
+	rm -rf $(VENV) results logs .snakemake
