@@ -15,7 +15,8 @@ def score_predictions(predictions: pd.DataFrame, index: pd.DataFrame, training_b
     Returns:
         Tidy: metric, subset, group, value (a share in [0, 1]), n (what it is a share of). Metrics: `accuracy` per
         image, micro-averaged over all classes, controls included (RxRx1 paper, section 3.2.1); `accuracy_well`;
-        `accuracy_macro`, the mean over classes; `batch_accuracy`, of the batch head. Subsets: `all`, `treatments`. Groups: `all`,
+        `accuracy_macro`, the mean over classes; `batch_accuracy`, of the batch head.
+        Subsets: `all`, `treatments`. Groups: `all`,
         `cell_type=…`, `batch=…`. And `majority_share`, the accuracy of always answering with the most frequent class.
     """
     columns = ["image_id", "experiment", "plate", "well", "cell_type", "well_type"]

@@ -29,7 +29,7 @@ def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.Dat
 
     Returns:
         A row a well, or a row an image where the metadata has a site column. All text columns: experiment, plate, well,
-        [site], cell_type, well_type, perturbation, batch, [subset], then the user's own; and `selected` (bool).
+        [site], cell_type, well_type, perturbation, batch, [official_subset], then the user's own; and `selected` (bool).
 
     Raises:
         DataError: no such file or column, an unknown well type, a well that stands twice.
@@ -52,7 +52,7 @@ def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.Dat
     batch = [columns.batch] if isinstance(columns.batch, str) else columns.batch
     wells["batch"] = raw[batch].agg("_".join, axis=1)
     if columns.subset:
-        wells["subset"] = raw[columns.subset]
+        wells["official_subset"] = raw[columns.subset]
     mapped = {*keys.values(), columns.perturbation, columns.cell_type, columns.well_type, columns.subset}
     for column in raw.columns:
         if column not in mapped:

@@ -1,7 +1,6 @@
 """The planted truth of a simulated screen: what each perturbation and each batch does to cells and camera."""
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,26 +67,22 @@ def class_names(config: SimulationConfig) -> tuple[list[str], list[str]]:
     return controls, [f"T{i:0{digits}d}" for i in range(1, config.treatments + 1)]
 
 
-def _spread_effects(rng: np.random.Generator, factors: Iterable[float]) -> np.ndarray:
-    """One effect for each factor, far from each other and from no effect.
+def _spread_effects(rng: np.random.Generator, classes: int) -> np.ndarray:
+    """Effects (classes, traits) that are far from each other and from no effect.
 
-    Independent draws would make some screens much harder than others. So each class takes, of `CANDIDATES`
-    random effects, the one whose nearest neighbour among those chosen is furthest away as the eye sees it.
-
-    Returns:
-        (classes, traits) effects, already multiplied by their factors.
+    Independent draws would make some screens much harder than others. So, from a pool of random effects, each
+    class takes the one whose nearest neighbour among those taken is furthest away as the eye sees it.
     """
     visibility = np.array(list(VISIBILITY.values()))
-    chosen = [np.zeros(len(TRAITS))]
-    for factor in factors:
-        changed = rng.random((CANDIDATES, len(TRAITS))).argsort(axis=1) < TRAITS_CHANGED
-        sign = rng.choice([-1.0, 1.0], changed.shape)
-        candidates = factor * changed * sign * rng.uniform(0.8, 1.2, changed.shape)
-        nearest = np.full(CANDIDATES, np.inf)
-        for other in chosen:
-            nearest = np.minimum(nearest, np.linalg.norm((candidates - other) * visibility, axis=1))
-        chosen.append(candidates[nearest.argmax()])
-    return np.array(chosen[1:])
+    pool_size = max(CANDIDATES, 4 * classes)
+    changed = rng.random((pool_size, len(TRAITS))).argsort(axis=1) < TRAITS_CHANGED
+    pool = changed * rng.choice([-1.0, 1.0], changed.shape) * rng.uniform(0.8, 1.2, changed.shape)
+    nearest = np.linalg.norm(pool * visibility, axis=1)
+    effects = np.empty((classes, len(TRAITS)))
+    for i in range(classes):
+        effects[i] = pool[nearest.argmax()]
+        nearest = np.minimum(nearest, np.linalg.norm((pool - effects[i]) * visibility, axis=1))
+    return effects
 
 
 def planted_effects(config: SimulationConfig) -> pd.DataFrame:
@@ -97,9 +92,10 @@ def planted_effects(config: SimulationConfig) -> pd.DataFrame:
         One row a (cell_type, perturbation), which is the index; one column a trait; `EMPTY` is all zero.
     """
     controls, treatments = class_names(config)
-    factors = [POSITIVE_CONTROL_FACTOR] * len(controls) + [1.0] * len(treatments)
-    effects = np.vstack([_spread_effects(stream(config.seed, "effects"), factors), np.zeros(len(TRAITS))])
     names = [*controls, *treatments, EMPTY]
+    effects = np.zeros((len(names), len(TRAITS)))
+    effects[:-1] = _spread_effects(stream(config.seed, "effects"), len(names) - 1)
+    effects[: len(controls)] *= POSITIVE_CONTROL_FACTOR
     frames = {}
     for cell_type in config.experiments:
         response = 1 + CELL_TYPE_SD * stream(config.seed, "response", cell_type).standard_normal(effects.shape)
@@ -152,6 +148,13 @@ def _balanced(rng: np.random.Generator, experiments: int, *shape: int) -> np.nda
     return rng.permuted(spread, axis=0)
 
 
+def _balanced_normal(rng: np.random.Generator, experiments: int, *shape: int) -> np.ndarray:
+    """Normal quantiles, balanced likewise, of mean 0 and sd 1 (0 where there is one experiment)."""
+    quantiles = ndtri(_balanced(rng, experiments, *shape))
+    # The quantiles of a few experiments have an sd below 1.
+    return quantiles / quantiles.std(axis=0) if experiments > 1 else quantiles
+
+
 def _around_middle(low_high: tuple[float, float], quantiles: np.ndarray, factor: float) -> np.ndarray:
     low, high = low_high
     return np.maximum(0, (low + high) / 2 + factor * (high - low) * (quantiles - 0.5))
@@ -169,15 +172,15 @@ def batch_effects(config: SimulationConfig) -> dict[str, BatchEffect]:
     effects = {}
     for cell_type, n in config.experiments.items():
         rng = stream(config.seed, "batch", cell_type)
-        traits = factor * trait_sd * ndtri(_balanced(rng, n, len(TRAITS)))
-        gamma = np.exp(factor * GAMMA_SD * ndtri(_balanced(rng, n, channels)))
+        traits = factor * trait_sd * _balanced_normal(rng, n, len(TRAITS))
+        gamma = np.exp(factor * GAMMA_SD * _balanced_normal(rng, n, channels))
         blur = _around_middle(BLUR_PX, _balanced(rng, n, channels), factor)
         leaks = _balanced(rng, n, channels, channels) < BLEED_PROBABILITY
         bleed = factor * BLEED_MOST * leaks * others * _balanced(rng, n, channels, channels)
-        illumination = factor * ILLUMINATION_SD * ndtri(_balanced(rng, n, channels, 3))
+        illumination = factor * ILLUMINATION_SD * _balanced_normal(rng, n, channels, 3)
         haze = factor * HAZE_MOST * _balanced(rng, n, channels)
         noise = _around_middle(NOISE, _balanced(rng, n, channels), factor)
-        log_gain = factor * EXPERIMENT_GAIN_SD * ndtri(_balanced(rng, n, channels))
+        log_gain = factor * EXPERIMENT_GAIN_SD * _balanced_normal(rng, n, channels)
         offset = factor * EXPERIMENT_OFFSET * -np.log1p(-_balanced(rng, n, channels))
         draws = zip(traits, gamma, blur, bleed, illumination, haze, noise, log_gain, offset, strict=True)
         effects.update({f"{cell_type}-{i:02d}": BatchEffect(*draw) for i, draw in enumerate(draws, start=1)})

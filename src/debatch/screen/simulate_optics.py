@@ -10,7 +10,7 @@ HAZE_PX = 5.0
 # simulated screen to 8 bits; less than 1 % of the pixels lie above it at the default settings.
 RANGE = (0, 4080)
 COUNTS = 3200.0
-SIGNAL_SCALE = 0.55
+SIGNAL_SCALE = np.float32(0.55)
 
 
 def _blur_matrix(sigma: float, side: int, pixels: int) -> np.ndarray:
@@ -25,7 +25,7 @@ def _illumination(coefficients: np.ndarray, pixels: int) -> np.ndarray:
     """(C, P, P) factor of two tilts and a vignette (C, 3); never dark."""
     line = np.linspace(-1, 1, pixels)
     y, x = np.meshgrid(line, line, indexing="ij")
-    shapes = np.stack([y, x, 0.5 - (y * y + x * x) / 2])
+    shapes = np.stack([y, x, 2 / 3 - (y * y + x * x)])
     return np.maximum(1 + np.tensordot(coefficients, shapes, axes=1), 0.1).astype(np.float32)
 
 
@@ -46,7 +46,7 @@ def photograph(fields: np.ndarray, batch: BatchEffect, pixels: int, rng: np.rand
         seen = focus @ light @ focus.T
         if batch.haze[c] > 0:
             seen += np.float32(batch.haze[c]) * (defocus @ light @ defocus.T)
-        seen = np.maximum(seen * lamp[c], 0) ** np.float32(batch.gamma[c])
+        seen = SIGNAL_SCALE * np.maximum(seen * lamp[c], 0) ** np.float32(batch.gamma[c])
         noise = rng.standard_normal(seen.shape, dtype=np.float32)
         images[:, c] = seen + np.float32(batch.noise[c]) * (0.5 + np.sqrt(seen)) * noise
     return images
@@ -54,5 +54,5 @@ def photograph(fields: np.ndarray, batch: BatchEffect, pixels: int, rng: np.rand
 
 def expose(images: np.ndarray, gain: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Camera counts (N, C, P, P) uint16 of images (N, C, P, P), each with its gain and offset (N, C)."""
-    signal = SIGNAL_SCALE * gain[..., None, None] * images + offset[..., None, None]
+    signal = gain[..., None, None] * images + offset[..., None, None]
     return np.clip(np.rint(COUNTS * signal), 0, np.iinfo(np.uint16).max).astype(np.uint16)

@@ -81,11 +81,11 @@ def _separated(index: pd.DataFrame, config: Splits) -> pd.Series:
                     f"splits.test_batches: no batch {batch!r}{nearest(batch, sorted(index['batch'].unique()))}"
                 )
         test = set(config.test_batches)
-    elif "subset" in index:
-        unknown = set(index["subset"].dropna()) - set(OFFICIAL)
+    elif "official_subset" in index:
+        unknown = set(index["official_subset"].dropna()) - set(OFFICIAL)
         if unknown:
             raise DataError(f"columns.subset: {min(unknown)!r} is not one of {', '.join(OFFICIAL)}")
-        return index["subset"].map(OFFICIAL)
+        return index["official_subset"].map(OFFICIAL)
     else:
         test = set()
         for cell_type, images in index.groupby("cell_type"):
@@ -100,25 +100,34 @@ def _stratified(index: pd.DataFrame, seed: int) -> pd.Series:
     """Whole wells, so many of each class in each batch that every class and every batch is level.
 
     A (batch, class) with n wells gives 18 n / 51 to test. The whole part is taken; the rest is spread as in a Latin
-    square: one well more where (pi(batch) + sigma(class)) mod E falls below E times the rest, with seeded permutations
-    pi and sigma, so that both margins are within one well of their share.
+    square: with the batches on a circle in seeded order, each class gives one well more in a run of neighbouring
+    batches, and the next class's run, in seeded order, begins where the last one ended. So each class has its share
+    to within a well, and so has each batch.
     """
     wells = index.loc[index["label"].notna(), [*WELL, "batch", "label"]].drop_duplicates(WELL)
     batches = sorted(wells["batch"].unique(), key=natural_key)
-    labels = sorted(wells["label"].unique())
-    pi = dict(zip(batches, _generator(seed, "pi").permutation(len(batches)), strict=True))
-    sigma = dict(zip(labels, _generator(seed, "sigma").permutation(len(labels)), strict=True))
+    labels = np.array(sorted(wells["label"].unique()))
+    place_of = dict(zip(batches, _generator(seed, "batches").permutation(len(batches)), strict=True))
     test: set[tuple[str, ...]] = set()
-    for (batch, label), group in wells.groupby(["batch", "label"]):
-        share = TEST_SHARE * len(group)
-        whole = int(share)
-        extra = (pi[batch] + sigma[label]) % len(batches) < round((share - whole) * len(batches))
-        places = sorted(map(tuple, group[WELL].to_numpy()))
-        order = _generator(seed, "wells", str(batch), str(label)).permutation(len(places))
-        test |= {places[at] for at in order[: whole + int(extra)]}
+    start = 0
+    for label in _generator(seed, "classes").permutation(labels):
+        groups = wells[wells["label"] == label].groupby("batch")
+        for batch, group in groups:
+            whole, run = _whole_and_run(len(group), len(batches))
+            extra = (place_of[batch] - start) % len(batches) < run
+            places = sorted(map(tuple, group[WELL].to_numpy()))
+            order = _generator(seed, "wells", str(batch), str(label)).permutation(len(places))
+            test |= {places[at] for at in order[: whole + int(extra)]}
+        start += _whole_and_run(int(groups.size().mode().iloc[0]), len(batches))[1]
     in_test = [place in test for place in map(tuple, index[WELL].to_numpy())]
     subset = pd.Series(np.where(in_test, "test", "train"), index=index.index)
     return subset.mask(index["label"].isna())
+
+
+def _whole_and_run(wells: int, batches: int) -> tuple[int, int]:
+    """Of a class's wells in a batch: how many go to test in every batch, and in how many batches one more does."""
+    share = TEST_SHARE * wells
+    return int(share), round((share - int(share)) * batches)
 
 
 def _generator(seed: int, *names: str) -> np.random.Generator:

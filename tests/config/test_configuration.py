@@ -1,0 +1,206 @@
+import json
+import shutil
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debatch.config import Method, Recipe, Screen, build_registry
+from debatch.config.read import expand, read_yaml, validate
+from debatch.config.recipe import resolve_recipe
+from debatch.config.schemas import json_schemas
+from debatch.errors import ConfigError
+
+
+def wrong(model, text):
+    with pytest.raises(ConfigError) as error:
+        validate(model, yaml.safe_load(text), "screen.yaml")
+    return str(error.value)
+
+
+def test_unknown_key_is_named_with_its_path_and_the_nearest_known_key():
+    message = wrong(Screen, "simulate: {}\ntraining: {learning_rte: 0.1}")
+    assert message == "screen.yaml: unknown key `training.learning_rte`; did you mean 'learning_rate'?"
+
+
+def test_unknown_key_inside_an_optional_section():
+    assert "unknown key `simulate.plats`; did you mean 'plates'?" in wrong(Screen, "simulate: {plats: 3}")
+
+
+def test_unknown_key_inside_a_named_entry():
+    message = wrong(Screen, "simulate: {}\nderive: {week: {source: plate, patern: x}}")
+    assert "unknown key `derive.week.patern`; did you mean 'pattern'?" in message
+
+
+def test_every_wrong_key_is_listed():
+    message = wrong(Screen, "simulate: {}\nseed: 1\ntraining: {epochs: -1, group: many}")
+    assert len(message.splitlines()) == 3
+
+
+def test_number_that_yaml_reads_as_text_says_how_to_write_it():
+    message = wrong(Screen, "simulate: {}\ntraining: {learning_rate: 1e-3}")
+    assert "training.learning_rate" in message
+    assert "write 1.0e-3" in message
+
+
+@pytest.mark.parametrize("value", ["true", "'10'", "[1]", "1.5"])
+def test_wrong_type_is_an_error_and_not_converted(value):
+    message = wrong(Screen, f"simulate: {{}}\ntraining: {{epochs: {value}}}")
+    assert "`training.epochs`: expected" in message
+
+
+def test_whole_number_serves_where_a_number_is_asked_for():
+    assert validate(Recipe, {"learning_rate": 1}, "x").learning_rate == 1.0
+
+
+def test_wrong_choice_names_the_choices():
+    message = wrong(Screen, "simulate: {}\ntraining: {mixing: cutmx}")
+    assert "'cutmix'" in message
+    assert "did you mean 'cutmix'?" in message
+
+
+def test_key_that_stands_twice_is_an_error(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("epochs: 3\nepochs: 4\n")
+    with pytest.raises(ConfigError, match="stands twice"):
+        read_yaml(file)
+
+
+def test_screen_that_does_not_exist_offers_the_nearest(root):
+    with pytest.raises(ConfigError, match="no screen 'dmo'; did you mean 'demo'"):
+        build_registry({"screen": "dmo"}, root)
+
+
+def test_method_that_does_not_exist_is_named_with_its_table(root, tmp_path):
+    tables = (root / "config/tables.yaml").read_text().replace("[baseline, adabn]", "[baseline, adbn]", 1)
+    (tmp_path / "tables.yaml").write_text(tables)
+    with pytest.raises(ConfigError, match="`table1`: no method 'adbn'; did you mean 'adabn'"):
+        build_registry({"screen": "demo", "tables": str(tmp_path / "tables.yaml")}, root)
+
+
+def test_target_that_does_not_exist(root, tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: demo\ntargets: [tabel1]\n")
+    with pytest.raises(ConfigError, match="no target 'tabel1'; did you mean 'table1'"):
+        build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
+
+
+def test_adabn_on_a_backbone_without_batch_norm_is_a_config_error(root, tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: demo\ntraining: {backbone: deit_small_patch16_224}\n")
+    with pytest.raises(ConfigError, match=r"method 'adabn'.*'deit_small_patch16_224' has no batch normalization"):
+        build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
+
+
+def test_screen_that_extends_itself(root, tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"extends: {tmp_path}/mine.yaml\n")
+    with pytest.raises(ConfigError, match="leads back"):
+        build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
+
+
+def test_extended_screen_changes_only_what_it_says(root):
+    demo = build_registry({"screen": "demo"}, root).screen
+    plain = build_registry({"screen": "demo_no_batch_effect"}, root).screen
+    assert plain.simulate == demo.simulate.model_copy(update={"batch_effect": 0.0})
+    assert plain.training == demo.training
+
+
+def test_experiment_named_like_a_path_is_refused():
+    assert "experiment '../x'" in wrong(
+        Screen, "source: {root: a, pattern: b, channels: {'1': D}}\nmetadata: {file: m}\nexperiments: [../x]"
+    )
+
+
+def test_experiments_are_read_from_the_metadata_when_left_out(root, tmp_path):
+    (tmp_path / "wells.csv").write_text("experiment,plate,well,kind\nB-2,1,A01,x\nB-1,1,A01,x\nB-3,1,A01,y\n")
+    screen = {
+        "source": {"root": ".", "pattern": "{experiment}/{plate}_{well}_{site}_{channel}.tif", "channels": {"1": "D"}},
+        "metadata": {"file": str(tmp_path / "wells.csv"), "select": {"kind": ["x"]}},
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(screen))
+    assert build_registry({"screen": str(tmp_path / "mine.yaml")}, root).experiments == ["B-1", "B-2"]
+    (tmp_path / "wells.csv").unlink()
+    with pytest.raises(ConfigError, match="list them under `experiments:`"):
+        build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
+
+
+def test_method_overrides_the_screen_and_the_screen_the_default():
+    recipe = resolve_recipe(Recipe(epochs=7, group=16), Method(group=32, title="x"), "m")
+    assert (recipe.epochs, recipe.group, recipe.groups_per_step) == (7, 32, 8)
+
+
+def test_rxrx1_recipe_is_the_papers(root):
+    registry = build_registry({"screen": "rxrx1"}, root)
+    recipe = registry.recipes["baseline"]
+    assert len(registry.experiments) == 51
+    assert (recipe.backbone, recipe.pixels, recipe.epochs) == ("densenet161", 512, 100)
+    assert (recipe.group, recipe.groups_per_step) == (64, 8)
+    assert recipe.peak_learning_rate == pytest.approx(0.1024)
+    assert (recipe.optimizer, recipe.momentum, recipe.mixing) == ("sgd", 0.9, "cutmix")
+    assert registry.recipes["adabn"].inference == "batch"
+    assert recipe.inference == "train"
+
+
+def test_methods_differ_in_nothing_but_what_they_are_named_for(root):
+    """Every method gets the same budget and the same batch-norm group size."""
+    recipes = build_registry({"screen": "rxrx1"}, root).recipes
+    base = recipes["baseline"].model_dump()
+    changed = {key for key, value in recipes["adabn"].model_dump().items() if base[key] != value}
+    assert changed == {"batch_norm"}
+
+
+def test_runs_of_a_table(root):
+    registry = build_registry({"screen": "demo"}, root)
+    assert len(registry.runs("table1")) == 2 * 2 * 2
+    assert len(build_registry({"screen": "demo", "seeds": 1}, root).runs("table1")) == 4
+    sample = build_registry({"screen": "rxrx1_sample"}, root)
+    assert {run.split for run in sample.runs("table1")} == {"separated"}
+    assert len(build_registry({"screen": "rxrx1"}, root).runs("table1")) == 2 * 2 * 5
+
+
+def test_shipped_schemas_are_those_of_the_models(root):
+    for name, text in json_schemas().items():
+        shipped = (root / f"workflow/schemas/{name}.schema.json").read_text()
+        assert json.loads(shipped) == json.loads(text), "run `make schemas`"
+
+
+def test_every_field_is_described():
+    def check(schema):
+        for section in [schema, *schema.get("$defs", {}).values()]:
+            for key, value in section.get("properties", {}).items():
+                assert value.get("description") or "$ref" in value, key
+
+    check(Screen.model_json_schema())
+    check(Method.model_json_schema())
+
+
+def test_variables_expand(monkeypatch):
+    monkeypatch.setenv("HERE", "/data")
+    assert expand("$HERE/x") == "/data/x"
+    assert expand("${HERE:-b}/x") == "/data/x"
+    assert expand("${NOT_SET_ANYWHERE:-b}/x") == "b/x"
+    with pytest.raises(ConfigError, match="NOT_SET_ANYWHERE is not set"):
+        expand("$NOT_SET_ANYWHERE/x")
+
+
+def test_user_file_in_the_working_directory_comes_first(root, tmp_path, monkeypatch):
+    shutil.copytree(root / "config", tmp_path / "config")
+    methods = tmp_path / "config/methods.yaml"
+    methods.write_text(methods.read_text().replace("batch_norm: adaptive", "batch_norm: adaptive\n  epochs: 3"))
+    monkeypatch.chdir(tmp_path)
+    assert build_registry({"screen": "demo"}, root).recipes["adabn"].epochs == 3
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+sections = st.dictionaries(st.sampled_from([*Screen.model_fields, "other"]), json_like, max_size=5)
+
+
+@given(sections)
+def test_no_content_of_a_screen_ends_in_anything_but_a_clear_error(data):
+    try:
+        validate(Screen, data, "screen.yaml")
+    except ConfigError as error:
+        assert str(error).startswith("screen.yaml")

@@ -1,0 +1,224 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import MemoryReader, make_images, make_index, self_statistics
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debatch.config import Recipe
+from debatch.errors import DataError
+from debatch.learn.augment import Mixed, cutmix, random_dihedral, unmixed
+from debatch.learn.data import training_data
+from debatch.learn.groups import epoch_groups, group_steps, steps_in_epoch
+from debatch.learn.objectives import classification_loss
+from debatch.learn.optimizer import build_optimizer, learning_rate
+from debatch.learn.train import Trainer, TrainingFiles
+from debatch.model.inputs import ImageSet
+from debatch.model.network import Network, Outputs
+
+INDEX = make_index(experiments=4, wells=12)
+IMAGES = make_images(INDEX)
+SPLIT = pd.DataFrame({"image_id": INDEX["image_id"], "subset": np.where(INDEX["batch"] == "E03", "test", "train")})
+
+
+def make_trainer(recipe, seed=0, images=IMAGES):
+    data = training_data(INDEX, SPLIT, recipe.shuffle_labels, seed)
+    image_set = ImageSet(data.rows, self_statistics(INDEX, images), MemoryReader(INDEX, images), torch.device("cpu"))
+    return Trainer(recipe, data, image_set, channels=3, seed=seed, name="test")
+
+
+def files(folder):
+    return TrainingFiles(folder / "history.csv", folder / "checkpoint.pt")
+
+
+batch_lists = st.lists(st.integers(0, 4), min_size=1, max_size=200)
+
+
+@given(batch_lists, st.integers(2, 40), st.booleans(), st.integers(0, 3))
+def test_an_epoch_shows_every_image_once(batches, size, single, epoch):
+    groups = epoch_groups(np.array(batches), size, single, seed=1, epoch=epoch)
+    assert sorted(np.concatenate(groups)) == list(range(len(batches)))
+    assert -(-len(groups) // 3) == steps_in_epoch(np.array(batches), size, single, 3)
+    assert sum(map(len, group_steps(groups, 3))) == len(groups)
+
+
+@given(batch_lists, st.integers(2, 40))
+def test_adaptive_groups_are_of_one_batch(batches, size):
+    batches = np.array(batches)
+    for group in epoch_groups(batches, size, True, seed=0, epoch=0):
+        assert len(set(batches[group])) == 1
+
+
+def test_random_groups_mix_batches_and_epochs_differ():
+    batches = np.repeat([0, 1], 32)
+    first = epoch_groups(batches, 16, False, 0, 0)
+    assert all(len(set(batches[group])) == 2 for group in first)
+    assert not np.array_equal(first[0], epoch_groups(batches, 16, False, 0, 1)[0])
+    np.testing.assert_array_equal(first[0], epoch_groups(batches, 16, False, 0, 0)[0])
+
+
+def test_dihedral_gives_all_eight_and_moves_pixels_only():
+    image = torch.arange(9, dtype=torch.uint8).reshape(1, 1, 3, 3)
+    turned = random_dihedral(image.repeat(200, 1, 1, 1), torch.Generator().manual_seed(0))
+    assert len({tuple(t.flatten().tolist()) for t in turned}) == 8
+    assert all(sorted(t.flatten().tolist()) == list(range(9)) for t in turned)
+
+
+def test_images_that_are_not_square_keep_their_shape():
+    turned = random_dihedral(torch.zeros(4, 1, 2, 3), torch.Generator().manual_seed(0))
+    assert turned.shape == (4, 1, 2, 3)
+
+
+@given(st.integers(0, 500))
+def test_cutmix_weight_is_the_share_of_own_pixels(seed):
+    images = torch.arange(6.0)[:, None, None, None].expand(6, 2, 16, 16)
+    mixed = cutmix(images, torch.Generator().manual_seed(seed))
+    for at in range(6):
+        if mixed.partner[at] != at:
+            own = (mixed.images[at, 0] == at).float().mean().item()
+            assert own == pytest.approx(mixed.weight)
+    assert sorted(mixed.partner.tolist()) == list(range(6))
+
+
+def test_mixed_labels_are_weighted_as_the_pixels_are():
+    logits = torch.randn(4, 3)
+    labels, partner = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 0, 3, 2])
+    outputs = Outputs(torch.zeros(4, 2), logits, logits)
+    loss = classification_loss(outputs, Mixed(torch.zeros(4), partner, 0.3), labels, labels, 1.0)
+    entropy = torch.nn.functional.cross_entropy
+    expected = 0.3 * entropy(logits, labels) + 0.7 * entropy(logits, labels[partner])
+    torch.testing.assert_close(loss.class_loss, expected)
+    torch.testing.assert_close(loss.total, 2 * expected)
+
+
+def test_learning_rate_warms_up_and_ends_at_zero():
+    rates = [learning_rate(step, 100, 10, 1.0) for step in range(100)]
+    assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert rates[10] == pytest.approx(1.0)
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert rates[-1] < 0.001
+
+
+def test_weight_decay_spares_norms_biases_and_the_batch_head(tiny_recipe):
+    network = Network(tiny_recipe, channels=3, classes=4, batches=2)
+    decayed, plain = build_optimizer(network, tiny_recipe).param_groups
+    assert plain["weight_decay"] == 0
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    assert all(parameter.ndim > 1 for parameter in decayed["params"])
+    assert "batch_head.weight" in {names[id(parameter)] for parameter in plain["params"]}
+    assert len(decayed["params"]) + len(plain["params"]) == len(names)
+
+
+@pytest.mark.parametrize("batch_norm", ["standard", "adaptive"])
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tiny_recipe, tmp_path, batch_norm):
+    recipe = tiny_recipe.model_copy(update={"batch_norm": batch_norm})
+    whole = make_trainer(recipe)
+    whole.fit(files(tmp_path / "whole"))
+
+    class Killed(Exception):
+        pass
+
+    stopped = make_trainer(recipe)
+    train_epoch = stopped._train_epoch
+
+    def killed_in_the_last_epoch(epoch):
+        if epoch == 2:
+            raise Killed
+        return train_epoch(epoch)
+
+    stopped._train_epoch = killed_in_the_last_epoch
+    with pytest.raises(Killed):
+        stopped.fit(files(tmp_path / "stopped"))
+    resumed = make_trainer(recipe)
+    resumed.fit(files(tmp_path / "stopped"))
+    assert [row["loss"] for row in resumed.history] == [row["loss"] for row in whole.history]
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+    history = pd.read_csv(tmp_path / "stopped/history.csv")
+    assert history["epoch"].tolist() == [1, 2, 3]
+
+
+def test_checkpoint_of_another_recipe_or_a_broken_one_is_not_gone_on_from(tiny_recipe, tmp_path, caplog):
+    make_trainer(tiny_recipe.model_copy(update={"epochs": 1})).fit(files(tmp_path))
+    other = make_trainer(tiny_recipe.model_copy(update={"epochs": 1, "learning_rate": 0.001}))
+    other.fit(files(tmp_path))
+    assert "of another recipe" in caplog.text
+    (tmp_path / "checkpoint.pt").write_bytes(b"broken")
+    make_trainer(tiny_recipe.model_copy(update={"epochs": 1})).fit(files(tmp_path))
+    assert "unreadable" in caplog.text
+
+
+def test_same_seed_same_run_other_seed_another(tiny_recipe, tmp_path):
+    losses = []
+    for n, seed in enumerate([0, 0, 1]):
+        trainer = make_trainer(tiny_recipe.model_copy(update={"epochs": 1}), seed)
+        trainer.fit(files(tmp_path / str(n)))
+        losses.append(trainer.history[0]["loss"])
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_a_step_averages_its_groups_gradients(tiny_recipe):
+    """Two groups a step give the mean of what each gives alone: batch norm sees one group at a time."""
+    recipe = tiny_recipe.model_copy(
+        update={"augmentation": "none", "mixing": "none", "optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
+    )
+    groups = [np.arange(8), np.arange(8, 16)]
+
+    def weights_after(chosen):
+        trainer = make_trainer(recipe)
+        trainer.network.train()
+        before = trainer.network.class_head.weight.detach().clone()
+        trainer._take_step(0, 0.1, list(trainer.images.groups(chosen)))
+        return trainer.network.class_head.weight.detach() - before
+
+    both = weights_after(groups)
+    alone = [weights_after([group]) for group in groups]
+    torch.testing.assert_close(both, (alone[0] + alone[1]) / 2, atol=1e-6, rtol=1e-4)
+
+
+def test_loss_that_is_not_a_number_stops_with_a_clear_error(tiny_recipe, tmp_path):
+    trainer = make_trainer(tiny_recipe.model_copy(update={"learning_rate": 1e30, "optimizer": "sgd"}))
+    with pytest.raises(DataError, match="loss is not a number in epoch"):
+        trainer.fit(files(tmp_path))
+
+
+def test_shuffled_labels_move_whole_wells_and_keep_their_counts():
+    index = make_index(experiments=3, wells=8, sites=2)
+    split = pd.DataFrame({"image_id": index["image_id"], "subset": "train"})
+    true = training_data(index, split, False, 0)
+    shuffled = training_data(index, split, True, 0)
+    assert (np.bincount(true.labels) == np.bincount(shuffled.labels)).all()
+    assert (true.labels != shuffled.labels).any()
+    by_well = pd.Series(shuffled.labels).groupby([shuffled.rows["experiment"], shuffled.rows["well"]])
+    assert (by_well.nunique() == 1).all()
+
+
+def test_test_images_are_never_read_in_training(tiny_recipe, tmp_path):
+    poisoned = IMAGES.copy()
+    poisoned[(INDEX["batch"] == "E03").to_numpy()] = 255
+    runs = []
+    for n, images in enumerate([IMAGES, poisoned]):
+        trainer = make_trainer(tiny_recipe, images=images)
+        trainer.fit(files(tmp_path / str(n)))
+        runs.append(trainer.network.state_dict())
+    assert all(torch.equal(tensor, runs[1][name]) for name, tensor in runs[0].items())
+
+
+@pytest.mark.parametrize("batch_norm", ["standard", "adaptive"])
+def test_the_papers_own_recipe_runs_with_only_pixels_and_steps_cut(root, tmp_path, batch_norm):
+    from debatch.config import build_registry
+
+    method = "adabn" if batch_norm == "adaptive" else "baseline"
+    recipe = build_registry({"screen": "rxrx1"}, root).recipes[method]
+    small = recipe.model_copy(update={"pixels": 32, "epochs": 1, "warmup_epochs": 0.0})
+    assert Recipe(**small.model_dump()).backbone == "densenet161"
+    trainer = make_trainer(small)
+    history = trainer.fit(files(tmp_path))
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_unmixed_is_the_group_itself():
+    images = torch.randn(3, 1, 4, 4)
+    assert unmixed(images).images is images

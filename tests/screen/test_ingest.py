@@ -1,0 +1,261 @@
+import imagecodecs
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import zarr
+
+from debatch.config import Screen
+from debatch.config.screen import Columns, ImageProcessing, Metadata, Source, Store
+from debatch.errors import ConfigError, DataError
+from debatch.screen.ingest import ingest_experiment
+from debatch.screen.metadata import read_catalogue
+from debatch.screen.process import ImageProblem, decode, moments, process, stored_ranges
+from debatch.screen.source import Pattern, find_files
+from debatch.screen.store import ImageReader, read_moments
+
+PATTERN = "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png"
+
+
+def make_screen(root, **changes):
+    return Screen(
+        source=Source(root=str(root), pattern=PATTERN, channels={"1": "DNA", "2": "ER"}),
+        metadata=Metadata(file=str(root / "wells.csv")),
+        columns=Columns(cell_type=None, well_type=None),
+        store=Store(images_per_shard=4),
+        **changes,
+    )
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """Six wells with one site and two channels each, 40 x 40 pixels."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for well in range(2, 8):
+        for channel in (1, 2):
+            path = tmp_path / f"E-1/Plate1/B{well:02d}_s1_w{channel}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = generator.integers(0, 255, (40, 40), dtype=np.uint8)
+            path.write_bytes(imagecodecs.png_encode(pixels))
+        rows.append({"experiment": "E-1", "plate": 1, "well": f"B{well:02d}", "perturbation": f"T{well % 3}"})
+    pd.DataFrame(rows).to_csv(tmp_path / "wells.csv", index=False)
+    return tmp_path
+
+
+def ingest(root, **changes):
+    screen = make_screen(root, **changes)
+    catalogue = read_catalogue(screen, root / "wells.csv", ["E-1"])
+    return ingest_experiment(
+        screen, screen.source, "E-1", catalogue, root / "out/E-1.zarr", root / "out/problems.csv", threads=2
+    )
+
+
+def problems(root):
+    return pd.read_csv(root / "out/problems.csv", dtype=str, keep_default_na=False)
+
+
+def test_store_holds_every_image_in_index_order(raw):
+    rows = ingest(raw)
+    assert rows["image_id"].tolist() == [f"E-1_1_B{well:02d}_1" for well in range(2, 8)]
+    assert rows["store_row"].tolist() == list(range(6))
+    images = ImageReader({"E-1": raw / "out/E-1.zarr"}, 2).read(rows.iloc[[3, 0]])
+    for image, well in zip(images, ("B05", "B02"), strict=True):
+        for channel in (1, 2):
+            expected = imagecodecs.png_decode((raw / f"E-1/Plate1/{well}_s1_w{channel}.png").read_bytes())
+            np.testing.assert_array_equal(image[channel - 1], expected)
+    assert len(problems(raw)) == 0
+
+
+def test_store_is_sharded_zarr_with_exact_moments_and_its_origin(raw):
+    ingest(raw)
+    group = zarr.open_group(raw / "out/E-1.zarr", mode="r")
+    assert group["images"].shape == (6, 2, 40, 40)
+    assert (group["images"].chunks, group["images"].shards) == ((1, 2, 40, 40), (4, 2, 40, 40))
+    pixels = group["images"][:].astype(np.uint64)
+    expected = np.stack([np.full((6, 2), 1600), pixels.sum((2, 3)), (pixels**2).sum((2, 3))], 2)
+    np.testing.assert_array_equal(read_moments(raw / "out/E-1.zarr"), expected)
+    assert group.attrs["channels"] == ["DNA", "ER"]
+    assert group.attrs["source"]["pattern"] == PATTERN
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd", "none"])
+def test_every_codec_reads_back(raw, codec):
+    screen = make_screen(raw).model_copy(update={"store": Store(codec=codec)})
+    catalogue = read_catalogue(screen, raw / "wells.csv", ["E-1"])
+    rows = ingest_experiment(screen, screen.source, "E-1", catalogue, raw / "o.zarr", raw / "p.csv", threads=1)
+    image = ImageReader({"E-1": raw / "o.zarr"}, 1).read(rows.iloc[[0]])[0, 0]
+    np.testing.assert_array_equal(image, decode(raw / "E-1/Plate1/B02_s1_w1.png"))
+
+
+def test_tiles_are_sites(raw):
+    rows = ingest(raw, image=ImageProcessing(tiles=2))
+    assert rows["site"].tolist()[:4] == ["1.01", "1.02", "1.03", "1.04"]
+    assert len(rows) == 24
+    tile = ImageReader({"E-1": raw / "out/E-1.zarr"}, 1).read(rows.iloc[[1]])[0, 0]
+    np.testing.assert_array_equal(tile, decode(raw / "E-1/Plate1/B02_s1_w1.png")[:20, 20:])
+
+
+def truncate(raw):
+    path = raw / "E-1/Plate1/B03_s1_w2.png"
+    path.write_bytes(path.read_bytes()[:700])
+    return "cannot be decoded"
+
+
+def lose_a_channel(raw):
+    (raw / "E-1/Plate1/B03_s1_w2.png").unlink()
+    return "no file of the channel ER"
+
+
+def empty(raw):
+    (raw / "E-1/Plate1/B03_s1_w2.png").write_bytes(b"")
+    return "cannot be decoded"
+
+
+def other_size(raw):
+    (raw / "E-1/Plate1/B03_s1_w2.png").write_bytes(imagecodecs.png_encode(np.zeros((30, 40), np.uint8)))
+    return "30 x 40 pixels; most images of the experiment have 40 x 40"
+
+
+def other_depth(raw):
+    (raw / "E-1/Plate1/B03_s1_w2.png").write_bytes(imagecodecs.png_encode(np.zeros((40, 40), np.uint16)))
+    return "uint16; most images of the experiment are uint8"
+
+
+def in_colour(raw):
+    (raw / "E-1/Plate1/B03_s1_w2.png").write_bytes(imagecodecs.png_encode(np.zeros((40, 40, 3), np.uint8)))
+    return "not a single grey plane"
+
+
+DAMAGE = [truncate, lose_a_channel, empty, other_size, other_depth, in_colour]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_image_fails_the_job_after_every_file_was_looked_at(raw, damage):
+    message = damage(raw)
+    (raw / "E-1/Plate1/B06_s1_w1.png").unlink()
+    with pytest.raises(DataError, match=r"2 problems with its images, listed in .*problems.csv"):
+        ingest(raw)
+    found = problems(raw)
+    assert sorted(found["well"]) == ["B03", "B06"]
+    assert message in found.set_index("well").loc["B03", "problem"]
+    assert found.set_index("well").loc["B03", "channel"] == "2"
+    assert not (raw / "out/E-1.zarr").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_image_is_left_out_and_listed_where_the_screen_says_drop(raw, damage):
+    damage(raw)
+    rows = ingest(raw, on_problem="drop")
+    assert "B03" not in rows["well"].tolist()
+    assert len(rows) == 5
+    assert rows["store_row"].tolist() == list(range(5))
+    assert zarr.open_group(raw / "out/E-1.zarr", mode="r")["images"].shape[0] == 5
+    assert problems(raw)["action"].tolist() == ["left out"]
+
+
+def test_well_without_a_file_and_file_without_a_well(raw):
+    wells = pd.read_csv(raw / "wells.csv")
+    wells["well"] = wells["well"].replace("B04", "C09")
+    wells.to_csv(raw / "wells.csv", index=False)
+    rows = ingest(raw, on_problem="drop")
+    assert len(rows) == 5
+    found = problems(raw).set_index("well")["problem"]
+    assert found["C09"] == "the metadata lists it, and no file is there"
+    assert set(found["B04"]) == {"the metadata has no such well"}
+
+
+def test_file_that_does_not_fit_the_pattern_is_a_problem(raw):
+    (raw / "E-1/Plate1/notes.txt").write_text("x")
+    with pytest.raises(DataError, match="1 problem "):
+        ingest(raw)
+
+
+def test_nothing_there_says_where_it_looked(raw):
+    for path in (raw / "E-1/Plate1").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="no image could be read from .*E-1"):
+        ingest(raw, on_problem="drop")
+
+
+def test_failure_half_way_leaves_no_store(raw, monkeypatch):
+    def broken(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("debatch.screen.store.moments", broken)
+    with pytest.raises(OSError, match="no space left"):
+        ingest(raw)
+    assert not list((raw / "out").glob("*.zarr*"))
+
+
+def test_ingesting_again_replaces_the_old_store(raw):
+    ingest(raw)
+    lose_a_channel(raw)
+    assert len(ingest(raw, on_problem="drop")) == 5
+    assert zarr.open_group(raw / "out/E-1.zarr", mode="r")["images"].shape[0] == 5
+
+
+def test_links_that_loop_are_walked_once(raw):
+    (raw / "E-1/Plate1/again").symlink_to(raw / "E-1")
+    files, _ = find_files(raw, Pattern(make_screen(raw).source, {}), "E-1")
+    assert len(files) == 12
+
+
+def test_pattern_errors():
+    def source(pattern):
+        return Source(root=".", pattern=pattern, channels={"1": "D"})
+
+    with pytest.raises(ConfigError, match=r"no field \{wel\}"):
+        Pattern(source("{experiment}/{plate}_{wel}_{site}_{channel}.tif"), {})
+    with pytest.raises(ConfigError, match=r"field \{site\} is not in"):
+        Pattern(source("{experiment}/{plate}_{well}_{channel}.tif"), {})
+    pattern = Pattern(source("{experiment}/*_{well}_{channel}*.tif"), {"site": 1, "plate": 1})
+    assert pattern.match("E/IX_A01_w1abc.tif")["well"] == "A01"
+
+
+def test_processing_follows_the_paper():
+    """2 x 2 area average, a stated range to 0..255, the central crop."""
+    plane = np.zeros((72, 72), np.uint16)
+    plane[36:38, 36:38] = [[1000, 1100], [1200, 1300]]
+    config = ImageProcessing(downsample=2, range=[150, 2150], crop=32)
+    (image,) = process([plane], config, stored_ranges(config, ["D"])).tiles
+    assert image.shape == (1, 32, 32)
+    assert image[0, 16, 16] == round((1150 - 150) / 2000 * 255)
+    assert image[0, 0, 0] == 0
+
+
+def test_values_above_the_range_are_clipped_and_counted():
+    config = ImageProcessing(range=[0, 100])
+    result = process([np.full((20, 20), 300, np.uint16)], config, stored_ranges(config, ["D"]))
+    assert result.tiles.max() == 255
+    assert result.clipped.tolist() == [400]
+
+
+def test_16_bits_without_a_range_is_an_error():
+    with pytest.raises(ConfigError, match=r"image.range: the images have 16 bits"):
+        process([np.zeros((20, 20), np.uint16)], ImageProcessing(), None)
+
+
+def test_crop_larger_than_the_image():
+    with pytest.raises(ImageProblem, match="smaller than the crop"):
+        process([np.zeros((20, 20), np.uint8)], ImageProcessing(crop=32), None)
+
+
+def test_moments_of_16_bits_do_not_overflow():
+    images = np.full((1, 1, 512, 512), 65535, np.uint16)
+    assert moments(images)[0, 0].tolist() == [512**2, 512**2 * 65535, 512**2 * 65535**2]
+
+
+def test_real_rxrx1_png_decodes_as_pillow_does(real_data):
+    from PIL import Image
+
+    for path in sorted((real_data / "rxrx1_images/HUVEC-01/Plate1").glob("*_w[1-3].png")):
+        np.testing.assert_array_equal(decode(path), np.asarray(Image.open(path)))
+
+
+def test_real_tiffs_decode_as_tifffile_does(real_data):
+    for path in sorted((real_data / "raw_tiff").glob("*/*.tif*")):
+        np.testing.assert_array_equal(decode(path), tifffile.imread(path))
+        config = ImageProcessing(downsample=2, range=[0, 65535])
+        tile = process([decode(path)], config, stored_ranges(config, ["D"])).tiles
+        assert tile.shape[-2:] == tuple(side // 2 for side in tifffile.imread(path).shape)

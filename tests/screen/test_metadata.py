@@ -1,0 +1,116 @@
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debatch.config import Screen
+from debatch.config.screen import Columns, Derive, Metadata, Source
+from debatch.errors import DataError
+from debatch.screen.metadata import class_labels, natural_key, read_catalogue
+
+ROWS = """experiment,plate,well,sirna_id,cell_type,well_type,dataset
+E-1,01,B02,10,HUVEC,treatment,train
+E-1,01,B03,2,HUVEC,negative_control,train
+E-2,2,B02,,HUVEC,treatment,test
+"""
+
+
+def screen(**changes):
+    return Screen(
+        source=Source(root=".", pattern="{experiment}/{plate}_{well}_{site}_{channel}.png", channels={"1": "DNA"}),
+        metadata=Metadata(file="wells.csv", **changes.pop("metadata", {})),
+        columns=Columns(perturbation="sirna_id", **changes.pop("columns", {})),
+        **changes,
+    )
+
+
+def catalogue(tmp_path, text=ROWS, experiments=("E-1", "E-2"), **changes):
+    file = tmp_path / "wells.csv"
+    file.write_text(text)
+    return read_catalogue(screen(**changes), file, list(experiments))
+
+
+def test_columns_get_the_screens_words(tmp_path):
+    wells = catalogue(tmp_path)
+    assert wells["plate"].tolist() == ["1", "1", "2"]
+    assert wells["perturbation"].tolist()[:2] == ["10", "2"]
+    assert wells["batch"].tolist() == ["E-1", "E-1", "E-2"]
+    assert wells["dataset"].tolist() == ["train", "train", "test"]  # the user's own column stays
+
+
+def test_labels_are_in_natural_order_and_missing_ones_are_none(tmp_path):
+    assert class_labels(catalogue(tmp_path)["perturbation"]) == {"2": 0, "10": 1}
+
+
+def test_batch_of_several_columns(tmp_path):
+    assert catalogue(tmp_path, columns={"batch": ["experiment", "plate"]})["batch"].tolist() == [
+        "E-1_01",
+        "E-1_01",
+        "E-2_2",
+    ]
+
+
+def test_derived_and_constant_columns(tmp_path):
+    wells = catalogue(
+        tmp_path,
+        columns={"cell_type": "kind", "well_type": "type"},
+        derive={"kind": Derive(source="experiment", pattern="([A-Z])-")},
+        fields={"type": "treatment"},
+    )
+    assert set(wells["cell_type"]) == {"E"}
+    assert set(wells["well_type"]) == {"treatment"}
+
+
+def test_selection_marks_rows(tmp_path):
+    wells = catalogue(tmp_path, metadata={"select": {"well": ["B02"]}})
+    assert wells["selected"].tolist() == [True, False, True]
+
+
+def test_column_that_is_not_there_is_named_with_its_role(tmp_path):
+    with pytest.raises(DataError, match=r"no column 'kind', which the screen names as `columns.cell_type`"):
+        catalogue(tmp_path, columns={"cell_type": "kind"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("B03,2,HUVEC,negative_control", "B03,2,HUVEC,control", "well type 'control' is not one of"),
+        ("E-1,01,B03", "E-1,1,B02", "repeat a well"),
+        ("E-1,01,B02,10,HUVEC", "E-1,01,B02,10,", "an empty cell_type at experiment E-1, plate 1, well B02"),
+    ],
+)
+def test_wrong_rows(tmp_path, old, new, message):
+    with pytest.raises(DataError, match=message):
+        catalogue(tmp_path, ROWS.replace(old, new))
+
+
+def test_experiment_without_rows(tmp_path):
+    with pytest.raises(DataError, match="no row for experiment E-9"):
+        catalogue(tmp_path, experiments=["E-1", "E-9"])
+
+
+def test_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="no such metadata file"):
+        read_catalogue(screen(), tmp_path / "no.csv", ["E-1"])
+
+
+@given(st.lists(st.text(max_size=6), max_size=12))
+def test_natural_order_is_an_order(words):
+    assert sorted(sorted(words, key=natural_key), key=natural_key) == sorted(words, key=natural_key)
+    assert sorted(["T10", "T2", "T1"], key=natural_key) == ["T1", "T2", "T10"]
+
+
+def test_real_rxrx1_controls(real_data):
+    file = real_data / "rxrx1_metadata/train_controls.csv"
+    experiments = sorted(pd.read_csv(file)["experiment"].unique())
+    wells = read_catalogue(
+        screen(
+            columns={"cell_type": "cell"},
+            derive={"cell": Derive(source="experiment", pattern="([A-Z0-9]+)-")},
+        ).model_copy(update={"columns": Columns(perturbation="sirna", cell_type="cell")}),
+        file,
+        experiments,
+    )
+    assert len(experiments) == 33
+    assert wells["cell_type"].nunique() == 4
+    assert (wells[wells["well_type"] == "negative_control"].groupby(["experiment", "plate"]).size() >= 1).all()

@@ -1,0 +1,26 @@
+from pathlib import Path
+
+import yaml
+
+
+def pins(lines):
+    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
+def test_conda_environment_has_the_lock_files_pins(root: Path):
+    environment = yaml.safe_load((root / "envs/debatch.yaml").read_text())
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert set(pip) == pins((root / "requirements.lock").read_text().splitlines()), "run `make envs`"
+
+
+def test_every_dependency_is_pinned_exactly(root: Path):
+    assert all("==" in pin for pin in pins((root / "requirements.lock").read_text().splitlines()))
+
+
+def test_nothing_names_a_path_of_a_developers_machine(root: Path):
+    for folder in ("src", "workflow", "config", "profiles", "docs", "benchmarks"):
+        for path in (root / folder).rglob("*"):
+            if path.suffix in {".py", ".smk", ".yaml", ".md", ".j2"}:
+                text = path.read_text()
+                assert "/home/" not in text, path
+                assert "/work/" not in text, path
