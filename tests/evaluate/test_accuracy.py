@@ -12,8 +12,8 @@ def scored():
     """Two batches, 8 images each in 4 wells of 2 sites; class 3 is the control."""
     index = make_index(experiments=2, wells=4, sites=2, cell_types=2)
     predictions = index[["image_id", "label", "batch"]].copy()
-    predictions["predicted"] = [0, 1, 1, 1, 2, 0, 3, 3] + [0, 0, 1, 1, 2, 2, 0, 3]
-    predictions["predicted_well"] = [0, 0, 1, 1, 0, 0, 3, 3] + [0, 0, 1, 1, 2, 2, 0, 0]
+    predictions["predicted"] = [0, 1, 1, 1, 2, 0, 3, 3, 0, 0, 1, 1, 2, 2, 0, 3]
+    predictions["predicted_well"] = [0, 0, 1, 1, 0, 0, 3, 3, 0, 0, 1, 1, 2, 2, 0, 0]
     predictions["batch_predicted"] = ["E00"] * 12 + ["E01"] * 4
     return predictions, index
 

@@ -120,12 +120,12 @@ def test_backbone_without_batch_norm_is_found_by_looking_at_it():
 
 
 def test_unknown_backbone_offers_near_ones():
-    with pytest.raises(ConfigError, match="timm has no model 'resnet51'; near it: .*resnet"):
+    with pytest.raises(ConfigError, match=r"timm has no model 'resnet51'; near it: .*resnet"):
         Network(Recipe(backbone="resnet51"), channels=3, classes=3, batches=2)
 
 
 def test_pretrained_file_that_is_not_there():
-    with pytest.raises(ConfigError, match="no file /nowhere.safetensors"):
+    with pytest.raises(ConfigError, match=r"no file /nowhere.safetensors"):
         Network(Recipe(backbone="resnet10t", weights="/nowhere.safetensors"), channels=3, classes=3, batches=2)
 
 

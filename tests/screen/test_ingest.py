@@ -174,7 +174,7 @@ def test_file_that_does_not_fit_the_pattern_is_a_problem(raw):
 def test_nothing_there_says_where_it_looked(raw):
     for path in (raw / "E-1/Plate1").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match="no image could be read from .*E-1"):
+    with pytest.raises(DataError, match=r"no image could be read from .*E-1"):
         ingest(raw, on_problem="drop")
 
 

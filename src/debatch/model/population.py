@@ -97,6 +97,6 @@ def set_population_statistics(network: Network, groups: Iterable[Tensor]) -> int
         if pool.count and layer.running_mean is not None and layer.running_var is not None:
             mean = pool.mean / pool.count
             layer.running_mean.copy_(mean)  # type: ignore[arg-type]
-            layer.running_var.copy_(pool.square / pool.count - mean**2)  # type: ignore[arg-type, operator]
+            layer.running_var.copy_(pool.square / pool.count - mean**2)  # type: ignore[arg-type]
     network.eval()
     return images

@@ -28,8 +28,9 @@ def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.Dat
     """The wells (or images) that the metadata lists for some experiments.
 
     Returns:
-        A row a well, or a row an image where the metadata has a site column. All text columns: experiment, plate, well,
-        [site], cell_type, well_type, perturbation, batch, [official_subset], then the user's own; and `selected` (bool).
+        A row a well, or a row an image where the metadata has a site column. All text columns: experiment, plate,
+        well, [site], cell_type, well_type, perturbation, batch, [official_subset], then the user's own; and
+        `selected` (bool).
 
     Raises:
         DataError: no such file or column, an unknown well type, a well that stands twice.

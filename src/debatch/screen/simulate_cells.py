@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from debatch.screen.simulate_effects import CHANNELS, TRAITS, stream
 
-WINDOW = 36  # px, wide enough for the longest cell
+WINDOW = 44  # px, wide enough for the longest cell
 MARGIN = 2  # px by which a cell's centre may lie outside the image
 PAD = WINDOW // 2 + MARGIN
 
@@ -130,8 +130,9 @@ def _draw_windows(
     # The body, whose ends must stay inside the window, and the nucleus, which must stay inside the body.
     size = 8.5 * np.exp(0.18 * z["cell_size"])
     stretch = np.sqrt(np.exp(0.16 * np.exp(0.6 * z["cell_elong"])))
-    length = np.minimum(size * stretch, WINDOW / 2 - 2)
-    width = size / stretch
+    wobble = np.minimum(0.12 * np.exp(0.8 * z["wobble"]), 0.4)
+    longest = (WINDOW / 2 - 0.5) / (1.12 * (1 + wobble))
+    length, width = np.minimum(size * stretch, longest), np.minimum(size / stretch, longest)
     nucleus_size = np.minimum(3.9 * np.exp(0.17 * z["nuc_size"]), 0.85 * width)
     nucleus_stretch = np.sqrt(np.exp(0.12 * np.exp(0.7 * z["nuc_ecc"])))
     u, v = along / length, across / width
@@ -139,7 +140,6 @@ def _draw_windows(
     phase = uniform(0, 2 * np.pi, 1, 1)
     c, s = u / radius, v / radius
     lobes = np.cos(phase) * c * (4 * c * c - 3) - np.sin(phase) * s * (3 - 4 * s * s)
-    wobble = np.minimum(0.12 * np.exp(0.8 * z["wobble"]), 0.4)
     radius = radius / (1 + wobble * lobes)
     nuclear_length, nuclear_width = nucleus_size * nucleus_stretch, nucleus_size / nucleus_stretch
     nuclear_radius = np.sqrt((along / nuclear_length) ** 2 + (across / nuclear_width) ** 2)

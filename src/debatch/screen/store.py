@@ -146,7 +146,7 @@ class ImageReader:
         for experiment in dict.fromkeys(experiments):
             at = np.flatnonzero(experiments == experiment)
             places.append(at)
-            requests.append(self._open(str(experiment))[np.ascontiguousarray(store_rows[at])].read())
+            requests.append(self._open(str(experiment))[store_rows[at].astype(np.int64)].read())
         parts = [np.asarray(request.result()) for request in requests]
         images = np.empty((len(experiments), *parts[0].shape[1:]), dtype=parts[0].dtype)
         for at, part in zip(places, parts, strict=True):

@@ -1,0 +1,65 @@
+"""The look of every figure, and how one is written."""
+
+import io
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from debatch.files import Files
+from debatch.tabular import write_atomically, write_frame
+
+# Okabe and Ito's colours, which people with any common colour blindness can tell apart; black is left for text
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+FAINT = "#c8ccd0"
+
+LOOK: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 100,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "debatch",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+def new_figure(width: float, height: float, **options: Any) -> Figure:
+    """A figure of a size in inches, drawn without a display."""
+    with mpl.rc_context(LOOK):
+        return Figure(figsize=(width, height), layout="constrained", **options)
+
+
+def category_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """A colour and a marker for each name; beyond seven, colours come again with another marker."""
+    styles = {}
+    for at, name in enumerate(names):
+        turn, colour = divmod(at, len(COLOURS))
+        styles[name] = (COLOURS[colour], MARKERS[(colour + turn) % len(MARKERS)] if turn else "o")
+    return styles
+
+
+def save_figure(figure: Figure, files: Files, name: str, numbers: pd.DataFrame) -> None:
+    """Write a figure as SVG and PNG, and the numbers behind it as CSV; the same input gives the same bytes."""
+    with mpl.rc_context(LOOK):
+        for suffix, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+            save = partial(figure.savefig, format=suffix, dpi=160, metadata=metadata)
+            write_atomically(Path(files.figure(name, suffix)), save)
+    write_frame(numbers, files.figure(name, "csv"))
+
+
+def as_png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(LOOK):
+        figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,134 @@
+"""UMAP of test embeddings, coloured by batch and by perturbation: what does the network see first?"""
+
+import warnings
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from debatch.report.style import FAINT, LOOK, category_styles, new_figure
+from debatch.screen.metadata import natural_key
+
+FEWEST_POINTS = 12
+NEIGHBORS = 15
+MOST_PERTURBATIONS = 6
+
+
+def draw_umap(
+    embeddings: dict[str, pd.DataFrame], title: str, cell_type: str | None = None
+) -> tuple[Figure, pd.DataFrame]:
+    """A row a method: its test embeddings by batch, and by perturbation.
+
+    Args:
+        embeddings: by method title; `Metadata_*` columns and one column a feature.
+        title: of the figure.
+        cell_type: the one shown; null: the one with most test batches.
+
+    Returns:
+        The figure, and a row a point: image, method, x, y, batch, perturbation.
+
+    Source: RxRx1 paper, Figure 6.
+    """
+    first = next(iter(embeddings.values()))
+    chosen = cell_type or _cell_type(first)
+    shown = {
+        method: frame if chosen is None else frame[frame["Metadata_CellType"] == chosen]
+        for method, frame in embeddings.items()
+    }
+    reference = next(iter(shown.values()))
+    batches = category_styles(sorted(reference["Metadata_Batch"].unique(), key=natural_key))
+    perturbations = category_styles(_some_perturbations(reference))
+    records = []
+    with mpl.rc_context(LOOK):
+        figure = new_figure(9.4, 3.7 * len(shown) + 0.5)
+        axes = figure.subplots(len(shown), 2, squeeze=False)
+        for (method, frame), (left, right) in zip(shown.items(), axes, strict=True):
+            points, left_out, name = _project(frame)
+            frame = frame[~left_out]
+            note = f" ({int(left_out.sum())} all-zero embeddings left out)" if left_out.any() else ""
+            _scatter(left, points, frame["Metadata_Batch"], batches, f"{method}: by batch{note}", name)
+            _scatter(right, points, frame["Metadata_Perturbation"], perturbations, f"{method}: by perturbation", name)
+            records.append(
+                pd.DataFrame(
+                    {
+                        "image": frame["Metadata_Image"].to_numpy(),
+                        "method": method,
+                        "x": points[:, 0],
+                        "y": points[:, 1],
+                        "batch": frame["Metadata_Batch"].to_numpy(),
+                        "perturbation": frame["Metadata_Perturbation"].to_numpy(),
+                    }
+                )
+            )
+        _legend(axes[0, 0], batches, "batch", others=False)
+        everything = set(reference["Metadata_Perturbation"].dropna())
+        _legend(axes[0, 1], perturbations, "perturbation", others=len(everything) > len(perturbations))
+        figure.suptitle(title + (f", cell type {chosen}" if chosen else ""))
+    return figure, pd.concat(records, ignore_index=True)
+
+
+def _cell_type(frame: pd.DataFrame) -> str | None:
+    """The cell type with most batches; None (all) where there is one, or where each batch holds one class only."""
+    batches = frame.groupby("Metadata_CellType")["Metadata_Batch"].nunique()
+    confounded = frame.groupby("Metadata_Batch")["Metadata_Perturbation"].nunique().max() <= 1
+    if len(batches) == 1 or confounded:
+        return None
+    return str(min(batches.index, key=lambda name: (-batches[name], natural_key(str(name)))))
+
+
+def _some_perturbations(frame: pd.DataFrame) -> list[str]:
+    treatments = frame[frame["Metadata_WellType"] == "treatment"]
+    counts = (treatments if len(treatments) else frame)["Metadata_Perturbation"].value_counts()
+    names = sorted(counts.index, key=lambda name: (-counts[name], natural_key(str(name))))
+    return sorted(names[:MOST_PERTURBATIONS], key=natural_key)
+
+
+def _project(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, str]:
+    """Points (n, 2) of the embeddings that have a direction, which of N were left out, and the projection's name."""
+    features = frame.loc[:, ~frame.columns.str.startswith("Metadata_")].to_numpy(np.float32)
+    lengths = np.linalg.norm(features, axis=1)
+    left_out = ~np.isfinite(lengths) | (lengths == 0)
+    unit = features[~left_out] / lengths[~left_out, None]
+    if len(unit) < FEWEST_POINTS or np.allclose(unit, unit[:1]):
+        centred = unit - unit.mean(axis=0) if len(unit) else unit
+        left, scale, _ = np.linalg.svd(centred, full_matrices=False)
+        points = np.zeros((len(unit), 2))
+        points[:, : min(2, left.shape[1])] = (left * scale)[:, :2]
+        return points, left_out, "PCA"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import umap
+
+        reducer: Any = umap.UMAP(n_neighbors=min(NEIGHBORS, len(unit) - 1), metric="cosine", random_state=0, n_jobs=1)
+        return np.asarray(reducer.fit_transform(unit)), left_out, "UMAP"
+
+
+def _scatter(
+    axis: Axes, points: np.ndarray, groups: pd.Series, styles: dict[str, tuple[str, str]], title: str, name: str
+) -> None:
+    values = groups.to_numpy()
+    size = float(np.clip(9000 / max(len(points), 1), 4, 40))
+    grey = ~np.isin(values.astype(str), list(styles))
+    axis.scatter(points[grey, 0], points[grey, 1], s=size, c=FAINT, linewidths=0)
+    for group, (colour, marker) in styles.items():
+        own = points[values == group]
+        axis.scatter(own[:, 0], own[:, 1], s=size, c=colour, marker=marker, linewidths=0, alpha=0.85)
+    axis.set(title=title, xlabel=f"{name} 1", ylabel=f"{name} 2", xticks=[], yticks=[], box_aspect=1)
+
+
+def _legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: bool) -> None:
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, color=colour, markersize=5, label=name)
+        for name, (colour, marker) in styles.items()
+    ]
+    if others:
+        handles.append(Line2D([], [], linestyle="", marker="o", color=FAINT, markersize=5, label="others"))
+    columns = 1 if len(handles) <= 14 else 2
+    axis.legend(
+        handles=handles, title=title, loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=8, ncols=columns,
+        handletextpad=0.2, borderaxespad=0,
+    )  # fmt: skip
