@@ -84,9 +84,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         name=name,
         screen=screen,
         experiments=_experiments(name, screen),
-        recipes={
-            method: resolve_recipe(screen.training, methods[method], method) for method in methods if method in used
-        },
+        recipes=_resolve(screen, methods, used),
         methods=methods,
         tables=tables.tables,
         figures=tables.figures,
@@ -144,6 +142,18 @@ def _read_methods(path: Path) -> dict[str, Method]:
             raise ConfigError(f"{path}: `{name}`: a method's name is lower case letters, digits and underscores")
         methods[name] = validate(Method, changes, f"{path}: {name}")
     return methods
+
+
+def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict[str, Recipe]:
+    """Every method's recipe on this screen; one that no table uses may be impossible there."""
+    recipes = {}
+    for name, method in methods.items():
+        try:
+            recipes[name] = resolve_recipe(screen.training, method, name)
+        except ConfigError:
+            if name in used:
+                raise
+    return recipes
 
 
 def _experiments(name: str, screen: Screen) -> list[str]:

@@ -56,13 +56,10 @@ def _cpu_name() -> str:
 
 
 def model_facts(recipe: Recipe, channels: list[str], classes: int, batch_names: list[str]) -> dict[str, str]:
-    """What a weights file says of its network, as text values: enough to build it again."""
-    return {
-        "recipe": recipe.model_dump_json(),
-        "channels": json.dumps(channels),
-        "classes": str(classes),
-        "batches": json.dumps(batch_names),
-    }
+    """What a weights file says of its network: enough to build it again."""
+    facts = {"recipe": recipe.model_dump(), "channels": channels, "classes": classes, "batches": batch_names}
+    # one key: safetensors writes several in an order of its own, and equal models would differ in their bytes
+    return {"debatch": json.dumps(facts)}
 
 
 def load_network(path: Path, recipe: Recipe, device: torch.device) -> tuple[Network, list[str]]:
@@ -73,11 +70,11 @@ def load_network(path: Path, recipe: Recipe, device: torch.device) -> tuple[Netw
     """
     try:
         with safe_open(path, framework="pt") as file:
-            facts = file.metadata()
-        channels, batch_names = json.loads(facts["channels"]), json.loads(facts["batches"])
+            facts = json.loads(file.metadata()["debatch"])
+        channels, batch_names = facts["channels"], facts["batches"]
         # pretrained weights served the start of training; here they would be overwritten
         scratch = recipe.model_copy(update={"weights": None})
-        network = Network(scratch, len(channels), int(facts["classes"]), len(batch_names))
+        network = Network(scratch, len(channels), facts["classes"], len(batch_names))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a trained model: {error}") from None
     load_weights(network, path)

@@ -44,7 +44,7 @@ def category_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     styles = {}
     for at, name in enumerate(names):
         turn, colour = divmod(at, len(COLOURS))
-        styles[name] = (COLOURS[colour], MARKERS[(colour + turn) % len(MARKERS)] if turn else "o")
+        styles[name] = (COLOURS[colour], MARKERS[turn % len(MARKERS)])
     return styles
 
 

@@ -34,7 +34,9 @@ class StoreWriter:
 
     def __init__(self, path: Path, shape: tuple[int, int, int, int], config: Store, attributes: dict[str, Any]) -> None:
         self.path, self.part = path, path.with_name(path.name + ".part")
-        shutil.rmtree(self.part, ignore_errors=True)
+        # an older store is out of date from here on, and must not be there if this one fails
+        for leftover in (self.part, self.path):
+            shutil.rmtree(leftover, ignore_errors=True)
         self.part.parent.mkdir(parents=True, exist_ok=True)
         count, *image = shape
         self.shard = min(config.images_per_shard, max(count, 1))
@@ -94,8 +96,6 @@ class StoreWriter:
         )
         array[...] = values
         self.group.attrs.update(self.attributes)
-        # a rename onto a folder that is not empty fails, so the old store goes first
-        shutil.rmtree(self.path, ignore_errors=True)
         os.replace(self.part, self.path)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -1,0 +1,231 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest_workflow import ROOT, own_folder, planned, snakemake
+
+from debatch.files import Files
+
+pytestmark = pytest.mark.workflow
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_end_to_end_leaves_every_file_of_the_contract(tiny):
+    files = Files(str(tiny / "results"), "tiny")
+    index = pd.read_parquet(files.index())
+    assert list(index.columns[:12]) == [
+        "image_id", "experiment", "plate", "well", "site", "cell_type", "well_type", "perturbation", "label", "batch",
+        "part", "store_row",
+    ]  # fmt: skip
+    assert len(index) == 6 * 12 * 2
+    assert index["image_id"].is_unique
+    for method, inference in (("baseline", "train"), ("adabn", "batch")):
+        for split in ("separated", "stratified"):
+            place = (method, split, 0)
+            record = json.loads(open(files.run(*place) + "/recipe.json").read())
+            about = pq.read_schema(files.embeddings(*place, inference)).metadata
+            assert about[b"split_sha256"].decode() == record["split_sha256"]
+            assert record["recipe"]["epochs"] == len(pd.read_csv(files.run(*place) + "/history.csv"))
+            predictions = pd.read_parquet(files.predictions(*place, inference))
+            assert list(predictions) == [
+                "image_id", "label", "predicted", "predicted_well", "batch", "batch_predicted", "log_probability",
+            ]  # fmt: skip
+            split_frame = pd.read_parquet(files.split(split))
+            test = split_frame.loc[split_frame["subset"] == "test", "image_id"]
+            assert set(predictions["image_id"]) == set(test)
+            assert not os.path.exists(files.run(*place) + "/checkpoint.pt")
+    table = pd.read_csv(files.table("table1", "csv"))
+    assert len(table) == 2 * 4
+    assert table["mean"].notna().all()
+    assert set(table["verdict"]) == {"not comparable"}
+    assert "simulated images" in open(files.report()).read()
+    for name in ("qc", "figure6"):
+        for suffix in ("svg", "png", "csv"):
+            assert os.path.getsize(files.figure(name, suffix)) > 0
+
+
+def test_pycytominers_and_copairs_convention(tiny):
+    frame = pd.read_parquet(Files(str(tiny / "results"), "tiny").embeddings("adabn", "separated", 0, "batch"))
+    metadata = [column for column in frame if column.startswith("Metadata_")]
+    assert set(frame.drop(columns=metadata).dtypes.astype(str)) == {"float32"}
+
+
+def test_nothing_is_left_to_do(tiny):
+    assert "Nothing to be done" in snakemake(tiny, "-n", screen="tiny").output
+
+
+def test_editing_one_methods_learning_rate_reruns_that_methods_runs_only(tiny_copy):
+    edit(tiny_copy / "config/methods.yaml", "batch_norm: adaptive", "batch_norm: adaptive\n  learning_rate: 0.002")
+    done = snakemake(tiny_copy, "-n", "table1", screen="tiny")
+    assert planned(done) == {"train": 2, "embed_run": 2, "evaluate": 2, "make_table1": 1, "table1": 1}
+    assert "runs/baseline" not in "".join(
+        line for line in done.output.splitlines() if line.strip().startswith("output:")
+    )
+
+
+def test_what_only_asks_for_more_of_the_machine_reruns_nothing(tiny_copy):
+    edit(tiny_copy / "config/screens/tiny.yaml", "mem_mb: 1500", "mem_mb: 3000")
+    assert "Nothing to be done" in snakemake(tiny_copy, "-n", "table1", screen="tiny").output
+
+
+def test_touched_script_reruns_nothing(tiny_copy):
+    """The Snakefile is the checkout's; a profile that watched code would re-train after every `git pull`."""
+    profile = (ROOT / "profiles/default/config.yaml").read_text()
+    assert "code" not in profile.split("rerun-triggers:")[1].splitlines()[0].split("#")[0]
+
+
+@pytest.mark.parametrize(
+    ("screen", "target", "expected"),
+    [
+        (
+            "demo",
+            "table1",
+            {"simulate_experiment": 12, "ingest_experiment": 12, "split": 2, "train": 8, "make_table1": 1},
+        ),
+        ("demo", "figure6", {"train": 2, "make_figure6": 1, "evaluate": 0, "make_table1": 0}),
+        ("demo", "qc", {"ingest_experiment": 12, "qc": 1, "train": 0, "split": 0, "normalize": 0}),
+        (
+            "rxrx1",
+            "table1",
+            {"ingest_experiment": 51, "split": 2, "train": 20, "embed_run": 20, "simulate_experiment": 0},
+        ),
+        ("rxrx1", "all", {"ingest_experiment": 51, "train": 20, "make_report": 1}),
+        ("rxrx1", "ingest", {"ingest_experiment": 51, "index": 1, "train": 0}),
+        ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 4}),
+        ("demo_no_batch_effect", "table1", {"train": 8}),
+        ("tiny", "report", {"train": 4, "make_report": 1}),
+    ],
+)
+def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expected):
+    """At full size too, without an image on disk."""
+    jobs = planned(snakemake(own_folder(tmp_path / "w"), "-n", target, screen=screen))
+    assert {rule: jobs.get(rule, 0) for rule in expected} == expected
+
+
+def test_every_shipped_screen_has_a_dry_run():
+    shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
+    assert shipped == {"demo", "demo_no_batch_effect", "rxrx1", "rxrx1_sample", "tiny"}, "add it to the dry runs above"
+
+
+def test_workflow_snakefile_is_an_entrance_too(tiny):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-s", str(ROOT / "workflow/Snakefile"), "-n", "--config", "screen=tiny"],
+        cwd=tiny, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"screen": "dmo"}, "no screen 'dmo'; did you mean 'demo'?"),
+        ({"scren": "demo"}, "unknown key `scren`; did you mean 'screen'?"),
+    ],
+)
+def test_wrong_configuration_stops_at_once_with_one_message(tmp_path, choice, message):
+    done = snakemake(own_folder(tmp_path / "w"), "-n", check=False, **choice)
+    assert done.returncode != 0
+    assert message in done.output, done.output[-3000:]
+    assert "Traceback" not in done.output, done.output[-3000:]
+
+
+def test_wrong_number_in_a_screen_names_its_key(tmp_path):
+    folder = own_folder(tmp_path / "w")
+    edit(folder / "config/screens/tiny.yaml", "learning_rate: 0.004", "learning_rate: 4e-3")
+    done = snakemake(folder, "-n", check=False, screen="tiny")
+    assert "`training.learning_rate`" in done.output, done.output[-3000:]
+    assert "write 4.0e-3" in done.output, done.output[-3000:]
+
+
+def test_broken_raw_image_fails_its_job_with_one_sentence_and_a_list(tiny_copy):
+    files = Files("results", "tiny")
+    raw = sorted((tiny_copy / files.raw_root() / "ALPHA-01/Plate1").glob("*.tif"))
+    raw[0].write_bytes(raw[0].read_bytes()[:100])
+    raw[9].unlink()
+    done = snakemake(
+        tiny_copy, "--forcerun", "ingest_experiment", "--until", "ingest_experiment", check=False, screen="tiny"
+    )
+    assert done.returncode != 0
+    assert (
+        "experiment ALPHA-01: 2 problems with its images, listed in results/tiny/ingest/ALPHA-01.problems.csv"
+        in done.output
+    ), done.output[-3000:]
+    assert len(pd.read_csv(tiny_copy / files.problems("ALPHA-01"))) == 2
+    assert not (tiny_copy / files.store("ALPHA-01")).exists()
+    assert (tiny_copy / files.store_marker("ALPHA-02")).exists()
+
+
+def test_metadata_without_a_named_column(tiny_copy):
+    metadata = tiny_copy / Files("results", "tiny").raw_metadata()
+    edit(metadata, "cell_type", "celltype")
+    done = snakemake(tiny_copy, "--forcerun", "index", "--until", "index", check=False, screen="tiny")
+    assert (
+        "no column 'cell_type', which the screen names as `columns.cell_type`; did you mean 'celltype'?" in done.output
+    ), done.output[-3000:]
+
+
+def test_test_class_that_was_never_trained(tiny_copy):
+    edit(
+        tiny_copy / "config/screens/tiny.yaml",
+        "seeds: 1",
+        "seeds: 1\nsplits: {names: [separated], test_batches: [BETA-01]}",
+    )
+    index = tiny_copy / Files("results", "tiny").index()
+    frame = pd.read_parquet(index)
+    frame.loc[frame["perturbation"] == "T01", "perturbation"] = frame["experiment"]
+    frame.to_parquet(index)
+    done = snakemake(tiny_copy, Files("results", "tiny").split("separated"), check=False, screen="tiny")
+    assert "1 of the test set's classes have no training image: BETA-01" in done.output, done.output[-3000:]
+
+
+def test_killed_job_leaves_nothing_that_looks_finished_and_the_next_call_goes_on(tiny_copy):
+    """Kill Snakemake and its training job half-way; the same command ends with the same weights."""
+    files = Files("results", "tiny")
+    edit(tiny_copy / "config/methods.yaml", "batch_norm: adaptive", "batch_norm: adaptive\n  epochs: 60")
+    model = files.model("adabn", "separated", 0)
+    whole = tiny_copy.parent / "whole"
+    shutil.copytree(tiny_copy, whole, copy_function=shutil.copy2)
+    snakemake(whole, model, screen="tiny")
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "2", model]
+    process = subprocess.Popen(
+        [*command, "--config", "screen=tiny"], cwd=tiny_copy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    checkpoint = tiny_copy / files.run("adabn", "separated", 0) / "checkpoint.pt"
+    for _ in range(600):
+        if checkpoint.exists():
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert checkpoint.exists()
+    assert not (tiny_copy / model).exists()
+    subprocess.run([*command, "--unlock", "--config", "screen=tiny"], cwd=tiny_copy, check=True, capture_output=True)
+    done = snakemake(tiny_copy, model, screen="tiny")
+    assert "goes on after epoch" in done.output, done.output[-3000:]
+    assert (tiny_copy / model).read_bytes() == (whole / model).read_bytes()
+
+
+def test_lint_of_every_rule():
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_snakefile_is_a_table_of_contents():
+    assert len((ROOT / "Snakefile").read_text().splitlines()) < 60
+    for script in (ROOT / "workflow/scripts").glob("*.py"):
+        assert len(script.read_text().splitlines()) < 60, script
