@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -34,7 +35,7 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
     for method, inference in (("baseline", "train"), ("adabn", "batch")):
         for split in ("separated", "stratified"):
             place = (method, split, 0)
-            record = json.loads(open(files.run(*place) + "/recipe.json").read())
+            record = json.loads(Path(files.run(*place), "recipe.json").read_text())
             about = pq.read_schema(files.embeddings(*place, inference)).metadata
             assert about[b"split_sha256"].decode() == record["split_sha256"]
             assert record["recipe"]["epochs"] == len(pd.read_csv(files.run(*place) + "/history.csv"))
@@ -50,7 +51,7 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
     assert len(table) == 2 * 4
     assert table["mean"].notna().all()
     assert set(table["verdict"]) == {"not comparable"}
-    assert "simulated images" in open(files.report()).read()
+    assert "simulated images" in Path(files.report()).read_text()
     for name in ("qc", "figure6"):
         for suffix in ("svg", "png", "csv"):
             assert os.path.getsize(files.figure(name, suffix)) > 0

@@ -33,32 +33,33 @@ def draw_qc(
     Returns:
         The figure, and a row a shown image: image_id, perturbation, batch, and mean and sd of each channel.
     """
-    images, kind = _one_cell_type(index)
-    batches = sorted(images["batch"].unique(), key=natural_key)[:MOST_COLUMNS]
-    perturbations = _perturbations(images[images["batch"].isin(batches)], len(batches))
-    chosen = {(p, b): _first_image(images, p, b) for p in perturbations for b in batches}
+    rows, kind = _layout(index)
+    chosen = {
+        (perturbation, batch): _first_image(index, perturbation, batch)
+        for perturbation, batches in rows
+        for batch in batches
+    }
     shown = {place: read_image(row) for place, row in chosen.items() if row is not None}
     colours = channel_colours(len(channels))
     limits = _display_limits(list(shown.values()))
+    width = max(len(batches) for _, batches in rows)
+    same_batches = all(batches == rows[0][1] for _, batches in rows)
     with mpl.rc_context(LOOK):
-        figure = new_figure(1.55 * len(batches) + 0.9, 1.5 * len(perturbations) + 1.3)
-        axes = figure.subplots(len(perturbations), len(batches), squeeze=False)
-        for row, perturbation in enumerate(perturbations):
-            for column, batch in enumerate(batches):
-                axis = axes[row, column]
-                axis.set(xticks=[], yticks=[])
-                axis.spines[:].set_visible(False)
+        figure = new_figure(max(1.55 * width + 0.9, 5.5), 1.5 * len(rows) + 1.3)
+        axes = figure.subplots(len(rows), width, squeeze=False)
+        for axis in axes.flat:
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        for number, (perturbation, batches) in enumerate(rows):
+            axes[number, 0].set_ylabel(perturbation, fontsize=9)
+            for axis, batch in zip(axes[number], batches, strict=False):
                 if (perturbation, batch) in shown:
                     axis.imshow(false_colour(shown[perturbation, batch], limits, colours), interpolation="nearest")
                 else:
-                    axis.text(0.5, 0.5, "no image", ha="center", va="center", transform=axis.transAxes, color="0.5")
-                if row == 0:
+                    axis.text(0.5, 0.5, "no image", ha="center", va="center", transform=axis.transAxes, color="0.4")
+                if number == 0 or not same_batches:
                     axis.set_title(batch, fontsize=8)
-                if column == 0:
-                    axis.set_ylabel(perturbation, fontsize=9)
-        figure.suptitle(
-            f"{title}\nthe same perturbations (rows) in {len(batches)} batches (columns){kind}", fontsize=10
-        )
+        figure.suptitle(f"{title}\nperturbations (rows) in batches (columns){kind}", fontsize=10)
         handles = [
             Patch(facecolor=colour, edgecolor="0.4", label=name) for name, colour in zip(channels, colours, strict=True)
         ]
@@ -96,29 +97,34 @@ def false_colour(image: np.ndarray, limits: np.ndarray, colours: list[str]) -> n
     return np.clip(np.einsum("chw,ck->hwk", share, weights) / max(1.0, len(colours) / 3), 0, 1)
 
 
-def _one_cell_type(index: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The images of the cell type with most batches; all of them where each batch holds one class only."""
+def _layout(index: pd.DataFrame) -> tuple[list[tuple[str, list[str]]], str]:
+    """Each row's perturbation and batches, and what the title says of the cell type.
+
+    One cell type, the one with most batches, and the same batches for all rows; where each batch holds one class only,
+    there are no such batches, and each class gets its own.
+    """
     known = index[index["label"].notna()]
     if known.groupby("batch")["label"].nunique().max() == 1:
-        by_class = known.groupby("label")["batch"].unique()
-        turns = [batch for group in zip(*by_class, strict=False) for batch in group]
-        return known[known["batch"].isin(turns[: MOST_COLUMNS - MOST_COLUMNS % len(by_class) or MOST_COLUMNS])], ""
-    batches = known.groupby("cell_type")["batch"].nunique()
-    cell_type = min(batches.index, key=lambda name: (-batches[name], natural_key(str(name))))
-    kind = f" of cell type {cell_type}" if len(batches) > 1 else ""
-    return known[known["cell_type"] == cell_type], kind
+        own = known.groupby("perturbation")["batch"].unique()
+        names = sorted(own.index, key=natural_key)[:MOST_ROWS]
+        return [(name, sorted(own[name], key=natural_key)[:MOST_COLUMNS]) for name in names], ": each holds one class"
+    counts = known.groupby("cell_type")["batch"].nunique()
+    cell_type = min(counts.index, key=lambda name: (-counts[name], natural_key(str(name))))
+    images = known[known["cell_type"] == cell_type]
+    batches = sorted(images["batch"].unique(), key=natural_key)[:MOST_COLUMNS]
+    perturbations = _perturbations(images[images["batch"].isin(batches)])
+    return [(name, batches) for name in perturbations], f" of cell type {cell_type}" if len(counts) > 1 else ""
 
 
-def _perturbations(images: pd.DataFrame, batches: int) -> list[str]:
-    """Treatments that all shown batches have, with the untreated control last."""
+def _perturbations(images: pd.DataFrame) -> list[str]:
+    """Those that most of the shown batches have: treatments first, one untreated control last."""
     present = images.groupby("perturbation")["batch"].nunique()
     order = sorted(present.index, key=lambda name: (-present[name], natural_key(str(name))))
     untreated = set(images.loc[images["well_type"] == "negative_control", "perturbation"])
     treatments = set(images.loc[images["well_type"] == "treatment", "perturbation"])
-    first = [name for name in order if name in treatments] or [name for name in order if name not in untreated]
-    last = [name for name in order if name in untreated and present[name] == min(batches, present.max())][:1]
-    rows = first[: MOST_ROWS - len(last)] + [name for name in last if name not in first]
-    return rows or order[:MOST_ROWS]
+    last = [name for name in order if name in untreated and name not in treatments][:1]
+    first = [name for name in order if name in treatments] or [name for name in order if name not in last]
+    return first[: MOST_ROWS - len(last)] + last
 
 
 def _first_image(images: pd.DataFrame, perturbation: str, batch: str) -> pd.Series | None:

@@ -1,0 +1,47 @@
+"""Time `make demo` from nothing: wall time, peak memory of any one process, and bytes on disk.
+
+Usage: python benchmarks/demo.py            (from the checkout, after `make setup`)
+"""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Print one JSON record."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+        command += ["--directory", folder, "--quiet", "all"]
+        started = time.perf_counter()
+        subprocess.run(command, check=True)
+        first = time.perf_counter() - started
+        started = time.perf_counter()
+        subprocess.run(command, check=True)
+        second = time.perf_counter() - started
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    print(
+        json.dumps(
+            {
+                "benchmark": "demo",
+                "date": date.today().isoformat(),
+                "machine": f"{platform.machine()}, {platform.system()}, 2 cores used",
+                "wall_seconds": round(first, 1),
+                "second_call_seconds": round(second, 1),
+                "peak_process_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
+                "disk_mb": round(size / 1e6),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
