@@ -139,6 +139,8 @@ class Trainer:
 
     def _group_loss(self, group: Group, generator: torch.Generator) -> Loss:
         recipe = self.recipe
+        if self._adaptive:  # a group of two batches would quietly train another method
+            assert len(set(self.data.batches[group.positions])) == 1
         if recipe.augmentation == "dihedral":
             group = group._replace(images=random_dihedral(group.images, generator))
         images = group.standardized(recipe.pixels)
