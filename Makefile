@@ -6,7 +6,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores 2
 # two processes that wait busily for each other on two cores run eight times slower than one
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup demo test lint schemas clean
+.PHONY: setup demo test lint schemas envs clean
 
 setup: $(VENV)/.ready
 
@@ -36,6 +36,11 @@ test: lint
 # after a change of a configuration model
 schemas: setup
 	$(BIN)/python -m debatch.config.schemas workflow/schemas
+
+# after a change of the lock file
+envs:
+	{ sed -n '1,/- pip:/p' envs/debatch.yaml; grep -v '^#' requirements.lock | sed 's/^/      - /'; } > envs/.part
+	mv envs/.part envs/debatch.yaml
 
 clean:
 	rm -rf $(VENV) results logs .snakemake

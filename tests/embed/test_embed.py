@@ -5,6 +5,7 @@ import torch
 from conftest import MemoryReader, make_images, make_index, self_statistics
 
 from debatch.embed import embed_images, statistics_groups
+from debatch.errors import DataError
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
 
@@ -60,6 +61,12 @@ def test_batch_statistics_come_from_training_images_where_the_batch_has_such():
         assert set(subset[group.reference]) == {"train"}
         assert set(subset[group.images]) == {"test"}
         assert set(INDEX["batch"].iloc[group.reference]) == {group.name}
+
+
+def test_test_batch_with_a_single_image_is_named():
+    index = INDEX[(INDEX["batch"] != "E02") | (INDEX["well"] == "B02")].reset_index(drop=True)
+    with pytest.raises(DataError, match="the test batch E02 has a single image"):
+        statistics_groups("batch", index, SPLIT, 10)
 
 
 def test_images_outside_the_split_are_not_used():

@@ -76,6 +76,7 @@ def test_column_that_is_not_there_is_named_with_its_role(tmp_path):
     [
         ("B03,2,HUVEC,negative_control", "B03,2,HUVEC,control", "well type 'control' is not one of"),
         ("E-1,01,B03", "E-1,1,B02", "repeat a well"),
+        ("E-1,01,B03", ",01,B03", "an empty experiment in line 3"),
         ("E-1,01,B02,10,HUVEC", "E-1,01,B02,10,", "an empty cell_type at experiment E-1, plate 1, well B02"),
     ],
 )

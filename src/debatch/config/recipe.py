@@ -38,7 +38,7 @@ class Recipe(Section):
     statistics_images: int = Field(
         6400, ge=2, description="Training images that the `train` statistics are computed from."
     )
-    group: int = Field(64, ge=2, description="Images in a batch-norm group: the unit of a forward pass.")
+    group: int = Field(64, ge=4, description="Images in a batch-norm group: the unit of a forward pass.")
     groups_per_step: int = Field(8, ge=1, description="Groups whose gradients one optimizer step averages.")
     epochs: int = Field(100, ge=1, description="Passes over the training images.")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="Optimizer.")

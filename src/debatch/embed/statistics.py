@@ -49,5 +49,10 @@ def statistics_groups(
         images = test[batches[test] == batch]
         own_training = train[batches[train] == batch]
         reference = own_training if len(own_training) else images
+        if len(reference) < 2:
+            raise DataError(
+                f"the test batch {batch} has a single image to take batch-norm statistics from; at least two are "
+                "needed: leave the batch out by `metadata.select`, or choose larger batches"
+            )
         groups.append(StatisticsGroup(str(batch), reference, images))
     return groups

@@ -48,6 +48,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.data, self.images, self.seed, self.name = recipe, data, images, seed, name
         self.device = images.device
+        self._refuse_lonely_batches()
         torch.manual_seed(seed)
         network = Network(recipe, channels, data.classes, len(data.batch_names))
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -86,6 +87,15 @@ class Trainer:
         order = hash_order(self.images.rows["image_id"])[: self.recipe.statistics_images]
         groups = self.images.groups(nearly_equal_groups(order, self.recipe.group))
         set_population_statistics(self.network, (group.standardized(self.recipe.pixels) for group in groups))
+
+    def _refuse_lonely_batches(self) -> None:
+        counts = pd.Series(self.data.batches).value_counts().sort_index()
+        if self._adaptive and counts.min() < 2:
+            lonely = self.data.batch_names[counts.to_numpy().argmin()]
+            raise DataError(
+                f"{self.name}: the batch {lonely} has a single training image; batch normalization by batch needs at "
+                "least two: leave it out by `metadata.select`, or choose larger batches"
+            )
 
     @property
     def _adaptive(self) -> bool:
@@ -162,9 +172,11 @@ class Trainer:
 
     def _identity(self) -> str:
         shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
-        images = hashlib.sha256("\n".join(self.images.rows["image_id"]).encode()).hexdigest()
-        facts = [self.recipe.model_dump(), self.seed, images, shapes]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        facts = [self.recipe.model_dump(), self.seed, shapes, self.images.rows["image_id"].tolist()]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for values in (self.data.labels, self.data.batches, self.images.means.cpu().numpy()):
+            digest.update(values.tobytes())
+        return digest.hexdigest()
 
     def _state(self, identity: str) -> dict[str, Any]:
         return {

@@ -51,7 +51,7 @@ def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.Dat
     wells["well_type"] = raw[columns.well_type] if columns.well_type else "treatment"
     wells["perturbation"] = raw[columns.perturbation]
     batch = [columns.batch] if isinstance(columns.batch, str) else columns.batch
-    wells["batch"] = raw[batch].agg("_".join, axis=1)
+    wells["batch"] = raw[batch[0]].str.cat(raw[batch[1:]], sep="_") if batch[1:] else raw[batch[0]]
     if columns.subset:
         wells["official_subset"] = raw[columns.subset]
     mapped = {*keys.values(), columns.perturbation, columns.cell_type, columns.well_type, columns.subset}
@@ -60,6 +60,9 @@ def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.Dat
             name = f"source_{column}" if column in RESERVED or column in wells else column
             wells[name] = raw[column]
     wells["selected"] = _selected(raw, screen, file)
+    if wells["experiment"].isna().any():
+        line = int(wells["experiment"].isna().argmax()) + 2
+        raise DataError(f"{file}: an empty experiment in line {line}")
     wells = wells[wells["experiment"].isin(experiments)].reset_index(drop=True)
     _check(wells, list(keys), experiments, file)
     return wells

@@ -1,0 +1,50 @@
+"""Real RxRx1 images all the way, in a folder of their own."""
+
+import pandas as pd
+import pytest
+from conftest_workflow import own_folder, snakemake
+
+from debatch.files import Files
+
+pytestmark = pytest.mark.workflow
+FILES = Files("results", "rxrx1_sample")
+
+
+@pytest.fixture(scope="module")
+def sample(real_data, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEBATCH_REAL_DATA", str(real_data.resolve()))
+        yield own_folder(tmp_path_factory.mktemp("sample"))
+
+
+def test_site_without_all_channels_fails_the_job_by_default_after_every_file_was_looked_at(sample):
+    screen = sample / "config/screens/rxrx1_sample.yaml"
+    dropping = screen.read_text()
+    screen.write_text(dropping.replace("on_problem: drop", "on_problem: fail"))
+    done = snakemake(sample, "ingest", check=False, screen="rxrx1_sample")
+    screen.write_text(dropping)
+    assert done.returncode != 0
+    assert "8 problems with its images, listed in results/rxrx1_sample/ingest/HEPG2-01.problems.csv" in done.output
+    problems = pd.read_csv(sample / FILES.problems("HUVEC-01"), dtype=str)
+    assert set(problems["problem"]) == {"no file of the channel MitoTracker", "no file of the channel WGA"}
+    assert set(problems["site"]) == {"2"}
+    assert not (sample / FILES.store("HUVEC-01")).exists()
+
+
+def test_goes_all_the_way_and_the_report_explains_that_adabn_loses(sample):
+    snakemake(sample, screen="rxrx1_sample")
+    index = pd.read_parquet(sample / FILES.index())
+    assert len(index) == 2 * 4 * 16
+    assert index.loc[0, "image_id"] == "HEPG2-01_1_B02_1.01"
+    assert index.groupby("batch")["label"].nunique().max() == 1
+    table = pd.read_csv(sample / FILES.table("table1", "csv")).set_index(["row", "column"])
+    baseline = table.loc[("baseline", "accuracy_batch_separated"), "mean"]
+    adabn = table.loc[("adabn", "accuracy_batch_separated"), "mean"]
+    assert baseline >= 90
+    assert adabn < baseline
+    assert table.loc[("baseline", "accuracy_batch_stratified"), "note"] == "the screen has no stratified split"
+    report = (sample / FILES.report()).read_text()
+    assert "AdaBN loses to the baseline here" in report
+    assert "Each test batch holds only 1 of the 2 classes" in report
+    assert "Every number on this page comes from simulated images" not in report
+    assert "no file of the channel MitoTracker" in report
