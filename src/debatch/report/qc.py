@@ -13,6 +13,7 @@ from debatch.screen.metadata import natural_key
 
 MOST_ROWS, MOST_COLUMNS = 5, 5
 SHOWN_PIXELS = 256
+RANGE_NOTE = "One display range per channel for the whole grid (1st to 99.7th percentile of the images shown)"
 # as in the RxRx1 paper's Figure 2
 SIX_COLOURS = ("#4060ff", "#00c000", "#ff3030", "#00c8c8", "#e040e0", "#d8d800")
 
@@ -63,7 +64,15 @@ def draw_qc(
         handles = [
             Patch(facecolor=colour, edgecolor="0.4", label=name) for name, colour in zip(channels, colours, strict=True)
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(channels), 6), fontsize=8)
+        # the note is the legend's title, so that the layout keeps room for it
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=min(len(channels), 6),
+            fontsize=8,
+            title=RANGE_NOTE,
+            title_fontsize=7,
+        )
     return figure, _numbers(chosen, shown, channels)
 
 

@@ -16,6 +16,7 @@ from debatch.screen.metadata import natural_key
 FEWEST_POINTS = 12
 NEIGHBORS = 15
 MOST_PERTURBATIONS = 6
+DRAWING_ROUNDS = 20
 
 
 def draw_umap(
@@ -39,7 +40,7 @@ def draw_umap(
         method: frame if chosen is None else frame[frame["Metadata_CellType"] == chosen]
         for method, frame in embeddings.items()
     }
-    reference = next(iter(shown.values()))
+    reference = pd.concat(shown.values(), ignore_index=True)
     batches = category_styles(sorted(reference["Metadata_Batch"].unique(), key=natural_key))
     perturbations = category_styles(_some_perturbations(reference))
     records = []
@@ -48,8 +49,8 @@ def draw_umap(
         axes = figure.subplots(len(shown), 2, squeeze=False)
         for (method, frame), (left, right) in zip(shown.items(), axes, strict=True):
             points, left_out, name = _project(frame)
+            note = _left_out_note(frame, left_out)
             frame = frame[~left_out]
-            note = f" ({int(left_out.sum())} all-zero embeddings left out)" if left_out.any() else ""
             _scatter(left, points, frame["Metadata_Batch"], batches, f"{method}: by batch{note}", name)
             _scatter(right, points, frame["Metadata_Perturbation"], perturbations, f"{method}: by perturbation", name)
             records.append(
@@ -87,9 +88,21 @@ def _some_perturbations(frame: pd.DataFrame) -> list[str]:
     return sorted(names[:MOST_PERTURBATIONS], key=natural_key)
 
 
+def _features(frame: pd.DataFrame) -> np.ndarray:
+    return frame.loc[:, ~frame.columns.str.startswith("Metadata_")].to_numpy(np.float32)
+
+
+def _left_out_note(frame: pd.DataFrame, left_out: np.ndarray) -> str:
+    """How many embeddings have no direction, and why: a NaN is a fault, a zero need not be one."""
+    zero = int((_features(frame) == 0).all(axis=1).sum())
+    counts = {"all-zero": zero, "non-finite": int(left_out.sum()) - zero}
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+    return f" ({reasons} embeddings left out)" if reasons else ""
+
+
 def _project(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, str]:
     """Points (n, 2) of the embeddings that have a direction, which of N were left out, and the projection's name."""
-    features = frame.loc[:, ~frame.columns.str.startswith("Metadata_")].to_numpy(np.float32)
+    features = _features(frame)
     lengths = np.linalg.norm(features, axis=1)
     left_out = ~np.isfinite(lengths) | (lengths == 0)
     unit = features[~left_out] / lengths[~left_out, None]
@@ -114,9 +127,13 @@ def _scatter(
     size = float(np.clip(9000 / max(len(points), 1), 4, 40))
     grey = ~np.isin(values.astype(str), list(styles))
     axis.scatter(points[grey, 0], points[grey, 1], s=size, c=FAINT, linewidths=0)
-    for group, (colour, marker) in styles.items():
-        own = points[values == group]
-        axis.scatter(own[:, 0], own[:, 1], s=size, c=colour, marker=marker, linewidths=0, alpha=0.85)
+    # in shuffled rounds: drawn whole, the last group would hide the others just where they mix
+    rounds = np.random.default_rng(0).permutation(len(points)) % DRAWING_ROUNDS
+    for turn in range(DRAWING_ROUNDS):
+        for group, (colour, marker) in styles.items():
+            own = points[(values == group) & (rounds == turn)]
+            if len(own):
+                axis.scatter(own[:, 0], own[:, 1], s=size, c=colour, marker=marker, linewidths=0, alpha=0.85)
     axis.set(title=title, xlabel=f"{name} 1", ylabel=f"{name} 2", xticks=[], yticks=[], box_aspect=1)
 
 

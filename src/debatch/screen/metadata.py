@@ -16,12 +16,12 @@ RESERVED = ("image_id", "label", "batch", "part", "store_row", "cell_type", "wel
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """Sort key that puts `T2` before `T10`."""
-    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in re.split(r"(\d+)", text) if piece]
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in re.split(r"(\d+)", text) if piece]
 
 
 def plain_number(text: str) -> str:
     """`01` as `1`: plates and sites are numbers wherever they look like one, so that files and metadata meet."""
-    return str(int(text)) if text.isdigit() else text
+    return str(int(text)) if text.isdecimal() else text
 
 
 def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.DataFrame:
