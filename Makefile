@@ -23,7 +23,7 @@ demo: setup
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 
 lint: setup
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

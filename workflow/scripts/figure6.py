@@ -1,7 +1,6 @@
+from debatch.files import Files
 from debatch.report.style import save_figure
 from debatch.report.umap import draw_umap
-
-from debatch.files import Files
 from debatch.tabular import read_frame
 from door import job
 

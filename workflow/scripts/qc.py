@@ -1,9 +1,8 @@
 from pathlib import Path
 
+from debatch.files import Files
 from debatch.report.qc import draw_qc
 from debatch.report.style import save_figure
-
-from debatch.files import Files
 from debatch.screen.store import ImageReader, channel_names
 from debatch.tabular import read_frame
 from door import job

@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from debatch.report.captions import HEADINGS
 
 from debatch.config import build_registry
+from debatch.report.captions import HEADINGS
 from debatch.report.published import Published
 from debatch.report.table1 import make_table1, table_markdown
 from debatch.tabular import write_frame, write_text

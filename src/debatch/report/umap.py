@@ -97,7 +97,7 @@ def _left_out_note(frame: pd.DataFrame, left_out: np.ndarray) -> str:
     zero = int((_features(frame) == 0).all(axis=1).sum())
     counts = {"all-zero": zero, "non-finite": int(left_out.sum()) - zero}
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
-    return f" ({reasons} embeddings left out)" if reasons else ""
+    return f"\n({reasons} embeddings left out)" if reasons else ""
 
 
 def _project(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, str]:
