@@ -1,6 +1,7 @@
 """Trained weights on disk: safetensors, so that loading one runs no code of a stranger."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from debatch.config.recipe import Recipe
 from debatch.errors import DataError
 from debatch.model.network import Network
 from debatch.tabular import write_atomically
+
+log = logging.getLogger(__name__)
 
 
 def save_weights(network: torch.nn.Module, path: Path, about: dict[str, str]) -> None:
@@ -36,6 +39,8 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
 
 def choose_device(gpus: int) -> torch.device:
     """The GPU where one was asked for and is there, else the CPU."""
+    if gpus and not torch.cuda.is_available():
+        log.warning("a GPU was asked for (compute.gpus) and none is there: running on the CPU, which is slow")
     return torch.device("cuda" if gpus and torch.cuda.is_available() else "cpu")
 
 

@@ -167,8 +167,11 @@ def limits(registry: Registry, test_batches: int) -> list[str]:
             "The images are simulated. They show that the workflow recovers a truth that was planted; they say nothing "
             "about how large any effect is in a real screen."
         )
+    if test_batches:
+        lines.append(
+            f"One draw of each split: another choice of the {test_batches} test batches would move the numbers."
+        )
     lines += [
-        f"One draw of each split: another choice of the {test_batches} test batches would move the numbers.",
         "Only the methods in the tables were run; gradient reversal was not.",
         "The batch accuracy is that of the head trained beside the network. A low one does not prove that the batch is "
         "gone from the embedding: a probe fitted afterwards may still find it, and was not run.",
