@@ -178,6 +178,15 @@ def test_nothing_there_says_where_it_looked(raw):
         ingest(raw, on_problem="drop")
 
 
+def test_nothing_there_with_a_crop_and_images_smaller_than_the_crop(raw):
+    with pytest.raises(DataError, match=r"40 x 40 pixels .* smaller than the crop of 64; see `image.crop`"):
+        ingest(raw, image=ImageProcessing(crop=64))
+    for path in (raw / "E-1/Plate1").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="no image could be read"):
+        ingest(raw, image=ImageProcessing(crop=64), on_problem="drop")
+
+
 def test_failure_half_way_leaves_no_store(raw, monkeypatch):
     def broken(*_):
         raise OSError("no space left on device")

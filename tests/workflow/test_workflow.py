@@ -57,7 +57,7 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
             assert os.path.getsize(files.figure(name, suffix)) > 0
 
 
-def test_pycytominers_and_copairs_convention(tiny):
+def test_embeddings_hold_metadata_and_float32_features(tiny):
     frame = pd.read_parquet(Files(str(tiny / "results"), "tiny").embeddings("adabn", "separated", 0, "batch"))
     metadata = [column for column in frame if column.startswith("Metadata_")]
     assert set(frame.drop(columns=metadata).dtypes.astype(str)) == {"float32"}

@@ -46,9 +46,7 @@ def headline(registry: Registry, table: pd.DataFrame, test_batches: int) -> Head
                 f"({_range(cell)}) overlap: on a single new batch the order may be the other one."
             )
     if best == "baseline" and "adabn" in others.index:
-        cautions.insert(
-            0, "AdaBN loses to the baseline here; the section on label shift says why that was to be expected."
-        )
+        cautions.insert(0, "AdaBN loses to the baseline here; see the section on the test batches' classes.")
     seeds = int(cells["n"].min())
     cautions.append(f"{_count(seeds, 'training seed')} a method" + ("; one seed has no spread." if seeds == 1 else "."))
     if test_batches < FEW_BATCHES:

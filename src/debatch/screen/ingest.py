@@ -158,10 +158,15 @@ def _read_into_store(
     screen: Screen, source: Source, fields: list[Field], store: Path, problems: Problems, threads: int
 ) -> list[tuple[str, str, str]]:
     """Write every good image; the places (plate, well, site) of the stored images in order."""
+    if not fields:
+        return []
     channels = list(source.channels.values())
     ranges = stored_ranges(screen.image, channels)
     usual = _usual_plane(fields)
-    blank = process([usual] * len(channels), screen.image, ranges).tiles
+    try:
+        blank = process([usual] * len(channels), screen.image, ranges).tiles
+    except ImageProblem as problem:
+        raise DataError(f"{problems.experiment}: {problem}; see `image.crop`") from None
     attributes = {
         "channels": channels,
         "source": {"root": source.root, "pattern": source.pattern},
