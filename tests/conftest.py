@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from debatch.config import Recipe
+from debatch.screen.measure import measure
 from debatch.screen.normalization import normalization_statistics
-from debatch.screen.process import moments
 
 # the machine's load must not fail a test
 settings.register_profile("debatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -83,8 +83,14 @@ class MemoryReader:
         self.at = {place: n for n, place in enumerate(places)}
         self.images = images
 
-    def read_at(self, experiments: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return self.images[[self.at[place] for place in zip(experiments, rows, strict=True)]]
+    def layout(self, experiments: np.ndarray) -> tuple[tuple[int, ...], np.dtype]:
+        return self.images.shape[1:], self.images.dtype
+
+    def read_at(self, experiments: np.ndarray, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        images = self.images[[self.at[place] for place in zip(experiments, rows, strict=True)]]
+        if out is not None:
+            out[...] = images
+        return images
 
 
 def make_images(index: pd.DataFrame, channels: int = 3, side: int = 32, seed: int = 0) -> np.ndarray:
@@ -99,4 +105,4 @@ def make_images(index: pd.DataFrame, channels: int = 3, side: int = 32, seed: in
 
 def self_statistics(index: pd.DataFrame, images: np.ndarray) -> pd.DataFrame:
     names = [f"c{channel}" for channel in range(images.shape[1])]
-    return normalization_statistics(index, moments(images), names, "self")
+    return normalization_statistics(index, measure(images).moments, names, "self")

@@ -14,7 +14,7 @@ from debatch.report.html import build_report
 from debatch.report.published import Published
 from debatch.report.style import new_figure, save_figure
 from debatch.report.table1 import make_table1
-from debatch.screen.ingest import PROBLEM_COLUMNS
+from debatch.screen.plan import PROBLEM_COLUMNS
 from debatch.screen.splits import make_split
 from debatch.tabular import write_frame, write_text
 

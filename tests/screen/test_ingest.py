@@ -6,12 +6,14 @@ import tifffile
 import zarr
 
 from debatch.config import Screen
-from debatch.config.screen import Columns, ImageProcessing, Metadata, Source, Store
+from debatch.config.screen import Columns, ImageProcessing, Metadata, PlateFormat, Source, Store
 from debatch.errors import ConfigError, DataError
+from debatch.screen.decode import ImageProblem, decode
 from debatch.screen.ingest import ingest_experiment
+from debatch.screen.measure import measure
 from debatch.screen.metadata import read_catalogue
-from debatch.screen.process import ImageProblem, decode, moments, process, stored_ranges
-from debatch.screen.source import Pattern, find_files
+from debatch.screen.process import process, stored_ranges
+from debatch.screen.source import find_files, read_patterns
 from debatch.screen.store import ImageReader, read_moments
 
 PATTERN = "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png"
@@ -45,7 +47,7 @@ def raw(tmp_path):
 
 def ingest(root, **changes):
     screen = make_screen(root, **changes)
-    catalogue = read_catalogue(screen, root / "wells.csv", ["E-1"])
+    catalogue = read_catalogue(screen, screen.metadata.tables(), ["E-1"])
     return ingest_experiment(
         screen, screen.source, "E-1", catalogue, root / "out/E-1.zarr", root / "out/problems.csv", threads=2
     )
@@ -82,7 +84,7 @@ def test_store_is_sharded_zarr_with_exact_moments_and_its_origin(raw):
 @pytest.mark.parametrize("codec", ["lz4", "zstd", "none"])
 def test_every_codec_reads_back(raw, codec):
     screen = make_screen(raw).model_copy(update={"store": Store(codec=codec)})
-    catalogue = read_catalogue(screen, raw / "wells.csv", ["E-1"])
+    catalogue = read_catalogue(screen, screen.metadata.tables(), ["E-1"])
     rows = ingest_experiment(screen, screen.source, "E-1", catalogue, raw / "o.zarr", raw / "p.csv", threads=1)
     image = ImageReader({"E-1": raw / "o.zarr"}, 1).read(rows.iloc[[0]])[0, 0]
     np.testing.assert_array_equal(image, decode(raw / "E-1/Plate1/B02_s1_w1.png"))
@@ -124,7 +126,7 @@ def other_depth(raw):
 
 def in_colour(raw):
     (raw / "E-1/Plate1/B03_s1_w2.png").write_bytes(imagecodecs.png_encode(np.zeros((40, 40, 3), np.uint8)))
-    return "not a single grey plane"
+    return "in colour (3 values a pixel) where grey is expected"
 
 
 DAMAGE = [truncate, lose_a_channel, empty, other_size, other_depth, in_colour]
@@ -165,16 +167,22 @@ def test_well_without_a_file_and_file_without_a_well(raw):
     assert set(found["B04"]) == {"the metadata has no such well"}
 
 
-def test_file_that_does_not_fit_the_pattern_is_a_problem(raw):
+def test_image_that_does_not_fit_the_pattern_is_a_problem_and_a_text_file_is_none(raw):
     (raw / "E-1/Plate1/notes.txt").write_text("x")
+    assert len(ingest(raw)) == 6
+    assert problems(raw)["action"].tolist() == ["passed over"]
+    (raw / "E-1/Plate1/B02_s1_thumb.png").write_bytes(b"")
     with pytest.raises(DataError, match="1 problem "):
         ingest(raw)
+    assert "the name does not fit the pattern" in problems(raw)["problem"].tolist()
+    source = make_screen(raw).source.model_copy(update={"ignore": ["*_thumb*"]})
+    assert find_files(source, read_patterns(source, {}), "E-1", PlateFormat()).unfit == []
 
 
 def test_nothing_there_says_where_it_looked(raw):
     for path in (raw / "E-1/Plate1").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match=r"no image could be read from .*E-1"):
+    with pytest.raises(DataError, match=r"no image could be read from .*: 0 files of it fit"):
         ingest(raw, on_problem="drop")
 
 
@@ -189,10 +197,10 @@ def test_nothing_there_with_a_crop_and_images_smaller_than_the_crop(raw):
 
 def test_failure_half_way_leaves_no_store(raw, monkeypatch):
     def broken(*_):
-        raise OSError("no space left on device")
+        raise OSError("the cable is out")
 
-    monkeypatch.setattr("debatch.screen.store.moments", broken)
-    with pytest.raises(OSError, match="no space left"):
+    monkeypatch.setattr("debatch.screen.store.os.replace", broken)
+    with pytest.raises(OSError, match="the cable is out"):
         ingest(raw)
     assert not list((raw / "out").glob("*.zarr*"))
 
@@ -206,20 +214,16 @@ def test_ingesting_again_replaces_the_old_store(raw):
 
 def test_links_that_loop_are_walked_once(raw):
     (raw / "E-1/Plate1/again").symlink_to(raw / "E-1")
-    files, _ = find_files(raw, Pattern(make_screen(raw).source, {}), "E-1")
-    assert len(files) == 12
+    source = make_screen(raw).source
+    assert len(find_files(source, read_patterns(source, {}), "E-1", PlateFormat()).files) == 12
 
 
-def test_pattern_errors():
-    def source(pattern):
-        return Source(root=".", pattern=pattern, channels={"1": "D"})
-
-    with pytest.raises(ConfigError, match=r"no field \{wel\}"):
-        Pattern(source("{experiment}/{plate}_{wel}_{site}_{channel}.tif"), {})
-    with pytest.raises(ConfigError, match=r"field \{site\} is not in"):
-        Pattern(source("{experiment}/{plate}_{well}_{channel}.tif"), {})
-    pattern = Pattern(source("{experiment}/*_{well}_{channel}*.tif"), {"site": 1, "plate": 1})
-    assert pattern.match("E/IX_A01_w1abc.tif")["well"] == "A01"
+def test_link_to_itself_is_a_file_that_cannot_be_read(raw):
+    path = raw / "E-1/Plate1/B03_s1_w2.png"
+    path.unlink()
+    path.symlink_to(path)
+    assert len(ingest(raw, on_problem="drop")) == 5
+    assert problems(raw)["well"].tolist() == ["B03"]
 
 
 def test_processing_follows_the_paper():
@@ -227,32 +231,32 @@ def test_processing_follows_the_paper():
     plane = np.zeros((72, 72), np.uint16)
     plane[36:38, 36:38] = [[1000, 1100], [1200, 1300]]
     config = ImageProcessing(downsample=2, range=[150, 2150], crop=32)
-    (image,) = process([plane], config, stored_ranges(config, ["D"])).tiles
+    (image,) = process([plane], config, stored_ranges(config, ["D"]), "uint8").tiles
     assert image.shape == (1, 32, 32)
     assert image[0, 16, 16] == round((1150 - 150) / 2000 * 255)
     assert image[0, 0, 0] == 0
 
 
-def test_values_above_the_range_are_clipped_and_counted():
+def test_values_outside_of_the_range_are_clipped_and_counted():
     config = ImageProcessing(range=[0, 100])
-    result = process([np.full((20, 20), 300, np.uint16)], config, stored_ranges(config, ["D"]))
+    result = process([np.full((20, 20), 300, np.uint16)], config, stored_ranges(config, ["D"]), "uint8")
     assert result.tiles.max() == 255
-    assert result.clipped.tolist() == [400]
+    assert result.clipped.tolist() == [1.0]
 
 
 def test_16_bits_without_a_range_is_an_error():
     with pytest.raises(ConfigError, match=r"image.range: the images have 16 bits"):
-        process([np.zeros((20, 20), np.uint16)], ImageProcessing(), None)
+        process([np.zeros((20, 20), np.uint16)], ImageProcessing(), None, "uint8")
 
 
 def test_crop_larger_than_the_image():
     with pytest.raises(ImageProblem, match="smaller than the crop"):
-        process([np.zeros((20, 20), np.uint8)], ImageProcessing(crop=32), None)
+        process([np.zeros((20, 20), np.uint8)], ImageProcessing(crop=32), None, "uint8")
 
 
 def test_moments_of_16_bits_do_not_overflow():
     images = np.full((1, 1, 512, 512), 65535, np.uint16)
-    assert moments(images)[0, 0].tolist() == [512**2, 512**2 * 65535, 512**2 * 65535**2]
+    assert measure(images).moments[0, 0].tolist() == [512**2, 512**2 * 65535, 512**2 * 65535**2]
 
 
 def test_real_rxrx1_png_decodes_as_pillow_does(real_data):
@@ -266,5 +270,5 @@ def test_real_tiffs_decode_as_tifffile_does(real_data):
     for path in sorted((real_data / "raw_tiff").glob("*/*.tif*")):
         np.testing.assert_array_equal(decode(path), tifffile.imread(path))
         config = ImageProcessing(downsample=2, range=[0, 65535])
-        tile = process([decode(path)], config, stored_ranges(config, ["D"])).tiles
+        tile = process([decode(path)], config, stored_ranges(config, ["D"]), "uint8").tiles
         assert tile.shape[-2:] == tuple(side // 2 for side in tifffile.imread(path).shape)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debatch.config import Screen
-from debatch.config.screen import Columns, Derive, Metadata, Source
+from debatch.config.screen import Columns, Derive, Metadata, MetadataFile, Source
 from debatch.errors import DataError
 from debatch.screen.metadata import class_labels, natural_key, read_catalogue
 
@@ -27,7 +27,7 @@ def screen(**changes):
 def catalogue(tmp_path, text=ROWS, experiments=("E-1", "E-2"), **changes):
     file = tmp_path / "wells.csv"
     file.write_text(text)
-    return read_catalogue(screen(**changes), file, list(experiments))
+    return read_catalogue(screen(**changes), [MetadataFile(file=str(file))], list(experiments))
 
 
 def test_columns_get_the_screens_words(tmp_path):
@@ -74,10 +74,10 @@ def test_column_that_is_not_there_is_named_with_its_role(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("B03,2,HUVEC,negative_control", "B03,2,HUVEC,control", "well type 'control' is not one of"),
-        ("E-1,01,B03", "E-1,1,B02", "repeat a well"),
-        ("E-1,01,B03", ",01,B03", "an empty experiment in line 3"),
-        ("E-1,01,B02,10,HUVEC", "E-1,01,B02,10,", "an empty cell_type at experiment E-1, plate 1, well B02"),
+        ("B03,2,HUVEC,negative_control", "B03,2,HUVEC,control", "line 3: well type 'control' is not one of"),
+        ("E-1,01,B03", "E-1,1,B02", r"line 3: repeats experiment E-1, plate 1, well B02"),
+        ("E-1,01,B03", ",01,B03", "line 3: an empty experiment"),
+        ("E-1,01,B02,10,HUVEC", "E-1,01,B02,10,", "line 2: an empty cell_type"),
     ],
 )
 def test_wrong_rows(tmp_path, old, new, message):
@@ -92,7 +92,7 @@ def test_experiment_without_rows(tmp_path):
 
 def test_file_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match="no such metadata file"):
-        read_catalogue(screen(), tmp_path / "no.csv", ["E-1"])
+        read_catalogue(screen(), [MetadataFile(file=str(tmp_path / "no.csv"))], ["E-1"])
 
 
 @given(st.lists(st.text(max_size=6), max_size=12))
@@ -109,7 +109,7 @@ def test_real_rxrx1_controls(real_data):
             columns={"cell_type": "cell"},
             derive={"cell": Derive(source="experiment", pattern="([A-Z0-9]+)-")},
         ).model_copy(update={"columns": Columns(perturbation="sirna", cell_type="cell")}),
-        file,
+        [MetadataFile(file=str(file))],
         experiments,
     )
     assert len(experiments) == 33

@@ -3,8 +3,8 @@ import pytest
 from conftest import make_images, make_index
 
 from debatch.errors import DataError
+from debatch.screen.measure import measure
 from debatch.screen.normalization import GROUPS, as_arrays, normalization_statistics
-from debatch.screen.process import moments
 
 
 @pytest.fixture
@@ -15,7 +15,9 @@ def screen():
 
 def statistics(screen, variant):
     index, images = screen
-    return as_arrays(normalization_statistics(index, moments(images), ["a", "b", "c"], variant), index["image_id"])
+    return as_arrays(
+        normalization_statistics(index, measure(images).moments, ["a", "b", "c"], variant), index["image_id"]
+    )
 
 
 def test_self_is_each_images_own_pixels(screen):

@@ -21,7 +21,17 @@ rule ingest_experiment:
         runtime=240,
     params:
         screen=screen_params(
-            "simulate", "source", "metadata", "columns", "fields", "derive", "image", "on_problem", "store"
+            "simulate",
+            "source",
+            "metadata",
+            "experiments",
+            "columns",
+            "fields",
+            "derive",
+            "image",
+            "on_problem",
+            "store",
+            "plate_format",
         ),
         place=place,
     script:
@@ -43,7 +53,9 @@ rule index:
         mem_mb=with_attempt(2000),
         runtime=30,
     params:
-        screen=screen_params("simulate", "source", "metadata", "columns", "fields", "derive"),
+        screen=screen_params(
+            "simulate", "source", "metadata", "experiments", "columns", "fields", "derive", "plate_format", "qc"
+        ),
         experiments=REGISTRY.experiments,
         place=place,
     script:

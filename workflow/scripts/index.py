@@ -4,19 +4,21 @@ from debatch.config import Screen
 from debatch.files import Files
 from debatch.screen.index import build_index
 from debatch.screen.metadata import read_catalogue
-from debatch.screen.origin import metadata_file
+from debatch.screen.origin import metadata_tables
 from debatch.tabular import write_frame
 from door import job
 
 with job(snakemake) as log:
     screen = Screen(**snakemake.params.screen)
     files = Files(*snakemake.params.place)
-    catalogue = read_catalogue(screen, metadata_file(screen, files), snakemake.params.experiments)
-    index = build_index([Path(path) for path in snakemake.input.rows], catalogue)
+    tables = metadata_tables(screen, files)
+    catalogue = read_catalogue(screen, tables, snakemake.params.experiments) if tables else None
+    index = build_index([Path(path) for path in snakemake.input.rows], catalogue, screen.qc)
     write_frame(index, snakemake.output[0])
     log.info(
-        "%d images of %d classes in %d batches",
+        "%d images of %d classes in %d batches; %d are flagged",
         len(index),
         index["label"].nunique(),
         index["batch"].nunique(),
+        (index["qc_flags"] != "").sum(),
     )

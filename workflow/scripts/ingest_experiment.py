@@ -4,7 +4,7 @@ from debatch.config import Screen
 from debatch.files import Files
 from debatch.screen.ingest import ingest_experiment
 from debatch.screen.metadata import read_catalogue
-from debatch.screen.origin import metadata_file, raw_source
+from debatch.screen.origin import metadata_tables, raw_source
 from debatch.tabular import write_frame
 from door import job
 
@@ -12,7 +12,8 @@ with job(snakemake):
     screen = Screen(**snakemake.params.screen)
     files = Files(*snakemake.params.place)
     experiment = snakemake.wildcards.experiment
-    catalogue = read_catalogue(screen, metadata_file(screen, files), [experiment])
+    tables = metadata_tables(screen, files)
+    catalogue = read_catalogue(screen, tables, [experiment]) if tables else None
     rows = ingest_experiment(
         screen,
         raw_source(screen, files),

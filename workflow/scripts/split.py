@@ -8,5 +8,5 @@ with job(snakemake) as log:
     split = make_split(name, read_frame(snakemake.input.index), Splits(**snakemake.params.splits))
     digest = split_sha256(split)
     write_frame(split, snakemake.output[0], {"sha256": digest})
-    counts = split["subset"].value_counts()
-    log.info("%s: %d train, %d test, sha256 %s", name, counts["train"], counts["test"], digest[:12])
+    counts = ", ".join(f"{count} {subset}" for subset, count in split["subset"].value_counts().items())
+    log.info("%s: %s, sha256 %s", name, counts, digest[:12])

@@ -24,7 +24,7 @@ with job(snakemake):
     stores = {Path(marker).parent.stem: Path(marker).parent for marker in snakemake.input.stores}
     channels = channel_names(next(iter(stores.values())))
     device = choose_device(snakemake.resources.gpu)
-    reader = ImageReader(stores, snakemake.threads, cache_mb=256)
+    reader = ImageReader(stores, snakemake.threads)
     images = ImageSet(data.rows, read_frame(snakemake.input.normalization), reader, device)
     trainer = Trainer(recipe, data, images, len(channels), seed, f"{where.method}/{where.split}/seed{seed}")
     files = TrainingFiles(model.with_name("history.csv"), model.with_name("checkpoint.pt"))

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from debatch.config.read import expand, nearest, read_model, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe
-from debatch.config.screen import Screen, check_experiment_name
+from debatch.config.screen import MetadataFile, Screen, check_experiment_name
 from debatch.config.tables import Choice, FixedTarget, Table, Tables
 from debatch.errors import ConfigError
 
@@ -163,21 +163,9 @@ def _experiments(name: str, screen: Screen) -> list[str]:
     if screen.experiments is not None:
         return screen.experiments
     assert screen.metadata is not None
-    file = expand(screen.metadata.file)
-    column = screen.columns.experiment
-    try:
-        with open(file, newline="") as lines:
-            rows = csv.DictReader(lines)
-            for needed in (column, *screen.metadata.select):
-                if needed not in (rows.fieldnames or []):
-                    raise ConfigError(f"{file}: no column {needed!r}{nearest(needed, list(rows.fieldnames or []))}")
-            chosen = {key: {str(value) for value in values} for key, values in screen.metadata.select.items()}
-            names = {row[column] for row in rows if all(row[key] in chosen[key] for key in chosen)}
-    except OSError as error:
-        raise ConfigError(
-            f"screen {name!r}: the experiments are to be read from {file}, which cannot be read "
-            f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
-        ) from None
+    tables = screen.metadata.tables()
+    names = {experiment for table in tables for experiment in _experiments_of(name, screen, table)}
+    file = ", ".join(table.file for table in tables)
     for experiment in names:
         try:
             check_experiment_name(experiment)
@@ -186,3 +174,34 @@ def _experiments(name: str, screen: Screen) -> list[str]:
     if not names:
         raise ConfigError(f"{file}: no row is selected for screen {name!r}; see `metadata.select`")
     return sorted(names)
+
+
+def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
+    """The experiments of the rows that a metadata file has selected."""
+    assert screen.metadata is not None
+    constants = {key: str(value) for key, value in {**screen.fields, **table.fields}.items()}
+    chosen = {key: {str(value) for value in values} for key, values in screen.metadata.select.items()}
+    column = screen.columns.experiment
+    # a derived column is not in the file yet: it is looked at when the file is read as a whole
+    derived = set(screen.derive)
+    if column in derived:
+        raise ConfigError(f"screen {name!r}: the experiment column is derived; list the `experiments:`")
+    try:
+        with open(table.file, newline="", encoding="utf-8-sig") as lines:
+            rows = csv.DictReader(lines)
+            there = [*(rows.fieldnames or []), *constants]
+            for needed in (column, *(key for key in chosen if key not in derived)):
+                if needed not in there:
+                    raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}")
+            return {
+                row[column]
+                for row in ({**constants, **row} for row in rows)
+                if all(row[key] in chosen[key] for key in chosen if key not in derived) and row[column]
+            }
+    except OSError as error:
+        raise ConfigError(
+            f"screen {name!r}: the experiments are to be read from {table.file}, which cannot be read "
+            f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
+        ) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{table.file}: cannot be read as a CSV table: {error}") from None

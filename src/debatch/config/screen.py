@@ -1,15 +1,16 @@
 """A screen: where its images are, what its metadata's columns mean, how big its training is."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from debatch.config.base import Section
+from debatch.config.read import expand
 from debatch.config.recipe import Recipe
 from debatch.config.simulation import SimulationConfig
 
-SplitName = Literal["separated", "stratified"]
+SplitName = Annotated[str, Field(pattern=r"^(separated|separated_val|stratified|stratified_site|fold[1-9][0-9]*)$")]
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -17,22 +18,56 @@ class Source(Section):
     """Where the raw images are and what their names say."""
 
     root: str = Field(description="Folder of the images; ~, $VAR and ${VAR:-default} expand.")
-    pattern: str = Field(
-        description="Path of a file below the root, with fields in braces: {experiment}, {plate:d}, {well}, "
-        "{site:d}, {channel}; `:d` reads a number, `*` is anything."
+    pattern: str | list[str] = Field(
+        description="Path of a file below the root, with fields in braces: {experiment}, {plate:d}, {well} or "
+        "{row:d} and {column:d}, {site:d}, {channel}; `:d` reads a number, `:1` one character, `*` is anything. "
+        "Without {channel} a file holds all channels. A list where files are named in several ways."
     )
     channels: dict[str, str] = Field(
-        min_length=1, description="Channel field -> stain, in channel order, as in {'1': Hoechst}."
+        min_length=1,
+        description="Channel field -> stain, in channel order, as in {'1': Hoechst}. In files with all channels: the "
+        "plane's number from 1, or its name in the OME metadata.",
+    )
+    sites: list[int | str] | None = Field(
+        None,
+        min_length=1,
+        description="Sites that every well has, so that a missing one is noticed; null: those that are found.",
+    )
+    ignore: list[str] = Field(
+        default=[], description="Files passed over, as in '*_thumb*': shell patterns of the path below the root."
+    )
+
+
+class MetadataFile(Section):
+    """One of several tables that make up the metadata."""
+
+    file: str = Field(description="CSV; ~, $VAR and ${VAR:-default} expand.")
+    fields: dict[str, str | int | None] = Field(
+        default={},
+        description="Constants for columns that this file lacks, as in {dataset: train}; null: empty, as in "
+        "{sirna: null} where nothing has a label.",
     )
 
 
 class Metadata(Section):
     """The table that says what each well holds."""
 
-    file: str = Field(description="CSV, a row a well or a row an image; ~, $VAR and ${VAR:-default} expand.")
+    file: str | list[str | MetadataFile] = Field(
+        description="CSV, a row a well or a row an image, or a list of such; ~, $VAR and ${VAR:-default} expand."
+    )
     select: dict[str, list[str | int]] = Field(
         default={}, description="Column -> values: only rows that have one of them are part of the screen."
     )
+
+    def tables(self) -> list[MetadataFile]:
+        """The files, their names expanded.
+
+        Raises:
+            ConfigError: an environment variable is not set.
+        """
+        given = self.file if isinstance(self.file, list) else [self.file]
+        tables = [MetadataFile(file=table) if isinstance(table, str) else table for table in given]
+        return [table.model_copy(update={"file": expand(table.file)}) for table in tables]
 
 
 class Columns(Section):
@@ -57,6 +92,15 @@ class Derive(Section):
     source: str = Field(description="Column that is read.")
     pattern: str = Field(description="Regular expression that must match, as in '([A-Z0-9]+)-'.")
 
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+        return value
+
 
 class ImageProcessing(Section):
     """What turns a raw image into a stored one, in this order (RxRx1 paper, section 2.2)."""
@@ -64,8 +108,9 @@ class ImageProcessing(Section):
     downsample: int = Field(1, ge=1, description="Factor of area averaging.")
     range: list[float] | dict[str, list[float]] | None = Field(
         None,
-        description="[low, high] raw values that become 0 and 255, one for the whole screen or one a stain. "
-        "A range per image or plate would hide the batch effect. Required for 16-bit images.",
+        description="[low, high] raw values that become 0 and the largest stored value, one for the whole screen or "
+        "one a stain. "
+        "A range per image or plate would hide the batch effect. Required for 16-bit images stored in 8 bits.",
     )
     crop: int | None = Field(None, ge=16, description="Side of the central square kept; null: all of it.")
     tiles: int = Field(1, ge=1, description="4 cuts each image into 4 x 4 sites.")
@@ -81,9 +126,32 @@ class ImageProcessing(Section):
         return value
 
 
+class PlateFormat(Section):
+    """Rows and columns of the plates: a well beyond them is an error. 1,536 wells unless the screen says less."""
+
+    rows: int = Field(32, ge=1, le=32, description="Rows, lettered from A; after Z comes AA.")
+    columns: int = Field(48, ge=1, le=99, description="Columns, numbered from 1.")
+
+
+class QcLimits(Section):
+    """When an image is flagged. A flag drops nothing: look at the images, then choose by `metadata.select`."""
+
+    saturation: float = Field(0.01, gt=0, le=1, description="Flagged above this share of pixels at the largest value.")
+    outlier_sds: float = Field(
+        5.0,
+        gt=0,
+        description="Flagged when log focus or foreground share lies this many robust sds (1.4826 x median absolute "
+        "deviation) below the median of its experiment and channel.",
+    )
+
+
 class Store(Section):
     """How images are stored."""
 
+    dtype: Literal["uint8", "uint16"] = Field(
+        "uint8",
+        description="Stored pixel values. uint16 keeps 16-bit images as they are, or as `image.range` scales them.",
+    )
     codec: Literal["lz4", "zstd", "none"] = Field(
         "lz4", description="Compression of an image: fast (lz4 with bitshuffle), small (zstd) or none."
     )
@@ -94,7 +162,11 @@ class Splits(Section):
     """Which images train and which test."""
 
     names: list[SplitName] = Field(
-        default=["separated", "stratified"], min_length=1, description="Splits that the screen has."
+        default=["separated", "stratified"],
+        description="Splits that the screen has: separated, separated_val, stratified, stratified_site, fold1, …",
+    )
+    folds: int | None = Field(
+        None, ge=2, description="Number of folds that the batches are dealt to, for the splits fold1, fold2, …"
     )
     seed: int = Field(0, ge=0, description="Seed of what is drawn.")
     test_batches: list[str] | None = Field(
@@ -102,6 +174,13 @@ class Splits(Section):
         description="Batches that `separated` tests on; null: the metadata's own train/test column, else a third "
         "of each cell type's batches, drawn.",
     )
+
+    @model_validator(mode="after")
+    def _folds_are_there(self) -> "Splits":
+        numbers = [int(name.removeprefix("fold")) for name in self.names if name.startswith("fold")]
+        if numbers and (self.folds is None or max(numbers) > self.folds):
+            raise ValueError(f"the split fold{max(numbers)} needs `folds: {max(max(numbers), 2)}` or more")
+        return self
 
 
 class Compute(Section):
@@ -124,7 +203,9 @@ class Screen(Section):
     description: str = Field("", description="A sentence or two for the report.")
     simulate: SimulationConfig | None = Field(None, description="Draw the screen instead of reading one.")
     source: Source | None = Field(None, description="Raw images.")
-    metadata: Metadata | None = Field(None, description="What each well holds.")
+    metadata: Metadata | None = Field(
+        None, description="What each well holds; null: wells are those of the file names, none has a label."
+    )
     experiments: list[str] | None = Field(
         None, description="Experiments of the screen; null: those of the metadata file."
     )
@@ -138,6 +219,8 @@ class Screen(Section):
         "or leave the image out and list it.",
     )
     store: Store = Field(default_factory=Store, description="How images are stored.")
+    plate_format: PlateFormat = Field(default_factory=PlateFormat, description="Rows and columns of the plates.")
+    qc: QcLimits = Field(default_factory=QcLimits, description="When an image is flagged.")
     splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
     compute: Compute = Field(default_factory=Compute, description="What training asks of the machine.")
@@ -157,8 +240,8 @@ class Screen(Section):
     def _one_origin(self) -> "Screen":
         if (self.simulate is None) == (self.source is None):
             raise ValueError("a screen has either `source:` (raw images) or `simulate:` (drawn ones), one of them")
-        if self.source is not None and self.metadata is None:
-            raise ValueError("a screen with `source:` needs `metadata: {file: …}`")
+        if self.source is not None and self.metadata is None and self.experiments is None:
+            raise ValueError("a screen without `metadata:` lists its `experiments:`")
         if self.simulate is not None and self.published is not None:
             raise ValueError("a simulated screen cannot be compared with published numbers; leave out `published`")
         return self

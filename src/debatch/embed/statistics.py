@@ -7,6 +7,7 @@ import pandas as pd
 
 from debatch.errors import DataError
 from debatch.model.population import hash_order
+from debatch.screen.splits import scored_subset
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class StatisticsGroup:
 def statistics_groups(
     inference: str, index: pd.DataFrame, split: pd.DataFrame, statistics_images: int
 ) -> list[StatisticsGroup]:
-    """The test images of a split, by the statistics that each is looked at under.
+    """The test images of a split (or its `val` images, where it has no others), by the statistics of each.
 
     `train`: a fixed set of training images. `batch`: the training images of the image's batch where the split has such;
     else all images of that batch that the split calls test, unlabelled ones too. Statistics from the very images that a
@@ -37,7 +38,7 @@ def statistics_groups(
         DataError: the split has no test image in the index.
     """
     subset = index["image_id"].map(split.set_index("image_id")["subset"]).to_numpy()
-    train, test = np.flatnonzero(subset == "train"), np.flatnonzero(subset == "test")
+    train, test = np.flatnonzero(subset == "train"), np.flatnonzero(subset == scored_subset(split))
     if not len(test):
         raise DataError("the split has no test image among the screen's images")
     if inference == "train":

@@ -1,5 +1,7 @@
 """From the store to the device: groups of images read by threads a few groups ahead, handed over as bytes."""
 
+import math
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from debatch.errors import DataError
 from debatch.model.standardize import standardize
 from debatch.screen.normalization import as_arrays
 from debatch.screen.store import ImageReader
@@ -22,7 +25,7 @@ class Group(NamedTuple):
 
     Attributes:
         positions: (n,) which images of the set.
-        images: (n, C, H, W) uint8.
+        images: (n, C, H, W) uint8 or uint16.
         means: (n, C) in stored pixel values.
         sds: (n, C) in stored pixel values.
     """
@@ -47,6 +50,7 @@ class ImageSet:
         means, sds = as_arrays(statistics, self.rows["image_id"])
         self.means, self.sds = torch.from_numpy(means).to(device), torch.from_numpy(sds).to(device)
         self.reader, self.device = reader, device
+        self.memory = _Memory(pinned=device.type == "cuda")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,10 +71,40 @@ class ImageSet:
                     future.cancel()
 
     def _read(self, at: np.ndarray) -> Tensor:
-        images = torch.from_numpy(self.reader.read_at(self.experiments[at], self.store_rows[at]))
-        return images.pin_memory() if self.device.type == "cuda" else images
+        experiments, rows = self.experiments[at], self.store_rows[at]
+        shape, dtype = self.reader.layout(experiments)
+        if shape[-1] != shape[-2]:
+            raise DataError(
+                f"the stored images are {shape[-2]} x {shape[-1]} pixels; networks are trained on square ones: set "
+                "`image.crop` in the screen"
+            )
+        images = self.memory.take((len(at), *shape), dtype)
+        self.reader.read_at(experiments, rows, out=images.numpy())
+        return images
 
     def _on_device(self, at: np.ndarray, images: "Future[Tensor]") -> Group:
         where = torch.from_numpy(at).to(self.device)
         on_device = images.result().to(self.device, non_blocking=True)
         return Group(at, on_device, self.means[where], self.sds[where])
+
+
+class _Memory:
+    """Host memory for groups, used again once nobody holds it: fresh pages cost as much time as decoding does."""
+
+    def __init__(self, pinned: bool) -> None:
+        self.pinned = pinned
+        self.blocks: list[np.ndarray] = []
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> Tensor:
+        """A tensor of a shape, its content arbitrary."""
+        if self.pinned:  # torch keeps pinned blocks itself, and knows when a copy from one has ended
+            return torch.empty(shape, dtype=torch.from_numpy(np.empty(0, dtype)).dtype, pin_memory=True)
+        size = math.prod(shape) * dtype.itemsize
+        # a tensor that lives holds a reference to its block: two are the list's and the question's own
+        for at in range(len(self.blocks)):
+            if self.blocks[at].size >= size and sys.getrefcount(self.blocks[at]) <= 2:
+                break
+        else:
+            self.blocks.append(np.empty(size, np.uint8))
+            at = -1
+        return torch.from_numpy(self.blocks[at][:size].view(dtype).reshape(shape))

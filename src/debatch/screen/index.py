@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from debatch.config.screen import QcLimits, Source
 from debatch.errors import DataError
-from debatch.screen.metadata import class_labels
+from debatch.screen.flags import qc_flags
+from debatch.screen.metadata import QC_PREFIXES, class_labels, plain_number
 from debatch.tabular import read_frame
 
 log = logging.getLogger(__name__)
@@ -24,27 +26,55 @@ ORDER = [
 ]
 
 
-def build_index(ingested: list[Path], catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Join the experiments' rows and give each perturbation its label.
+def build_index(ingested: list[Path], catalogue: pd.DataFrame | None, limits: QcLimits) -> pd.DataFrame:
+    """Join the experiments' rows, give each perturbation its label, and flag what looks odd.
 
     Args:
         ingested: the experiments' rows, in the order of the screen's experiments.
-        catalogue: the metadata, from which the classes are numbered, so that a dropped image renumbers nothing.
+        catalogue: the metadata, from which the classes are numbered, so that a dropped image renumbers nothing; None
+            where the screen has none.
+        limits: when an image is flagged.
 
     Returns:
         A row an image; `label` is Int64 and null where the metadata has no perturbation.
 
     Raises:
-        DataError: no image has a label.
+        DataError: there is metadata, and no image has a label.
     """
     index = pd.concat([read_frame(file) for file in ingested], ignore_index=True)
-    labels = class_labels(catalogue.loc[catalogue["selected"], "perturbation"])
-    index["label"] = index["perturbation"].map(labels).astype("Int64")
-    if index["label"].isna().all():
+    index = with_labels(index, catalogue)
+    if catalogue is not None and index["label"].isna().all():
         raise DataError("no image of the screen has a perturbation; see `columns.perturbation`")
-    unseen = sorted(set(labels.values()) - set(index["label"].dropna()))
+    index["qc_flags"] = qc_flags(index, limits)
+    last = ["part", "store_row", "qc_flags"]
+    measured = [column for column in index.columns if column.startswith(QC_PREFIXES)]
+    own = [column for column in index.columns if column not in {*ORDER, *last, *measured}]
+    return index[[*ORDER, *last, *own, *measured]]
+
+
+def with_labels(images: pd.DataFrame, catalogue: pd.DataFrame | None) -> pd.DataFrame:
+    """Images with their class indices, numbered over all of the catalogue's selected wells."""
+    labels = {} if catalogue is None else class_labels(catalogue.loc[catalogue["selected"], "perturbation"])
+    images = images.assign(label=images["perturbation"].map(labels).astype("Float64").astype("Int64"))
+    unseen = set(labels.values()) - set(images["label"].dropna())
     if unseen:
         log.info("%d of %d classes of the metadata have no image", len(unseen), len(labels))
-    last = ["part", "store_row"]
-    own = [column for column in index.columns if column not in {*ORDER, *last}]
-    return index[[*ORDER, *last, *own]]
+    return images
+
+
+def expected_index(catalogue: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """The index that a screen will have if every image is there: for counts and splits before any image is.
+
+    Raises:
+        DataError: neither the metadata nor the source tells the sites.
+    """
+    rows = catalogue[catalogue["selected"]].drop(columns="selected")
+    if "site" not in rows:
+        if source.sites is None:
+            raise DataError("how many sites a well has is not said; list them as `source.sites`")
+        sites = pd.DataFrame({"site": [plain_number(str(site)) for site in source.sites]})
+        rows = rows.merge(sites, how="cross")
+    rows = with_labels(rows.reset_index(drop=True), catalogue)
+    image_id = rows["experiment"] + "_" + rows["plate"] + "_" + rows["well"] + "_" + rows["site"]
+    order = [*ORDER, *(column for column in rows.columns if column not in ORDER)]
+    return rows.assign(image_id=image_id)[order]

@@ -10,105 +10,56 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from debatch.config.screen import ImageProcessing, Screen, Source
+from debatch.config.screen import Screen, Source
 from debatch.errors import DataError
-from debatch.screen.metadata import natural_key
-from debatch.screen.process import ImageProblem, Processed, decode, process, stored_ranges
-from debatch.screen.source import Pattern, RawFile, find_files
+from debatch.screen.decode import ImageProblem
+from debatch.screen.metadata import catalogue_of_files
+from debatch.screen.plan import Field, Problems, plan_fields
+from debatch.screen.process import Processed, process, stored_ranges
+from debatch.screen.source import find_files, read_patterns
 from debatch.screen.store import StoreWriter, worker_pool
 
 log = logging.getLogger(__name__)
-PROBLEM_COLUMNS = ["experiment", "plate", "well", "site", "channel", "file", "problem", "action"]
 IMAGES_THAT_TELL_THE_SIZE = 25
 
 
-@dataclass(frozen=True)
-class Field:
-    """One field of view to read: its place, and its files in channel order."""
-
-    plate: str
-    well: str
-    site: str
-    files: tuple[Path, ...]
-
-
 @dataclass
-class Problems:
-    """What was wrong, a row a file or image."""
+class _Kept:
+    """What was stored: places in store order, and each image's measures by channel."""
 
-    experiment: str
-    action: str
-    rows: list[dict[str, str]] = field(default_factory=list)
+    places: list[tuple[str, str, str]] = field(default_factory=list)
+    measures: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
-    @property
-    def fatal(self) -> bool:
-        """Whether the ingestion will fail because of them."""
-        return bool(self.rows) and self.action == "failed"
+    def add(self, place: Field, image: Processed) -> None:
+        sites = _sites(place.site, len(image.tiles))
+        self.places += [(place.plate, place.well, site) for site in sites]
+        found = image.measures
+        shares = {
+            "intensity": found.moments[..., 1] / found.moments[..., 0],
+            "saturation": found.saturation,
+            "focus": found.focus,
+            "foreground": found.foreground,
+            # of the whole field, before the crop: its tiles share it
+            "clipped": np.broadcast_to(image.clipped, (len(image.tiles), len(image.clipped))),
+        }
+        for name, values in shares.items():
+            self.measures.setdefault(name, []).append(values)
 
-    def add(
-        self,
-        problem: str,
-        plate: str = "",
-        well: str = "",
-        site: str = "",
-        channel: str = "",
-        file: Path | str = "",
-    ) -> None:
-        """Add one."""
-        self.rows.append(
-            dict(
-                zip(
-                    PROBLEM_COLUMNS,
-                    [self.experiment, plate, well, site, channel, str(file), problem, self.action],
-                    strict=True,
-                )
-            )
-        )
-
-    def write(self, path: Path) -> None:
-        """Write the list, with its header even where nothing was wrong."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(self.rows, columns=PROBLEM_COLUMNS).to_csv(path, index=False)
-
-
-def plan_fields(files: list[RawFile], catalogue: pd.DataFrame, source: Source, problems: Problems) -> list[Field]:
-    """The fields of view to read, in natural order of plate, well and site.
-
-    Files of wells that the screen does not select are passed over; everything else that does not fit is a problem.
-    """
-    keys = ["plate", "well", "site"] if "site" in catalogue else ["plate", "well"]
-    wanted = {tuple(row) for row in catalogue.loc[catalogue["selected"], keys].itertuples(index=False)}
-    known = {tuple(row) for row in catalogue[keys].itertuples(index=False)}
-    by_field: dict[tuple[str, str, str], dict[str, RawFile]] = {}
-    for file in files:
-        place = (file.plate, file.well, file.site)
-        if place[: len(keys)] not in known:
-            problems.add("the metadata has no such well", *place, file.channel, file.path)
-        elif place[: len(keys)] not in wanted:
-            continue
-        elif file.channel not in source.channels:
-            problems.add("a channel that the screen does not name", *place, file.channel, file.path)
-        elif file.channel in by_field.setdefault(place, {}):
-            problems.add("a second file of the same image and channel", *place, file.channel, file.path)
-        else:
-            by_field[place][file.channel] = file
-    for place in sorted(wanted - {place[: len(keys)] for place in by_field}, key=_place_key):
-        problems.add("the metadata lists it, and no file is there", *place)
-    fields = []
-    for place in sorted(by_field, key=_place_key):
-        missing = [channel for channel in source.channels if channel not in by_field[place]]
-        for channel in missing:
-            problems.add(f"no file of the channel {source.channels[channel]}", *place, channel)
-        if not missing:
-            fields.append(Field(*place, tuple(by_field[place][c].path for c in source.channels)))
-    return fields
+    def columns(self, channels: list[str]) -> dict[str, np.ndarray]:
+        """`<measure>_<channel>` columns (N,) float32."""
+        together = {name: np.concatenate(parts).astype(np.float32) for name, parts in self.measures.items()}
+        return {
+            f"{name}_{channel}": values[:, at]
+            for name, values in together.items()
+            for at, channel in enumerate(channels)
+        }
 
 
 def ingest_experiment(
     screen: Screen,
     source: Source,
     experiment: str,
-    catalogue: pd.DataFrame,
+    catalogue: pd.DataFrame | None,
     store: Path,
     problems_file: Path,
     threads: int,
@@ -119,7 +70,7 @@ def ingest_experiment(
         screen: what to do.
         source: where the files are; of a simulated screen, where they were drawn.
         experiment: which one.
-        catalogue: its wells, as `read_catalogue` gives them.
+        catalogue: its wells, as `read_catalogue` gives them; None: those that its file names tell.
         store: the zarr store to make.
         problems_file: the CSV of what was wrong; written in every case.
         threads: decoding threads.
@@ -131,40 +82,43 @@ def ingest_experiment(
         DataError: anything was wrong and the screen says `on_problem: fail`, or no image is left.
     """
     problems = Problems(experiment, "failed" if screen.on_problem == "fail" else "left out")
-    files, unmatched = find_files(Path(source.root), Pattern(source, screen.fields), experiment)
-    for path in unmatched:
-        problems.add("the name does not fit the pattern", file=path)
-    fields = plan_fields(files, catalogue, source, problems)
+    patterns = read_patterns(source, screen.fields)
+    found = find_files(source, patterns, experiment, screen.plate_format)
+    if catalogue is None:
+        places = pd.DataFrame([(file.plate, file.well) for file in found.files], columns=["plate", "well"])
+        catalogue = catalogue_of_files(screen, experiment, places)
+    fields = plan_fields(found, catalogue, source, problems)
     try:
         kept = _read_into_store(screen, source, fields, store, problems, threads)
     finally:
         problems.write(problems_file)
     if problems.fatal:
         raise DataError(
-            f"experiment {experiment}: {_count(len(problems.rows), 'problem')} with its images, listed in "
+            f"experiment {experiment}: {_count(problems.count, 'problem')} with its images, listed in "
             f"{problems_file}; mend the source, or set `on_problem: drop` to leave those images out"
         )
-    if not kept:
-        where = Path(source.root) / Pattern(source, screen.fields).folder(experiment)
+    if not kept.places:
         raise DataError(
-            f"experiment {experiment}: no image could be read from {where}: {_count(len(files), 'file')} there fit "
-            f"the pattern {source.pattern!r}; problems are listed in {problems_file}"
+            f"experiment {experiment}: no image could be read from {source.root}: "
+            f"{_count(len(found.files), 'file')} of it fit the pattern {source.pattern!r}; problems are listed in "
+            f"{problems_file}"
         )
-    log.info("%s: %d images, %s", experiment, len(kept), _count(len(problems.rows), "problem"))
-    return _index_rows(experiment, kept, catalogue)
+    log.info("%s: %s, %s", experiment, _count(len(kept.places), "image"), _count(problems.count, "problem"))
+    return _index_rows(experiment, kept, list(source.channels.values()), catalogue)
 
 
 def _read_into_store(
     screen: Screen, source: Source, fields: list[Field], store: Path, problems: Problems, threads: int
-) -> list[tuple[str, str, str]]:
-    """Write every good image; the places (plate, well, site) of the stored images in order."""
+) -> _Kept:
+    """Write every good image."""
+    kept = _Kept()
     if not fields:
-        return []
+        return kept
     channels = list(source.channels.values())
     ranges = stored_ranges(screen.image, channels)
     usual = _usual_plane(fields)
     try:
-        blank = process([usual] * len(channels), screen.image, ranges).tiles
+        blank = process([usual] * len(channels), screen.image, ranges, screen.store.dtype).tiles
     except ImageProblem as problem:
         raise DataError(f"{problems.experiment}: {problem}; see `image.crop`") from None
     attributes = {
@@ -172,25 +126,24 @@ def _read_into_store(
         "source": {"root": source.root, "pattern": source.pattern},
         "preprocessing": screen.image.model_dump(),
     }
-    kept: list[tuple[str, str, str]] = []
-    clipped = np.zeros(len(channels), dtype=np.int64)
     shape = (len(fields) * len(blank), *blank.shape[1:])
-    with StoreWriter(store, shape, screen.store, attributes) as writer:
-        for place, outcome in _processed(fields, usual, screen.image, ranges, threads):
+    with StoreWriter(store, shape, screen.store, attributes, threads) as writer:
+        for place, outcome in _processed(fields, usual, screen, ranges, threads):
             if isinstance(outcome, ImageProblem):
-                at = place.files.index(outcome.path) if outcome.path in place.files else 0
-                channel = list(source.channels)[at]
-                problems.add(str(outcome), place.plate, place.well, place.site, channel, place.files[at])
+                at = place.channels.index(outcome.channel) if outcome.channel in place.channels else 0
+                file = outcome.path or place.file(at)
+                problems.add(str(outcome), place.plate, place.well, place.site, outcome.channel, file)
             elif not problems.fatal:  # once it will fail nothing more is stored, but every file is looked at
-                writer.append(outcome.tiles)
-                kept += [(place.plate, place.well, site) for site in _sites(place.site, len(outcome.tiles))]
-                clipped += outcome.clipped
-        if problems.fatal or not kept:
+                writer.append(outcome.tiles, outcome.measures.moments)
+                kept.add(place, outcome)
+        if problems.fatal or not kept.places:
             writer.abandon()
-    for name, n in zip(channels, clipped, strict=True):
-        if n:
-            share = n / (len(kept) * blank[0, 0].size)
-            log.info("%s: %.3g %% of raw values lay above the stated range and became 255", name, 100 * share)
+    if kept.places:
+        for name, share in zip(channels, np.mean(np.concatenate(kept.measures["clipped"]), axis=0), strict=True):
+            if share > 0:
+                log.warning(
+                    "%s: %.3g %% of raw values lay outside of `image.range` and were clipped", name, 100 * share
+                )
     return kept
 
 
@@ -199,7 +152,7 @@ def _usual_plane(fields: list[Field]) -> np.ndarray:
     seen: Counter[tuple[tuple[int, ...], np.dtype]] = Counter()
     for place in fields:
         try:
-            plane = decode(place.files[0])
+            plane = next(place.planes())
         except ImageProblem:
             continue
         seen[plane.shape, plane.dtype] += 1
@@ -210,17 +163,13 @@ def _usual_plane(fields: list[Field]) -> np.ndarray:
 
 
 def _processed(
-    fields: list[Field],
-    usual: np.ndarray,
-    config: ImageProcessing,
-    ranges: np.ndarray | None,
-    threads: int,
+    fields: list[Field], usual: np.ndarray, screen: Screen, ranges: np.ndarray | None, threads: int
 ) -> Iterator[tuple[Field, Processed | ImageProblem]]:
     """Every field with its images or what is wrong with it, in order, a few fields ahead of the writer."""
     with worker_pool(threads) as pool:
         waiting: deque[tuple[Field, Future[Processed | ImageProblem]]] = deque()
         for place in fields:
-            waiting.append((place, pool.submit(_read_field, place, usual, config, ranges)))
+            waiting.append((place, pool.submit(_read_field, place, usual, screen, ranges)))
             if len(waiting) > 4 * threads:  # bounds the memory
                 first, outcome = waiting.popleft()
                 yield first, outcome.result()
@@ -228,25 +177,23 @@ def _processed(
             yield place, outcome.result()
 
 
-def _read_field(
-    place: Field, usual: np.ndarray, config: ImageProcessing, ranges: np.ndarray | None
-) -> Processed | ImageProblem:
+def _read_field(place: Field, usual: np.ndarray, screen: Screen, ranges: np.ndarray | None) -> Processed | ImageProblem:
+    planes: list[np.ndarray] = []
     try:
-        planes = []
-        for path in place.files:
-            plane = decode(path)
+        for plane in place.planes():
             if plane.shape != usual.shape:
-                raise ImageProblem(f"{_size(plane)} pixels; most images of the experiment have {_size(usual)}", path)
+                raise ImageProblem(f"{_size(plane)} pixels; most images of the experiment have {_size(usual)}")
             if plane.dtype != usual.dtype:
-                raise ImageProblem(f"{plane.dtype}; most images of the experiment are {usual.dtype}", path)
+                raise ImageProblem(f"{plane.dtype}; most images of the experiment are {usual.dtype}")
             planes.append(plane)
-        return process(planes, config, ranges)
+        return process(planes, screen.image, ranges, screen.store.dtype)
     except ImageProblem as problem:
-        return problem
+        at = min(len(planes), len(place.channels) - 1)
+        return ImageProblem(problem.problem, problem.path or place.file(at), problem.channel or place.channels[at])
 
 
-def _index_rows(experiment: str, kept: list[tuple[str, str, str]], catalogue: pd.DataFrame) -> pd.DataFrame:
-    rows = pd.DataFrame(kept, columns=["plate", "well", "site"])
+def _index_rows(experiment: str, kept: _Kept, channels: list[str], catalogue: pd.DataFrame) -> pd.DataFrame:
+    rows = pd.DataFrame(kept.places, columns=["plate", "well", "site"])
     # tiles `3.01` … carry what the metadata says of site 3
     rows["field"] = rows["site"].str.split(".").str[0]
     wells = catalogue[catalogue["selected"]].drop(columns=["selected", "experiment"])
@@ -260,7 +207,7 @@ def _index_rows(experiment: str, kept: list[tuple[str, str, str]], catalogue: pd
     rows.insert(0, "image_id", image_id)
     rows["part"] = "all"
     rows["store_row"] = np.arange(len(rows), dtype=np.int64)
-    return rows
+    return pd.concat([rows, pd.DataFrame(kept.columns(channels))], axis=1)
 
 
 def _sites(site: str, tiles: int) -> list[str]:
@@ -268,10 +215,6 @@ def _sites(site: str, tiles: int) -> list[str]:
         return [site]
     width = max(2, len(str(tiles)))
     return [f"{site}.{tile:0{width}d}" for tile in range(1, tiles + 1)]
-
-
-def _place_key(place: tuple[str, ...]) -> list[list[tuple[int, int, str]]]:
-    return [natural_key(part) for part in place]
 
 
 def _size(plane: np.ndarray) -> str:

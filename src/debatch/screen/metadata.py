@@ -7,11 +7,17 @@ from typing import Any
 import pandas as pd
 
 from debatch.config.read import nearest
-from debatch.config.screen import Columns, Derive, Screen
+from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen
 from debatch.errors import DataError
+from debatch.screen.wells import WellNameError, well_name
 
 WELL_TYPES = ("treatment", "positive_control", "negative_control")
-RESERVED = ("image_id", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation")
+RESERVED = (
+    "image_id", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation", "selected", "field",
+    "official_subset", "qc_flags",
+)  # fmt: skip
+QC_PREFIXES = ("intensity_", "saturation_", "focus_", "foreground_", "clipped_")
+_AT, _SELECTED = " at", " selected"  # a blank first: no user's column is called so
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
@@ -24,8 +30,13 @@ def plain_number(text: str) -> str:
     return str(int(text)) if text.isdecimal() else text
 
 
-def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.DataFrame:
+def read_catalogue(screen: Screen, tables: list[MetadataFile], experiments: list[str]) -> pd.DataFrame:
     """The wells (or images) that the metadata lists for some experiments.
+
+    Args:
+        screen: what its columns mean.
+        tables: the files, their names expanded.
+        experiments: whose wells.
 
     Returns:
         A row a well, or a row an image where the metadata has a site column. All text columns: experiment, plate,
@@ -33,13 +44,76 @@ def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.Dat
         `selected` (bool).
 
     Raises:
-        DataError: no such file or column, an unknown well type, a well that stands twice.
+        DataError: no such file or column, an unknown well type, a well that is none or that stands twice.
     """
-    raw = _read_csv(file)
-    raw = _with_fields(raw, screen.fields)
-    raw = _with_derived(raw, screen.derive, file)
+    parts = [_read_table(screen, table) for table in tables]
+    wells = _in_the_screens_words(screen, pd.concat(parts, ignore_index=True))
+    empty = wells["experiment"].isna()
+    if empty.any():
+        raise DataError(f"{wells[_AT][empty].iloc[0]}: an empty experiment")
+    wells = wells[wells["experiment"].isin(experiments)].reset_index(drop=True)
+    _name_wells(wells, screen.plate_format)
+    keys = ["experiment", "plate", "well", *(["site"] if "site" in wells else [])]
+    _check(wells, keys, experiments, ", ".join(table.file for table in tables))
+    return wells.drop(columns=_AT)
+
+
+def catalogue_of_files(screen: Screen, experiment: str, places: pd.DataFrame) -> pd.DataFrame:
+    """The wells of an experiment whose screen has no metadata: those that its file names tell, without a label.
+
+    Args:
+        screen: what to call things.
+        experiment: which one.
+        places: plate and well of each file.
+
+    Returns:
+        As `read_catalogue`.
+    """
+    raw = places[["plate", "well"]].drop_duplicates().astype(str)
     columns = screen.columns
-    _require(raw, columns, file)
+    raw = raw.rename(columns={"plate": columns.plate, "well": columns.well})
+    raw = _with_fields(raw.assign(**{columns.experiment: experiment}), screen.fields)
+    raw = _with_derived(raw, screen.derive, "the file names")
+    absent = {columns.perturbation: None, columns.cell_type: "all", columns.well_type: "treatment"}
+    for name, value in absent.items():
+        if name and name not in raw:
+            raw[name] = pd.Series(value, index=raw.index, dtype=object)
+    _require(raw, columns.model_copy(update={"site": None, "subset": None}), "the file names")
+    wells = _in_the_screens_words(
+        screen.model_copy(update={"columns": columns.model_copy(update={"site": None, "subset": None})}),
+        raw.assign(**{_AT: "the file names"}).assign(**{_SELECTED: True}),
+    )
+    return wells.drop(columns=_AT).reset_index(drop=True)
+
+
+def class_labels(perturbations: pd.Series) -> dict[str, int]:
+    """Each perturbation's class index, in natural order."""
+    return {name: label for label, name in enumerate(sorted(perturbations.dropna().unique(), key=natural_key))}
+
+
+def _read_table(screen: Screen, table: MetadataFile) -> pd.DataFrame:
+    """One file as text, with constant and derived columns, where each row stands, and whether it is selected."""
+    raw = _read_csv(Path(table.file))
+    at = [f"{table.file}, line {line}" for line in range(2, len(raw) + 2)]
+    raw = _with_fields(raw, {**screen.fields, **table.fields})
+    raw = _with_derived(raw, screen.derive, table.file)
+    _require(raw, screen.columns, table.file)
+    raw[_SELECTED], raw[_AT] = _selected(raw, screen, table.file), at
+    return raw
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    try:
+        # every column as text: a siRNA named NA, a plate named 01 and a mixed column all survive
+        return pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such metadata file; see `metadata.file` in the screen") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: cannot be read as a CSV table: {error}") from None
+
+
+def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
+    columns = screen.columns
     keys = {"experiment": columns.experiment, "plate": columns.plate, "well": columns.well}
     if columns.site:
         keys["site"] = columns.site
@@ -56,90 +130,83 @@ def read_catalogue(screen: Screen, file: Path, experiments: list[str]) -> pd.Dat
         wells["official_subset"] = raw[columns.subset]
     mapped = {*keys.values(), columns.perturbation, columns.cell_type, columns.well_type, columns.subset}
     for column in raw.columns:
-        if column not in mapped:
-            name = f"source_{column}" if column in RESERVED or column in wells else column
+        if column not in mapped and column not in (_AT, _SELECTED):
+            clashes = column in RESERVED or column in wells or column.startswith(QC_PREFIXES)
+            name = f"source_{column}" if clashes else column
             wells[name] = raw[column]
-    wells["selected"] = _selected(raw, screen, file)
-    if wells["experiment"].isna().any():
-        line = int(wells["experiment"].isna().argmax()) + 2
-        raise DataError(f"{file}: an empty experiment in line {line}")
-    wells = wells[wells["experiment"].isin(experiments)].reset_index(drop=True)
-    _check(wells, list(keys), experiments, file)
+    wells["selected"], wells[_AT] = raw[_SELECTED], raw[_AT]
     return wells
 
 
-def class_labels(perturbations: pd.Series) -> dict[str, int]:
-    """Each perturbation's class index, in natural order."""
-    return {name: label for label, name in enumerate(sorted(perturbations.dropna().unique(), key=natural_key))}
-
-
-def _read_csv(file: Path) -> pd.DataFrame:
-    try:
-        # every column as text: a siRNA named NA, a plate named 01 and a mixed column all survive
-        return pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such metadata file; see `metadata.file` in the screen") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as a CSV table: {error}") from None
+def _name_wells(wells: pd.DataFrame, plate: PlateFormat) -> None:
+    """Give each well its one spelling, in place."""
+    names = {}
+    for text in wells["well"].dropna().unique():
+        try:
+            names[text] = well_name(text, plate)
+        except WellNameError as error:
+            raise DataError(f"{wells[_AT][wells['well'] == text].iloc[0]}: {error}") from None
+    wells["well"] = wells["well"].map(names)
 
 
 def _with_fields(raw: pd.DataFrame, fields: dict[str, Any]) -> pd.DataFrame:
-    return raw.assign(**{name: str(value) for name, value in fields.items() if name not in raw})
+    constants = {name: None if value is None else str(value) for name, value in fields.items() if name not in raw}
+    return raw.assign(**{name: pd.Series(value, index=raw.index, dtype="str") for name, value in constants.items()})
 
 
-def _with_derived(raw: pd.DataFrame, derive: dict[str, Derive], file: Path) -> pd.DataFrame:
+def _with_derived(raw: pd.DataFrame, derive: dict[str, Derive], where: str) -> pd.DataFrame:
     for name, rule in derive.items():
         if rule.source not in raw:
             raise DataError(
-                f"{file}: `derive.{name}` reads the column {rule.source!r}, which is not there"
+                f"{where}: `derive.{name}` reads the column {rule.source!r}, which is not there"
                 f"{nearest(rule.source, list(raw.columns))}"
             )
         pattern = re.compile(rule.pattern)
         matches = raw[rule.source].map(pattern.match, na_action="ignore")
         failed = raw[rule.source][matches.isna() & raw[rule.source].notna()]
         if len(failed):
-            raise DataError(f"{file}: `derive.{name}`: {failed.iloc[0]!r} does not match {rule.pattern!r}")
+            raise DataError(f"{where}: `derive.{name}`: {failed.iloc[0]!r} does not match {rule.pattern!r}")
         group = 1 if pattern.groups else 0
         raw = raw.assign(**{name: matches.map(lambda match, g=group: match[g], na_action="ignore")})
     return raw
 
 
-def _require(raw: pd.DataFrame, columns: Columns, file: Path) -> None:
+def _require(raw: pd.DataFrame, columns: Columns, where: str) -> None:
     for role, value in columns.model_dump().items():
         for column in value if isinstance(value, list) else [value]:
             if column is not None and column not in raw:
                 raise DataError(
-                    f"{file}: no column {column!r}, which the screen names as `columns.{role}`"
+                    f"{where}: no column {column!r}, which the screen names as `columns.{role}`"
                     f"{nearest(column, list(raw.columns))}"
                 )
 
 
-def _selected(raw: pd.DataFrame, screen: Screen, file: Path) -> pd.Series:
+def _selected(raw: pd.DataFrame, screen: Screen, where: str) -> pd.Series:
     selected = pd.Series(True, index=raw.index)
     for column, values in (screen.metadata.select if screen.metadata else {}).items():
         if column not in raw:
             raise DataError(
-                f"{file}: `metadata.select` names {column!r}, which is not there{nearest(column, list(raw.columns))}"
+                f"{where}: `metadata.select` names {column!r}, which is not there{nearest(column, list(raw.columns))}"
             )
         selected &= raw[column].isin([str(value) for value in values])
     return selected
 
 
-def _check(wells: pd.DataFrame, keys: list[str], experiments: list[str], file: Path) -> None:
+def _check(wells: pd.DataFrame, keys: list[str], experiments: list[str], where: str) -> None:
     for column in (*keys, "batch", "cell_type", "well_type"):
         if wells[column].isna().any():
-            row = wells[wells[column].isna()].iloc[0]
-            raise DataError(
-                f"{file}: an empty {column} at experiment {row['experiment']}, plate {row['plate']}, well {row['well']}"
-            )
+            raise DataError(f"{wells[_AT][wells[column].isna()].iloc[0]}: an empty {column}")
     absent = [name for name in experiments if name not in set(wells["experiment"])]
     if absent:
-        raise DataError(f"{file}: no row for experiment {', '.join(absent)}, which the screen lists")
-    unknown = sorted(set(wells["well_type"]) - set(WELL_TYPES))
-    if unknown:
-        raise DataError(f"{file}: well type {unknown[0]!r} is not one of {', '.join(WELL_TYPES)}")
+        raise DataError(f"{where}: no row for experiment {', '.join(absent)}, which the screen lists")
+    unknown = ~wells["well_type"].isin(WELL_TYPES)
+    if unknown.any():
+        row = wells[unknown].iloc[0]
+        raise DataError(f"{row[_AT]}: well type {row['well_type']!r} is not one of {', '.join(WELL_TYPES)}")
     twice = wells[wells.duplicated(keys)]
     if len(twice):
-        where = ", ".join(f"{key} {twice.iloc[0][key]}" for key in keys)
+        place = ", ".join(f"{key} {twice.iloc[0][key]}" for key in keys)
         hint = "" if "site" in keys else "; where it has a row an image, name its site column as `columns.site`"
-        raise DataError(f"{file}: {len(twice)} rows repeat a well or image, the first: {where}{hint}")
+        raise DataError(
+            f"{twice.iloc[0][_AT]}: repeats {place} ({len(twice)} such {'row' if len(twice) == 1 else 'rows'}){hint}"
+        )

@@ -1,9 +1,13 @@
 """Normalization variants: mean and sd per image and channel, all from the exact moments."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from debatch.errors import DataError
+
+log = logging.getLogger(__name__)
 
 GROUPS: dict[str, list[str]] = {
     "self": ["image_id"],
@@ -42,18 +46,39 @@ def normalization_statistics(
     if variant.endswith("_controls"):
         reference = index["well_type"].isin(["positive_control", "negative_control"]).to_numpy()
         _require_controls(index, group, reference, variant)
-    # uint64 sums stay exact; the division is float64
-    pooled = np.zeros((group.max() + 1, *moments.shape[1:]), dtype=np.uint64)
-    np.add.at(pooled, group[reference], moments[reference])
-    count, total, squares = (pooled[..., moment].astype(np.float64) for moment in range(3))
+    pooled = _pooled(moments[reference], group[reference], group.max() + 1)
+    count, total, squares = (pooled[..., moment] for moment in range(3))
     mean = total / count
     sd = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    sd[sd == 0] = 1.0
+    constant = sd == 0
+    if constant.any():
+        where = np.flatnonzero(constant.any(axis=1)[group])
+        log.warning(
+            "normalization %r: a channel is constant in %d images, the first %s (%s); it becomes 0 there",
+            variant,
+            len(where),
+            index["image_id"].iloc[where[0]],
+            ", ".join(name for name, flat in zip(channels, constant[group[where[0]]], strict=True) if flat),
+        )
+    sd[constant] = 1.0
     columns: dict[str, np.ndarray] = {"image_id": index["image_id"].to_numpy()}
     for at, channel in enumerate(channels):
         columns[f"mean_{channel}"] = mean[group, at]
         columns[f"sd_{channel}"] = sd[group, at]
     return pd.DataFrame(columns)
+
+
+def _pooled(moments: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Sums (groups, C, 3) float64 of moments (N, C, 3) uint64, exact to the last rounding.
+
+    Halves of 32 bits are summed apart: the squares of a large 16-bit screen do not fit 64 bits.
+    """
+    halves = np.zeros((2, groups, *moments.shape[1:]), dtype=np.uint64)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    for half, values in zip(halves, (moments >> np.uint64(32), moments & np.uint64(0xFFFFFFFF)), strict=True):
+        half[group[order][starts]] = np.add.reduceat(values[order], starts, axis=0)
+    return halves[0].astype(np.float64) * 2.0**32 + halves[1].astype(np.float64)
 
 
 def as_arrays(statistics: pd.DataFrame, image_ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:

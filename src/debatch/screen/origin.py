@@ -1,9 +1,7 @@
 """Where a screen's raw images and metadata lie: where its file says, or where a simulated one was drawn."""
 
-from pathlib import Path
-
 from debatch.config.read import expand
-from debatch.config.screen import Screen, Source
+from debatch.config.screen import MetadataFile, Screen, Source
 from debatch.files import Files
 from debatch.screen.simulate import CHANNELS
 
@@ -19,6 +17,8 @@ def raw_source(screen: Screen, files: Files) -> Source:
     )
 
 
-def metadata_file(screen: Screen, files: Files) -> Path:
-    """The well catalogue's file."""
-    return Path(expand(screen.metadata.file)) if screen.metadata else Path(files.raw_metadata())
+def metadata_tables(screen: Screen, files: Files) -> list[MetadataFile]:
+    """The well catalogue's files, their names expanded; none where wells are those of the file names."""
+    if screen.simulate is not None:
+        return [MetadataFile(file=files.raw_metadata())]
+    return screen.metadata.tables() if screen.metadata else []

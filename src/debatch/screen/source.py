@@ -1,22 +1,27 @@
 """Raw image files: which there are, and what their names say."""
 
+import fnmatch
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from debatch.config.screen import Source
+from debatch.config.screen import PlateFormat, Source
 from debatch.errors import ConfigError
 from debatch.screen.metadata import plain_number
+from debatch.screen.wells import WellNameError, row_number, well_at, well_name
 
-FIELDS = ("experiment", "plate", "well", "site", "channel")
-_PIECE = re.compile(r"\{(\w+)(:d)?\}|(\*)")
+FIELDS = ("experiment", "plate", "well", "row", "column", "site", "channel")
+IMAGE_SUFFIXES = (".png", ".tif", ".tiff")
+# what a person may have meant as an image: beside images it is a problem, and a text file is none
+PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".jp2", ".czi", ".nd2", ".lif", ".flex")
+_PIECE = re.compile(r"\{(\w+)(?::(d|[1-9][0-9]*))?\}|(\*)")
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One file of one channel."""
+    """One file: of one channel, or of all where `channel` is empty."""
 
     path: Path
     plate: str
@@ -25,67 +30,183 @@ class RawFile:
     channel: str
 
 
-class Pattern:
-    """A source's file name pattern, with constants for the fields that names lack.
+@dataclass
+class FoundFiles:
+    """An experiment's files.
 
-    Raises:
-        ConfigError: a field that is unknown, named twice, or neither in the pattern nor a constant.
+    Attributes:
+        files: those whose names fit.
+        unfit: the rest that looks like images, with why.
+        other: text files and the like.
     """
 
-    def __init__(self, source: Source, fields: dict[str, str | int]) -> None:
-        self.text = source.pattern
-        named = [match[1] for match in _PIECE.finditer(self.text) if match[1]]
-        for name in named:
+    files: list[RawFile] = field(default_factory=list)
+    unfit: list[tuple[Path, str]] = field(default_factory=list)
+    other: list[Path] = field(default_factory=list)
+
+
+class Pattern:
+    """One way in which a source's files are named, with constants for the fields that names lack.
+
+    Raises:
+        ConfigError: a field that is unknown, named twice, or neither in the pattern nor a constant; fields that clash.
+    """
+
+    def __init__(self, text: str, fields: dict[str, str | int]) -> None:
+        self.text = text
+        self.named = [match[1] for match in _PIECE.finditer(text) if match[1]]
+        for name in self.named:
             if name not in FIELDS:
                 raise ConfigError(
                     f"source.pattern: no field {{{name}}}; there is {', '.join(FIELDS)}, and * for anything"
                 )
-            if named.count(name) > 1:
-                raise ConfigError(f"source.pattern: the field {{{name}}} stands twice")
-        self.constants = {key: str(value) for key, value in fields.items() if key in FIELDS and key not in named}
-        missing = [name for name in FIELDS if name not in named and name not in self.constants]
+            if self.named.count(name) > 1:
+                raise ConfigError(f"source.pattern: the field {{{name}}} stands twice in {text!r}")
+        if "well" in self.named and ("row" in self.named or "column" in self.named):
+            raise ConfigError(f"source.pattern: {text!r} has both {{well}} and {{row}} or {{column}}; keep one way")
+        stray = _PIECE.sub("", text)
+        if "{" in stray or "}" in stray:
+            raise ConfigError(
+                f"source.pattern: a brace that is no field in {text!r}; fields are {{name}} or {{name:d}}"
+            )
+        self.constants = {key: str(value) for key, value in fields.items() if key in FIELDS and key not in self.named}
+        in_wells = {"row", "column"} <= {*self.named, *self.constants}
+        needed = ["experiment", "plate", *([] if in_wells else ["well"]), "site"]
+        missing = [name for name in needed if name not in self.named and name not in self.constants]
         if missing:
             raise ConfigError(
-                f"source.pattern: the field {{{missing[0]}}} is not in {self.text!r}; where file names lack it, give "
+                f"source.pattern: the field {{{missing[0]}}} is not in {text!r}; where file names lack it, give "
                 f"a constant: `fields: {{{missing[0]}: 1}}`"
             )
-        self.regex = re.compile(_as_regex(self.text))
+        self.regex = re.compile(_as_regex(text))
 
-    def match(self, relative: str) -> dict[str, str] | None:
-        """What a path below the root says, or None where it does not fit the pattern."""
+    def match(self, relative: str, plate: PlateFormat) -> dict[str, str] | None:
+        """What a path below the root says, or None where it does not fit the pattern.
+
+        Returns:
+            experiment, plate, well, site and channel; an empty channel where a file holds all of them.
+
+        Raises:
+            WellNameError: it fits, and names no well of the plate.
+        """
         found = self.regex.fullmatch(relative)
         if found is None:
             return None
         values = {**self.constants, **found.groupdict()}
-        return {key: plain_number(value) if key in {"plate", "site"} else value for key, value in values.items()}
+        if "well" in values:
+            well = well_name(values["well"], plate)
+        else:
+            row = values["row"]
+            number = int(row) if row.isdecimal() else row_number(row.upper()) if row.isalpha() and row.isascii() else 0
+            if not values["column"].isdecimal():
+                raise WellNameError(f"column {values['column']!r} is not a number; write {{column:d}}")
+            well = well_at(number, int(values["column"]), plate)
+        channel = values.get("channel", "")
+        return {
+            "experiment": values["experiment"],
+            "plate": plain_number(values["plate"]),
+            "well": well,
+            "site": plain_number(values["site"]),
+            "channel": plain_number(channel) if "{channel:d}" in self.text else channel,
+        }
 
-    def folder(self, experiment: str) -> str:
-        """The deepest folder below the root that holds all of an experiment's files."""
-        known: list[str] = []
-        for part in self.text.split("/")[:-1]:
-            filled = part.replace("{experiment}", experiment)
-            if _PIECE.search(filled):
-                break
-            known.append(filled)
-        return "/".join(known)
+    def may_hold(self, folder: str, experiment: str) -> bool:
+        """Whether files of an experiment can lie below a folder, by the folders that the pattern names."""
+        given = folder.split("/") if folder else []
+        parts = self.text.split("/")[:-1]
+        # beyond the folder that is the experiment's own everything is looked at, so that what does not fit is seen
+        own = next((at for at, part in enumerate(parts) if "{experiment" in part), len(parts))
+        regexes = [_as_regex(re.sub(r"\{experiment[^}]*\}", "{experiment}", part)) for part in parts[: own + 1]]
+        filled = [regex.replace("(?P<experiment>[^/]+?)", re.escape(experiment)) for regex in regexes]
+        return all(re.fullmatch(regex, name) for regex, name in zip(filled, given, strict=False))
+
+    def is_own(self, folder: str, experiment: str) -> bool:
+        """Whether all that lies in a folder belongs to the experiment."""
+        parts = self.text.split("/")[:-1]
+        own = next((at for at, part in enumerate(parts) if "{experiment" in part), None)
+        if own is None:
+            return "experiment" in self.constants
+        return folder.count("/") >= own and folder != "" and self.may_hold(folder, experiment)
 
 
-def find_files(root: Path, pattern: Pattern, experiment: str) -> tuple[list[RawFile], list[Path]]:
-    """An experiment's files, and the files in its folder that do not fit the pattern.
+def read_patterns(source: Source, fields: dict[str, str | int]) -> list[Pattern]:
+    """A source's patterns.
 
-    The second list is empty where an experiment has no folder of its own.
+    Raises:
+        ConfigError: as `Pattern`; a constant for a field that all names have; files of one channel and of all.
     """
-    folder = pattern.folder(experiment)
-    has_own_folder = experiment in folder.split("/") or experiment in folder
-    found, unmatched = [], []
-    for path in _walk(root / folder):
-        values = pattern.match(path.relative_to(root).as_posix())
-        if values is None:
-            if has_own_folder and not path.name.startswith("."):
-                unmatched.append(path)
-        elif values["experiment"] == experiment:
-            found.append(RawFile(path, values["plate"], values["well"], values["site"], values["channel"]))
-    return found, unmatched
+    texts = [source.pattern] if isinstance(source.pattern, str) else source.pattern
+    patterns = [Pattern(text, fields) for text in texts]
+    for name in fields:
+        if name in FIELDS and all(name in pattern.named for pattern in patterns):
+            raise ConfigError(
+                f"`fields.{name}` is a constant, and source.pattern reads {{{name}}} from the file names: keep one"
+            )
+    if len({"channel" in pattern.named for pattern in patterns}) > 1:
+        raise ConfigError("source.pattern: either all patterns have {channel} (a file a channel) or none (one for all)")
+    return patterns
+
+
+def find_files(source: Source, patterns: list[Pattern], experiment: str, plate: PlateFormat) -> FoundFiles:
+    """An experiment's files, and what lies among them that does not fit.
+
+    What does not fit is an experiment's only where it has a folder of its own, or is the only one.
+
+    Raises:
+        ConfigError: the root is not there.
+    """
+    root = Path(source.root)
+    if not root.is_dir():
+        raise ConfigError(f"{root}: no such folder; see `source.root` in the screen")
+    found = FoundFiles()
+    for path in _walk(root, lambda folder: any(pattern.may_hold(folder, experiment) for pattern in patterns)):
+        relative = path.relative_to(root).as_posix()
+        if path.name.startswith(".") or any(fnmatch.fnmatch(relative, glob) for glob in source.ignore):
+            continue
+        values, problem = read_name(relative, patterns, plate)
+        if values is not None:
+            if values["experiment"] == experiment:
+                found.files.append(RawFile(path, values["plate"], values["well"], values["site"], values["channel"]))
+            continue
+        folder = relative.rpartition("/")[0]
+        if any(pattern.is_own(folder, experiment) for pattern in patterns):
+            if path.suffix.lower() in PICTURE_SUFFIXES:
+                found.unfit.append((path, problem))
+            else:
+                found.other.append(path)
+    return found
+
+
+def read_name(relative: str, patterns: list[Pattern], plate: PlateFormat) -> tuple[dict[str, str] | None, str]:
+    """What a path below the root says by the patterns, or None and why not."""
+    readings: list[tuple[Pattern, dict[str, str]]] = []
+    for pattern in patterns:
+        try:
+            values = pattern.match(relative, plate)
+        except WellNameError as error:
+            return None, str(error)
+        if values is not None:
+            readings.append((pattern, values))
+    if not readings:
+        return None, "the name does not fit the pattern"
+    first, values = readings[0]
+    for other, differently in readings[1:]:
+        clash = [name for name in values if values[name] != differently[name]]
+        if clash:
+            return None, (
+                f"it fits two patterns that read it differently: {clash[0]} is {values[clash[0]]!r} by {first.text!r} "
+                f"and {differently[clash[0]]!r} by {other.text!r}; make them exclude each other"
+            )
+    return values, ""
+
+
+def walk_all(source: Source) -> Iterator[Path]:
+    """Every file below the root that is not hidden or ignored, in sorted order."""
+    root = Path(source.root)
+    for path in _walk(root, lambda _: True):
+        relative = path.relative_to(root).as_posix()
+        if not path.name.startswith(".") and not any(fnmatch.fnmatch(relative, glob) for glob in source.ignore):
+            yield path
 
 
 def _as_regex(text: str) -> str:
@@ -93,22 +214,30 @@ def _as_regex(text: str) -> str:
     for match in _PIECE.finditer(text):
         pieces.append(re.escape(text[end : match.start()]))
         if match[3]:
-            pieces.append("[^/]*")
+            pieces.append("[^/]*?")
         else:
-            pieces.append(f"(?P<{match[1]}>{r'[0-9]+' if match[2] else '[^/]+?'})")
+            kind = {"d": "[0-9]+", None: "[^/]+?"}.get(match[2], f"[^/]{{{match[2]}}}")
+            pieces.append(f"(?P<{match[1]}>{kind})")
         end = match.end()
-    return "".join([*pieces, re.escape(text[end:])])
+    text_end = re.escape(text[end:])
+    # .TIF is a TIFF too
+    suffix = next((suffix for suffix in IMAGE_SUFFIXES if text[end:].lower().endswith(suffix)), "")
+    if suffix:
+        kept = re.escape(text[end : len(text) - len(suffix)])
+        text_end = f"{kept}(?i:{re.escape(suffix)})"
+    return "".join([*pieces, text_end])
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[Path]:
     """Files below a folder in sorted order. Links are followed, a loop of links only once."""
     seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
-        folders.sort()
+        here = Path(place).relative_to(root)
+        folders[:] = sorted(name for name in folders if wanted((here / name).as_posix()))
         for name in sorted(names):
             yield Path(place, name)

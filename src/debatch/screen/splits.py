@@ -1,6 +1,7 @@
 """Splits: which images train and which test, drawn by whole wells, checked for leaks and hashed."""
 
 import hashlib
+import logging
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +13,8 @@ from debatch.errors import DataError
 from debatch.screen.metadata import natural_key
 from debatch.tabular import sha256_of_text
 
+log = logging.getLogger(__name__)
+
 # The paper's own proportion: 18 of 51 experiments are its test set.
 TEST_SHARE = Fraction(18, 51)
 WELL = ["experiment", "plate", "well"]
@@ -21,15 +24,37 @@ OFFICIAL = {"train": "train", "test": "test", "val": "val"}
 def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
     """Draw a split.
 
+    `separated`: whole batches, those that the screen names, the metadata's own, or a drawn third of each cell type's.
+    `separated_val`: its training side alone, with one batch of each cell type held out as `val`; settings are chosen
+    on it. `stratified`: whole wells of every batch. `stratified_site`: single sites of every batch, so that sites of a
+    well stand on both sides. `fold1`, `fold2`, …: the batches of each cell type, dealt to folds; a fold is its test.
+
     Returns:
-        A row an image that is in it: image_id, subset (`train` or `test`), in index order. Images without a label
-        never train; in a test batch they are `test`: they feed statistics, and are never scored.
+        A row an image that is in it: image_id, subset (`train`, `val` or `test`), in index order. Images without a
+        label never train; in a held-out batch they feed statistics, and are never scored.
 
     Raises:
         DataError: the split cannot be drawn, or leaks, or asks for a class that was never trained.
     """
-    subset = _separated(index, config) if name == "separated" else _stratified(index, config.seed)
-    subset = subset.mask((subset == "train") & index["label"].isna())
+    if name == "stratified":
+        subset = _stratified(index, config.seed, WELL)
+    elif name == "stratified_site":
+        subset = _stratified(index, config.seed, ["image_id"])
+    elif name.startswith("fold"):
+        subset = _fold(index, config, int(name.removeprefix("fold")))
+    else:
+        subset = _separated(index, config)
+        if name == "separated_val":
+            subset = _with_validation(index, subset, config.seed)
+    unlabelled = (subset == "train") & index["label"].isna()
+    if unlabelled.any():
+        log.warning(
+            "split %r: %d images of its training side have no label and do not train, the first %s",
+            name,
+            unlabelled.sum(),
+            index["image_id"][unlabelled].iloc[0],
+        )
+    subset = subset.mask(unlabelled)
     split = pd.DataFrame({"image_id": index["image_id"], "subset": subset}).dropna().reset_index(drop=True)
     check_split(name, split, index)
     return split
@@ -39,25 +64,27 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
     """Refuse a split that leaks or cannot be scored.
 
     Raises:
-        DataError: an image or well on both sides; under `separated` a batch on both sides; an empty side; a class
-            in test that no training image has.
+        DataError: an image on both sides; a well, but under `stratified_site`; a batch, but under the `stratified`
+            ones; an empty side; a class in test that no training image has.
     """
     rows = split.merge(index, on="image_id", how="left", validate="many_to_one")
-    unique = ["image_id", WELL] if name != "separated" else ["image_id", WELL, "batch"]
-    train, test = rows[rows["subset"] == "train"], rows[rows["subset"] == "test"]
-    for side, images in (("train", train), ("test", test)):
+    kept_whole: dict[str, list[list[str]]] = {"stratified_site": [], "stratified": [WELL]}
+    unique = [["image_id"], *kept_whole.get(name, [WELL, ["batch"]])]
+    scored = "val" if name == "separated_val" else "test"
+    train, held_out = rows[rows["subset"] == "train"], rows[rows["subset"] == scored]
+    for side, images in (("train", train), (scored, held_out)):
         if images.empty:
             raise DataError(
                 f"split {name!r}: no image in {side}; the screen has {index['batch'].nunique()} batches: "
                 f"{', '.join(sorted(index['batch'].unique(), key=natural_key)[:8])}"
             )
-    for key in unique:
-        columns = key if isinstance(key, list) else [key]
-        both = set(map(tuple, train[columns].to_numpy())) & set(map(tuple, test[columns].to_numpy()))
-        if both:
-            what = "well" if len(columns) > 1 else columns[0]
-            raise DataError(f"split {name!r} leaks: {len(both)} {what} on both sides, as {'_'.join(min(both))}")
-    unseen = sorted(set(test["perturbation"].dropna()) - set(train["perturbation"]), key=natural_key)
+    for columns in unique:
+        for first, second in (("train", "test"), ("train", "val"), ("val", "test")):
+            both = _places(rows, columns, first) & _places(rows, columns, second)
+            if both:
+                what = "well" if len(columns) > 1 else columns[0]
+                raise DataError(f"split {name!r} leaks: {len(both)} {what} on both sides, as {'_'.join(min(both))}")
+    unseen = sorted(set(held_out["perturbation"].dropna()) - set(train["perturbation"]), key=natural_key)
     if unseen:
         raise DataError(
             f"split {name!r}: {len(unseen)} of the test set's classes have no training image: {', '.join(unseen[:10])}"
@@ -66,68 +93,145 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
         )
 
 
+def scored_subset(split: pd.DataFrame) -> str:
+    """The subset that a split's runs are scored on: `test`, or `val` in a split without test images."""
+    return "test" if (split["subset"] == "test").any() else "val"
+
+
 def split_sha256(split: pd.DataFrame) -> str:
     """The split's identity: SHA-256 of its sorted `image_id,subset` lines."""
     lines = sorted(f"{image},{subset}\n" for image, subset in zip(split["image_id"], split["subset"], strict=True))
     return sha256_of_text("".join(lines))
 
 
+def balance(split: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """How level a split is.
+
+    Returns:
+        A row a subset: subset, images, share (of the split's images), wells, batches, classes, unlabelled, then the
+        fewest and most images that a class and that a batch has: `class_min`, `class_max`, `batch_min`, `batch_max`.
+    """
+    rows = split.merge(index[["image_id", *WELL, "batch", "label"]], on="image_id", how="left")
+    found = []
+    for subset in [name for name in ("train", "val", "test") if (rows["subset"] == name).any()]:
+        images = rows[rows["subset"] == subset]
+        by_class, by_batch = images["label"].value_counts(), images["batch"].value_counts()
+        found.append(
+            {
+                "subset": subset,
+                "images": len(images),
+                "share": len(images) / len(rows),
+                "wells": len(images.drop_duplicates(WELL)),
+                "batches": len(by_batch),
+                "classes": len(by_class),
+                "unlabelled": int(images["label"].isna().sum()),
+                "class_min": int(by_class.min()) if len(by_class) else 0,
+                "class_max": int(by_class.max()) if len(by_class) else 0,
+                "batch_min": int(by_batch.min()),
+                "batch_max": int(by_batch.max()),
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def _places(rows: pd.DataFrame, columns: list[str], subset: str) -> set[tuple[str, ...]]:
+    return set(rows.loc[rows["subset"] == subset, columns].drop_duplicates().itertuples(index=False, name=None))
+
+
 def _separated(index: pd.DataFrame, config: Splits) -> pd.Series:
-    """Whole batches: named ones, the metadata's own, or a drawn third of each cell type's."""
     if config.test_batches is not None:
         for batch in config.test_batches:
             if batch not in set(index["batch"]):
                 raise DataError(
                     f"splits.test_batches: no batch {batch!r}{nearest(batch, sorted(index['batch'].unique()))}"
                 )
-        test = set(config.test_batches)
-    elif "official_subset" in index:
+        return _held_out(index, set(config.test_batches), "test")
+    if "official_subset" in index:
         unknown = set(index["official_subset"].dropna()) - set(OFFICIAL)
         if unknown:
             raise DataError(f"columns.subset: {min(unknown)!r} is not one of {', '.join(OFFICIAL)}")
         return index["official_subset"].map(OFFICIAL)
-    else:
-        test = set()
-        for cell_type, images in index.groupby("cell_type"):
-            batches = sorted(images["batch"].unique(), key=natural_key)
-            n = round(len(batches) / 3)
-            drawn = _generator(config.seed, "separated", str(cell_type)).permutation(len(batches))[:n]
-            test |= {batches[at] for at in drawn}
-    return pd.Series(np.where(index["batch"].isin(test), "test", "train"), index=index.index)
+    test = set()
+    for _, drawn in _drawn_batches(index, config.seed, "separated"):
+        test |= set(drawn[: round(len(drawn) / 3)])
+    return _held_out(index, test, "test")
 
 
-def _stratified(index: pd.DataFrame, seed: int) -> pd.Series:
-    """Whole wells, so many of each class in each batch that every class and every batch is level.
+def _with_validation(index: pd.DataFrame, separated: pd.Series, seed: int) -> pd.Series:
+    """The training side alone, with one of its batches of each cell type as `val`; the metadata's own `val` counts."""
+    subset = separated.where(separated != "test")
+    if (subset == "val").any():
+        return subset
+    held_out = {drawn[0] for _, drawn in _drawn_batches(index[subset == "train"], seed, "separated_val")}
+    return subset.mask(subset.notna() & index["batch"].isin(held_out), "val")
 
-    A (batch, class) with n wells gives 18 n / 51 to test. The whole part is taken; the rest is spread as in a Latin
-    square: with the batches on a circle in seeded order, each class gives one well more in a run of neighbouring
-    batches, and the next class's run, in seeded order, begins where the last one ended. So each class has its share
-    to within a well, and so has each batch.
+
+def _fold(index: pd.DataFrame, config: Splits, number: int) -> pd.Series:
+    folds = config.folds or number
+    test = set()
+    start = 0
+    for _, drawn in _drawn_batches(index, config.seed, "folds"):
+        # the next cell type goes on where this one ended, so that the folds stay level in batches
+        test |= {batch for at, batch in enumerate(drawn, start=start) if at % folds == number - 1}
+        start += len(drawn)
+    if not test:
+        raise DataError(
+            f"split 'fold{number}': {index['batch'].nunique()} batches cannot fill {folds} folds; set fewer "
+            "`splits.folds`"
+        )
+    return _held_out(index, test, "test")
+
+
+def _held_out(index: pd.DataFrame, batches: set[str], subset: str) -> pd.Series:
+    return pd.Series(np.where(index["batch"].isin(batches), subset, "train"), index=index.index)
+
+
+def _drawn_batches(index: pd.DataFrame, seed: int, purpose: str) -> list[tuple[str, list[str]]]:
+    """Each cell type's batches in a drawn order."""
+    drawn = []
+    for cell_type, images in index.groupby("cell_type"):
+        batches = sorted(images["batch"].unique(), key=natural_key)
+        order = _generator(seed, purpose, str(cell_type)).permutation(len(batches))
+        drawn.append((str(cell_type), [batches[at] for at in order]))
+    return drawn
+
+
+def _stratified(index: pd.DataFrame, seed: int, unit: list[str]) -> pd.Series:
+    """Whole units (wells or images), so many of each class in each batch that every class and every batch is level.
+
+    A (batch, class) with n units gives 18 n / 51 to test. The whole part is taken; the rest is spread as in a Latin
+    square: with the batches on a circle in seeded order, each class gives one unit more in a run of those neighbouring
+    batches that have it, and the next class's run, in seeded order, begins where the last one ended. So each class has
+    its share to within a unit, and so has each batch where the classes are in the same batches.
     """
-    wells = index.loc[index["label"].notna(), [*WELL, "batch", "label"]].drop_duplicates(WELL)
-    batches = sorted(wells["batch"].unique(), key=natural_key)
-    labels = np.array(sorted(wells["label"].unique()))
+    units = index[index["label"].notna()].drop_duplicates(unit)
+    names = list(units[unit].itertuples(index=False, name=None))
+    members: dict[int, dict[str, list[tuple[str, ...]]]] = {}
+    for name, label, batch in zip(names, units["label"].astype(int), units["batch"], strict=True):
+        members.setdefault(label, {}).setdefault(batch, []).append(name)
+    batches = sorted(units["batch"].unique(), key=natural_key)
     place_of = dict(zip(batches, _generator(seed, "batches").permutation(len(batches)), strict=True))
     test: set[tuple[str, ...]] = set()
     start = 0
-    for label in _generator(seed, "classes").permutation(labels):
-        groups = wells[wells["label"] == label].groupby("batch")
-        for batch, group in groups:
-            whole, run = _whole_and_run(len(group), len(batches))
-            extra = (place_of[batch] - start) % len(batches) < run
-            places = sorted(map(tuple, group[WELL].to_numpy()))
-            order = _generator(seed, "wells", str(batch), str(label)).permutation(len(places))
-            test |= {places[at] for at in order[: whole + int(extra)]}
-        start += _whole_and_run(int(groups.size().mode().iloc[0]), len(batches))[1]
-    in_test = [place in test for place in map(tuple, index[WELL].to_numpy())]
+    for label in _generator(seed, "classes").permutation(sorted(members)):
+        own = sorted(members[label], key=lambda batch: (place_of[batch] - start) % len(batches))
+        shares = {batch: TEST_SHARE * len(members[label][batch]) for batch in own}
+        broken = [batch for batch in own if shares[batch] % 1]
+        extra = broken[: round(sum(shares[batch] % 1 for batch in broken))]
+        for batch in own:
+            test |= set(_drawn(members[label][batch], int(shares[batch]) + (batch in extra), seed))
+        if extra:
+            start = place_of[broken[len(extra) % len(broken)]]
+    in_test = [name in test for name in index[unit].itertuples(index=False, name=None)]
     subset = pd.Series(np.where(in_test, "test", "train"), index=index.index)
     return subset.mask(index["label"].isna())
 
 
-def _whole_and_run(wells: int, batches: int) -> tuple[int, int]:
-    """Of a class's wells in a batch: how many go to test in every batch, and in how many batches one more does."""
-    share = TEST_SHARE * wells
-    return int(share), round((share - int(share)) * batches)
+def _drawn(units: list[tuple[str, ...]], count: int, seed: int) -> list[tuple[str, ...]]:
+    """`count` of some units: those whose names hash lowest, so that no other unit's presence changes the draw."""
+    if count == 0:
+        return []
+    return sorted(units, key=lambda unit: hashlib.blake2b(f"{seed}/{'/'.join(unit)}".encode()).digest())[:count]
 
 
 def _generator(seed: int, *names: str) -> np.random.Generator:

@@ -1,8 +1,10 @@
 """The store: an experiment's images in one zarr v3 group, sharded, one image a chunk."""
 
 import contextlib
+import errno
 import os
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -15,48 +17,70 @@ from zarr.codecs import BloscCodec, ZstdCodec
 
 from debatch.config.screen import Store
 from debatch.errors import DataError
-from debatch.screen.process import moments
 
 
-def _compressors(codec: Literal["lz4", "zstd", "none"]) -> list[Any] | None:
+def _compressors(codec: Literal["lz4", "zstd", "none"], bytes_a_value: int) -> list[Any] | None:
     if codec == "none":
         return None
     if codec == "zstd":
         return [ZstdCodec(level=3)]
-    return [BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=1)]
+    return [BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=bytes_a_value)]
 
 
 class StoreWriter:
     """Writes images shard by shard to a folder beside the store, and renames it when it is whole.
 
-    Used as a context: leaving it by an exception leaves no store.
+    Used as a context: leaving it by an exception leaves no store. zarr-python makes the arrays; tensorstore fills them,
+    whole shards at a time and behind the caller's back, so that decoding goes on meanwhile.
+
+    Raises:
+        DataError: the disk is full.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int, int], config: Store, attributes: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, shape: tuple[int, int, int, int], config: Store, attributes: dict[str, Any], threads: int = 1
+    ) -> None:
         self.path, self.part = path, path.with_name(path.name + ".part")
         # an older store is out of date from here on, and must not be there if this one fails
         for leftover in (self.part, self.path):
             shutil.rmtree(leftover, ignore_errors=True)
-        self.part.parent.mkdir(parents=True, exist_ok=True)
         count, *image = shape
         self.shard = min(config.images_per_shard, max(count, 1))
-        group = zarr.open_group(self.part, mode="w", zarr_format=3)
-        padded = -(-count // self.shard) * self.shard
-        self.images = group.create_array(
+        self.attributes = attributes
+        self.written = 0
+        self.waiting = 0
+        self.abandoned = False
+        self.moments: list[np.ndarray] = []
+        # two: one is filled while the other is written
+        self.buffers = [np.empty((self.shard, *image), config.dtype) for _ in range(2)]
+        self.pending: list[Any] = [None, None]
+        try:
+            with self._telling_a_full_disk():
+                self._create(image, count, config, threads)
+        except BaseException:
+            shutil.rmtree(self.part, ignore_errors=True)
+            raise
+
+    def _create(self, image: list[int], count: int, config: Store, threads: int) -> None:
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        self.group = zarr.open_group(self.part, mode="w", zarr_format=3)
+        self.images = self.group.create_array(
             "images",
-            shape=(padded, *image),
+            shape=(-(-count // self.shard) * self.shard, *image),
             chunks=(1, *image),
             shards=(self.shard, *image),
-            dtype="uint8",
-            compressors=_compressors(config.codec),
+            dtype=config.dtype,
+            compressors=_compressors(config.codec, np.dtype(config.dtype).itemsize),
             fill_value=0,
             dimension_names=("image", "channel", "y", "x"),
         )
-        self.group, self.attributes = group, attributes
-        self.written = 0
-        self.abandoned = False
-        self.buffer: list[np.ndarray] = []
-        self.moments: list[np.ndarray] = []
+        context = {
+            "data_copy_concurrency": {"limit": threads},
+            "cache_pool": {"total_bytes_limit": 0},
+            # the rename makes the store whole, not a flush of each shard
+            "file_io_sync": False,
+        }
+        self.target = _open(self.part, tensorstore.Context(context), write=True)
 
     def __enter__(self) -> "StoreWriter":
         return self
@@ -65,44 +89,76 @@ class StoreWriter:
         """Leave no store."""
         self.abandoned = True
 
-    def append(self, images: np.ndarray) -> None:
-        """Add images (n, C, H, W) in store order."""
+    def append(self, images: np.ndarray, moments: np.ndarray) -> None:
+        """Add images (n, C, H, W) in store order, with their moments (n, C, 3)."""
         for image in images:
-            self.buffer.append(image)
-            if len(self.buffer) == self.shard:
+            self.buffers[0][self.waiting] = image
+            self.waiting += 1
+            if self.waiting == self.shard:
                 self._flush()
+        self.moments.append(moments)
 
     def _flush(self) -> None:
-        if not self.buffer:
-            return
-        shard = np.stack(self.buffer)
-        self.images[self.written : self.written + len(shard)] = shard
-        self.moments.append(moments(shard))
-        self.written += len(shard)
-        self.buffer = []
+        if self.waiting:
+            source = self.buffers[0][: self.waiting]
+            target = self.target[self.written : self.written + self.waiting]
+            # the buffer is left alone until the shard is written, so it need not be copied first
+            self.pending[0] = target.write(source, can_reference_source_data_indefinitely=True)
+            self.written += self.waiting
+            self.waiting = 0
+            self.buffers.reverse()
+            self.pending.reverse()
+        self._wait()
+
+    def _wait(self) -> None:
+        with self._telling_a_full_disk():
+            if self.pending[0] is not None:
+                self.pending[0].result()
+                self.pending[0] = None
 
     def close(self) -> None:
         """Write what is left, and rename the store into place."""
         self._flush()
-        channels, height, width = self.images.shape[1:]
-        self.images.resize((self.written, channels, height, width))
-        values = np.concatenate(self.moments) if self.moments else np.zeros((0, channels, 3), np.uint64)
-        array = self.group.create_array(
-            "moments",
-            shape=values.shape,
-            chunks=(max(len(values), 1), *values.shape[1:]),
-            dtype="uint64",
-            dimension_names=("image", "channel", "moment"),
-        )
-        array[...] = values
-        self.group.attrs.update(self.attributes)
-        os.replace(self.part, self.path)
+        self.pending.reverse()
+        self._wait()
+        with self._telling_a_full_disk():
+            channels, height, width = self.images.shape[1:]
+            self.images.resize((self.written, channels, height, width))
+            values = np.concatenate(self.moments) if self.moments else np.zeros((0, channels, 3), np.uint64)
+            array = self.group.create_array(
+                "moments",
+                shape=values.shape,
+                chunks=(max(len(values), 1), *values.shape[1:]),
+                dtype="uint64",
+                dimension_names=("image", "channel", "moment"),
+            )
+            array[...] = values
+            self.group.attrs.update(self.attributes)
+            os.replace(self.part, self.path)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and not self.abandoned:
-            self.close()
-        else:
+        try:
+            if kind is None and not self.abandoned:
+                self.close()
+        finally:
+            for future in self.pending:  # nothing may still write into a folder that goes away
+                with contextlib.suppress(Exception):
+                    future.result()
             shutil.rmtree(self.part, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _telling_a_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, RuntimeError) as error:
+            # tensorstore has no type of its own for it
+            if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
+                raise
+            missing = self.images.nbytes / 1e9 if hasattr(self, "images") else 0.0
+            raise DataError(
+                f"{self.path}: the disk is full; the whole store takes up to {missing:.3g} GB. Free some space, or set "
+                "`results` to another disk, then run the same command again"
+            ) from None
 
 
 def read_moments(path: Path) -> np.ndarray:
@@ -115,56 +171,98 @@ def channel_names(path: Path) -> list[str]:
     return [str(name) for name in zarr.open_group(path, mode="r").attrs["channels"]]  # type: ignore[union-attr]
 
 
+def stored_attributes(path: Path) -> dict[str, Any]:
+    """What a store says of itself: channels, source, preprocessing."""
+    return dict(zarr.open_group(path, mode="r").attrs)
+
+
+def open_images(path: Path, threads: int) -> Any:
+    """A store's images as a tensorstore (N, C, H, W), which reads when it is asked to.
+
+    Raises:
+        DataError: it is not there, or not readable.
+    """
+    return _open(path, reading_context(threads))
+
+
+def reading_context(threads: int) -> tensorstore.Context:
+    """Threads of reading, and no cache: an image is read once an epoch."""
+    return tensorstore.Context(
+        {
+            "data_copy_concurrency": {"limit": threads},
+            "file_io_concurrency": {"limit": max(4, 2 * threads)},
+            "cache_pool": {"total_bytes_limit": 0},
+        }
+    )
+
+
+def _open(path: Path, context: tensorstore.Context, write: bool = False) -> Any:
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path.resolve()}/images/"}}
+    try:
+        return tensorstore.open(spec, read=not write, write=write, context=context).result()
+    except ValueError as error:
+        raise DataError(f"{path}: not a readable store: {error}") from None
+
+
 class ImageReader:
     """Reads images of a screen by index row, with threads that hold no lock.
 
     Args of `read` are index rows; the images come back in their order.
     """
 
-    def __init__(self, stores: dict[str, Path], threads: int, cache_mb: int = 0) -> None:
-        self.context = tensorstore.Context(
-            {
-                "data_copy_concurrency": {"limit": threads},
-                "file_io_concurrency": {"limit": max(4, 2 * threads)},
-                "cache_pool": {"total_bytes_limit": cache_mb * 1_000_000},
-            }
-        )
+    def __init__(self, stores: dict[str, Path], threads: int) -> None:
+        self.context = reading_context(threads)
         self.stores = stores
         self.opened: dict[str, Any] = {}
 
     def read(self, rows: pd.DataFrame) -> np.ndarray:
-        """Images of index rows, (n, C, H, W) uint8.
+        """Images of index rows, (n, C, H, W) uint8 or uint16.
 
         Raises:
-            DataError: a store is not there, or images of different sizes are asked for at once.
+            DataError: a store is not there, or images of different sizes or dtypes are asked for at once.
         """
         return self.read_at(rows["experiment"].to_numpy(), rows["store_row"].to_numpy())
 
-    def read_at(self, experiments: np.ndarray, store_rows: np.ndarray) -> np.ndarray:
-        """Images by experiment (n,) and row within its store (n,): (n, C, H, W) uint8."""
-        places, requests = [], []
-        for experiment in dict.fromkeys(experiments):
-            at = np.flatnonzero(experiments == experiment)
-            places.append(at)
-            requests.append(self._open(str(experiment))[store_rows[at].astype(np.int64)].read())
-        parts = [np.asarray(request.result()) for request in requests]
-        images = np.empty((len(experiments), *parts[0].shape[1:]), dtype=parts[0].dtype)
-        for at, part in zip(places, parts, strict=True):
-            if part.shape[1:] != images.shape[1:]:
-                raise DataError(
-                    f"{self.stores[str(experiments[at[0]])]}: images of {part.shape[1:]}, elsewhere {images.shape[1:]}"
-                )
-            images[at] = part
-        return images
+    def layout(self, experiments: np.ndarray) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape (C, H, W) and dtype of the images of experiments.
 
-    def _open(self, experiment: str) -> Any:
+        Raises:
+            DataError: they differ.
+        """
+        names = list(dict.fromkeys(map(str, experiments)))
+        layouts = [(tuple(store.shape[1:]), store.dtype.numpy_dtype) for store in map(self._store, names)]
+        for name, layout in zip(names, layouts, strict=True):
+            if layout != layouts[0]:
+                raise DataError(
+                    f"{self.stores[name]}: {layout[1]} images of {layout[0]}, but {layouts[0][1]} of {layouts[0][0]} "
+                    f"in {self.stores[names[0]]}; images that are read together must be alike: see `image.crop`"
+                )
+        return layouts[0]
+
+    def read_at(self, experiments: np.ndarray, store_rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Images by experiment (n,) and row within its store (n,): (n, C, H, W).
+
+        Args:
+            experiments: names.
+            store_rows: rows within each one's store.
+            out: an array to fill instead of a new one: fresh memory costs as much time as decoding does.
+        """
+        if out is None:
+            shape, dtype = self.layout(experiments)
+            out = np.empty((len(experiments), *shape), dtype)
+        target = tensorstore.array(out, context=self.context)
+        # image by image into its place: faster than one request, whose result would be copied once more
+        requests = [
+            target[at].write(self._store(str(experiment))[int(row)])
+            for at, (experiment, row) in enumerate(zip(experiments, store_rows, strict=True))
+        ]
+        for request in requests:
+            request.result()
+        return out
+
+    def _store(self, experiment: str) -> Any:
         if experiment not in self.opened:
-            path = self.stores[experiment]
-            spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path.resolve()}/images/"}}
-            try:
-                self.opened[experiment] = tensorstore.open(spec, read=True, context=self.context).result()
-            except ValueError as error:
-                raise DataError(f"{path}: not a readable store: {error}") from None
+            self.opened[experiment] = _open(self.stores[experiment], self.context)
         return self.opened[experiment]
 
 

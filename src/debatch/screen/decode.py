@@ -1,0 +1,135 @@
+"""Raw image files to grey planes."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+from xml.etree import ElementTree
+
+import imagecodecs
+import numpy as np
+import tifffile
+
+Result = TypeVar("Result")
+GREY = (np.dtype(np.uint8), np.dtype(np.uint16))
+
+
+class ImageProblem(Exception):  # noqa: N818 (a finding, not a failure)
+    """A raw image that cannot be used: which file, and why."""
+
+    def __init__(self, problem: str, path: Path | None = None, channel: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.path, self.channel = problem, path, channel
+
+
+def decode(path: Path) -> np.ndarray:
+    """One grey image.
+
+    Returns:
+        (H, W) uint8 or uint16.
+
+    Raises:
+        ImageProblem: not a PNG or TIFF, broken, in colour, of several planes, or of another bit depth.
+    """
+    return _checked(_decoded(path, _one_plane), path)
+
+
+def decode_channels(path: Path, channels: Sequence[str]) -> list[np.ndarray]:
+    """The channels of a TIFF that holds them all (OME-TIFF, ImageJ or plain pages).
+
+    Args:
+        path: the file.
+        channels: which planes: their numbers from 1, or their names in the OME metadata.
+
+    Returns:
+        (H, W) uint8 or uint16 for each of `channels`.
+
+    Raises:
+        ImageProblem: as `decode`; a channel that is not there, or a stack over z or time.
+    """
+    planes, names = _decoded(path, _all_planes)
+    found = []
+    for channel in channels:
+        at = names.index(channel) if channel in names else int(channel) - 1 if channel.isdecimal() else -1
+        if not 0 <= at < len(planes):
+            known = f", named {', '.join(names)}" if names else ""
+            raise ImageProblem(f"no plane {channel!r}: the file holds {len(planes)}{known}", path, channel)
+        found.append(_checked(planes[at], path))
+    return found
+
+
+def plane_names(path: Path) -> list[str]:
+    """What a file with all channels calls them: OME names, else numbers from 1."""
+    planes, names = _decoded(path, _all_planes)
+    return names or [str(number) for number in range(1, len(planes) + 1)]
+
+
+def _decoded(path: Path, read: Callable[[Path], Result]) -> Result:
+    try:
+        return read(path)
+    except ImageProblem:
+        raise
+    except FileNotFoundError:
+        raise ImageProblem("the file is gone", path) from None
+    except Exception as error:  # decoders raise types of their own
+        raise ImageProblem(f"cannot be decoded ({type(error).__name__}: {error})"[:200], path) from None
+
+
+def _one_plane(path: Path) -> np.ndarray:
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        return imagecodecs.png_decode(path.read_bytes())
+    if suffix not in {".tif", ".tiff"}:
+        raise ImageProblem("neither a PNG nor a TIFF by its name", path)
+    # not as OME: the metadata of one file of a set names the others, and tifffile would read them all
+    with tifffile.TiffFile(path, is_ome=False) as file:
+        if len(file.pages) > 1:
+            raise ImageProblem(
+                f"{len(file.pages)} planes in one file where one channel is expected; leave {{channel}} out of "
+                "source.pattern to read them as channels",
+                path,
+            )
+        return file.pages[0].asarray()
+
+
+def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
+    """(C, H, W), and the planes' names where the file tells them."""
+    if path.suffix.lower() not in {".tif", ".tiff"}:
+        raise ImageProblem("not a TIFF by its name; only a TIFF holds several channels (see {channel})", path)
+    with tifffile.TiffFile(path, _multifile=False) as file:
+        if len(file.series) != 1:
+            raise ImageProblem(f"{len(file.series)} images in one file; one site a file is read", path)
+        series = file.series[0]
+        axes = series.axes
+        kept = "".join(axis for axis, size in zip(axes, series.shape, strict=True) if size > 1 or axis in "YX")
+        stacked = sorted(set(kept) & set("ZT"))
+        if stacked:
+            size = series.shape[axes.index(stacked[0])]
+            what = "z planes" if stacked[0] == "Z" else "time points"
+            raise ImageProblem(f"a stack of {size} {what}; project or choose one before ingestion", path)
+        if "S" in kept:
+            raise ImageProblem("colour samples (RGB) where grey planes are expected", path)
+        if len(kept) not in {2, 3} or kept[-2:] != "YX":
+            raise ImageProblem(f"axes {axes} of sizes {series.shape}; (channel, y, x) is read", path)
+        pixels = series.asarray()
+        names = _ome_names(file.ome_metadata) if file.is_ome else []
+    planes = pixels.reshape(-1, *pixels.shape[axes.index("Y") :])
+    return planes, names if len(names) == len(planes) and len(set(names)) == len(names) else []
+
+
+def _ome_names(ome: str | None) -> list[str]:
+    if not ome:
+        return []
+    channels = [node for node in ElementTree.fromstring(ome).iter() if node.tag.endswith("}Channel")]  # noqa: S314
+    names = [channel.get("Name") for channel in channels]
+    return [name for name in names if name] if all(names) else []
+
+
+def _checked(pixels: np.ndarray, path: Path) -> np.ndarray:
+    pixels = np.squeeze(pixels) if pixels.ndim > 2 else pixels
+    if pixels.ndim == 3 and pixels.shape[-1] in {3, 4}:
+        raise ImageProblem(f"in colour ({pixels.shape[-1]} values a pixel) where grey is expected", path)
+    if pixels.ndim != 2:
+        raise ImageProblem(f"not a single grey plane but of shape {pixels.shape}", path)
+    if pixels.dtype not in GREY:
+        raise ImageProblem(f"{pixels.dtype} pixels; 8 or 16 bits, unsigned, are read", path)
+    return pixels
