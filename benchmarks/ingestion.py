@@ -8,7 +8,6 @@ enough), else made-up ones.
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -51,12 +50,17 @@ def ingest(root: Path, codec: str, store: Path) -> None:
 
 def peak_mb(root: Path, store: Path) -> float:
     """Peak memory of a process that does nothing but ingest."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import ingestion; from pathlib import Path; "
-    )
-    code += f"ingestion.ingest(Path({str(root)!r}), 'lz4', Path({str(store)!r}))"
-    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    code = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import ingestion
+ingestion.ingest(Path({str(root)!r}), 'lz4', Path({str(store)!r}))
+print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])
+"""
+    # not getrusage: there a child's peak begins at its parent's
+    done = subprocess.run([sys.executable, "-c", code], check=True, env=os.environ, capture_output=True, text=True)
+    return int(done.stdout) / 1024
 
 
 def main(count: int) -> None:
