@@ -83,6 +83,10 @@ class Files:
         """A figure as `svg` or `png`, and the numbers behind it as `csv`."""
         return f"{self.root}/figures/{figure}.{suffix}"
 
+    def ome_zarr(self, chosen: str) -> str:
+        """The list of the plates that were written as OME-Zarr, in the folder beside them."""
+        return f"{self.root}/ome_zarr/{chosen}/plates.csv"
+
     def report(self) -> str:
         """All of it on one page."""
         return f"{self.root}/report.html"

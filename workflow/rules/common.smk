@@ -11,7 +11,7 @@ BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(BASE / "config/config.yaml")
 
 
-from debatch.config import build_registry
+from debatch.config import SCREEN_FIGURES, build_registry
 from debatch.errors import UserError
 from debatch.files import Files
 
@@ -28,7 +28,9 @@ COMPUTE = REGISTRY.screen.compute
 wildcard_constraints:
     experiment="|".join(re.escape(experiment) for experiment in REGISTRY.experiments),
     variant="|".join(["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]),
-    split="|".join(REGISTRY.screen.splits.names),
+    # a screen without splits still needs an expression that matches nothing
+    split="|".join(REGISTRY.screen.splits.names) or "(?!)",
+    chosen="|".join(re.escape(chosen) for chosen in REGISTRY.ome_zarr),
     method="|".join(REGISTRY.recipes),
     seed="[0-9]+",
     inference="train|batch",
@@ -86,6 +88,10 @@ def target_files(target):
         return [target_files(table) for table in REGISTRY.targets("tables")]
     if target == "figures":
         return [target_files(figure) for figure in REGISTRY.targets("figures")]
+    if target == "ome_zarr":
+        return [FILES.ome_zarr(chosen) for chosen in REGISTRY.ome_zarr]
+    if target in SCREEN_FIGURES:
+        return [FILES.figure(name, suffix) for name in SCREEN_FIGURES[target] for suffix in ("svg", "png", "csv")]
     if target in REGISTRY.tables:
         return [FILES.table(target, suffix) for suffix in ("csv", "md", "json")]
     return [FILES.figure(target, suffix) for suffix in ("svg", "png", "csv")]

@@ -1,4 +1,4 @@
-# What training needs beside pixels: normalization statistics and splits; and the picture to look at first.
+# What training needs beside pixels: normalization statistics and splits; and what to look at first.
 
 
 rule normalize:
@@ -61,3 +61,84 @@ rule qc:
         code=room_hash("report"),
     script:
         "../scripts/qc.py"
+
+
+rule make_plates:
+    input:
+        index=FILES.index(),
+    output:
+        target_files("plates"),
+    log:
+        FILES.log("plates"),
+    localrule: True
+    conda:
+        "../../envs/debatch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        place=place,
+        title=REGISTRY.screen.title or REGISTRY.name,
+        plate_format=SCREEN["plate_format"],
+        code=room_hash("report"),
+    script:
+        "../scripts/plates.py"
+
+
+# reads every stored image once: a job of its own on a cluster
+rule make_illumination:
+    input:
+        index=FILES.index(),
+        stores=target_files("ingest"),
+    output:
+        target_files("illumination"),
+    log:
+        FILES.log("illumination"),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: COMPUTE.ingest_threads
+    resources:
+        mem_mb=with_attempt(4000),
+        runtime=120,
+    params:
+        place=place,
+        title=REGISTRY.screen.title or REGISTRY.name,
+        code=room_hash("report"),
+    script:
+        "../scripts/illumination.py"
+
+
+rule write_ome_zarr:
+    input:
+        index=FILES.index(),
+        stores=target_files("ingest"),
+    output:
+        FILES.ome_zarr("{chosen}"),
+    log:
+        FILES.log("ome_zarr", "{chosen}"),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: 1
+    resources:
+        mem_mb=with_attempt(4000),
+        runtime=240,
+    params:
+        place=place,
+    script:
+        "../scripts/ome_zarr.py"
+
+
+rule plates:
+    input:
+        target_files("plates"),
+
+
+rule illumination:
+    input:
+        target_files("illumination"),
+
+
+rule ome_zarr:
+    input:
+        target_files("ome_zarr"),

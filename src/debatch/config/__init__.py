@@ -4,9 +4,10 @@ from debatch.config.recipe import Method, Recipe
 from debatch.config.registry import Registry, Run, build_registry
 from debatch.config.screen import Screen
 from debatch.config.simulation import SimulationConfig
-from debatch.config.tables import Choice, Table, Tables
+from debatch.config.tables import SCREEN_FIGURES, Choice, Table, Tables
 
 __all__ = [
+    "SCREEN_FIGURES",
     "Choice",
     "Method",
     "Recipe",

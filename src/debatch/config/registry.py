@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from debatch.config.read import expand, nearest, read_model, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe
-from debatch.config.screen import MetadataFile, Screen, check_experiment_name
-from debatch.config.tables import Choice, FixedTarget, Table, Tables
+from debatch.config.screen import SAFE_NAME, MetadataFile, Screen, check_experiment_name
+from debatch.config.tables import SCREEN_FIGURES, Choice, FixedTarget, Table, Tables
 from debatch.errors import ConfigError
 
 
@@ -35,6 +35,7 @@ class Registry:
     figures: dict[str, Table]
     seeds: int
     results: str
+    ome_zarr: list[str]
 
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has."""
@@ -52,8 +53,8 @@ class Registry:
         return self.methods[method].title or method.replace("_", " ")
 
     def targets(self, kind: str) -> list[str]:
-        """Those of the screen's own targets that are tables, or figures (the QC figure included)."""
-        known = self.tables if kind == "tables" else {"qc": None, **self.figures}
+        """Those of the screen's own targets that are tables, or figures (those of the screen itself included)."""
+        known = self.tables if kind == "tables" else {**SCREEN_FIGURES, **self.figures}
         return [target for target in self.screen.targets if target in known]
 
 
@@ -80,16 +81,18 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         if target not in known:
             raise ConfigError(f"screen {name!r}: `targets`: no target {target!r}{nearest(target, known)}")
     used = {method for table in {**tables.tables, **tables.figures}.values() for method in table.methods}
+    experiments = _experiments(name, screen)
     return Registry(
         name=name,
         screen=screen,
-        experiments=_experiments(name, screen),
+        experiments=experiments,
         recipes=_resolve(screen, methods, used),
         methods=methods,
         tables=tables.tables,
         figures=tables.figures,
         seeds=min(screen.seeds, choice.seeds or screen.seeds),
         results=choice.results,
+        ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
     )
 
 
@@ -154,6 +157,17 @@ def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict
             if name in used:
                 raise
     return recipes
+
+
+def _chosen_plates(chosen: list[str], experiments: list[str]) -> list[str]:
+    """Experiments, or plates that name one: which plates it has is known once it is ingested."""
+    for name in chosen:
+        if not SAFE_NAME.fullmatch(name) or not any(name == e or name.startswith(f"{e}_") for e in experiments):
+            raise ConfigError(
+                f"config: `ome_zarr`: {name!r} is neither an experiment nor <experiment>_<plate>"
+                f"{nearest(name, experiments)}"
+            )
+    return chosen
 
 
 def _experiments(name: str, screen: Screen) -> list[str]:

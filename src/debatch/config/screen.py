@@ -231,7 +231,7 @@ class Screen(Section):
         "verdict is 'not comparable'.",
     )
     targets: list[str] = Field(
-        default=["qc", "table1", "figure6", "report"],
+        default=["qc", "plates", "illumination", "table1", "figure6", "report"],
         min_length=1,
         description="What plain `snakemake` makes.",
     )

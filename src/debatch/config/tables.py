@@ -33,8 +33,20 @@ class Choice(Section):
     screen: str = Field("demo", description="A name in config/screens, or the path of a YAML file.")
     seeds: int | None = Field(None, ge=1, description="Cap on every table's seeds; null: the screen's own.")
     results: str = Field("results", description="Folder for everything that is made.")
+    ome_zarr: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="What `snakemake ome_zarr` writes: experiments (all plates), or plates as <experiment>_<plate>; "
+        "null: the first experiment.",
+    )
     methods: str = Field("config/methods.yaml", description="File of the named methods.")
     tables: str = Field("config/tables.yaml", description="File that says which runs make which table.")
 
 
-FixedTarget = Literal["qc", "report", "ingest", "tables", "figures"]
+# Figures of the screen itself, before any training, and the files that each comes to.
+SCREEN_FIGURES = {
+    "qc": ["qc"],
+    "plates": ["plates_intensity", "plates_focus", "plates_foreground", "plates_saturation"],
+    "illumination": ["illumination"],
+}
+FixedTarget = Literal["qc", "plates", "illumination", "report", "ingest", "ome_zarr", "tables", "figures"]

@@ -10,7 +10,7 @@ from debatch.config import Registry, Run
 from debatch.evaluate.label_shift import label_shift
 from debatch.files import Files
 from debatch.report.captions import HEADINGS
-from debatch.screen.splits import split_sha256
+from debatch.screen.splits import balance, split_sha256
 from debatch.tabular import read_frame
 
 LARGE_SHIFT = 0.25
@@ -82,24 +82,14 @@ def read_problems(registry: Registry, files: Files) -> pd.DataFrame:
 
 
 def split_facts(registry: Registry, files: Files, index: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each split's two sides in numbers."""
+    """Each split's balance, a row a subset."""
     rows = []
     for name in registry.screen.splits.names:
         split = read_frame(files.split(name))
-        sides = index.merge(split, on="image_id")
-        for subset, images in sides.groupby("subset", sort=False):
-            rows.append(
-                {
-                    "split": name,
-                    "subset": subset,
-                    "images": len(images),
-                    "wells": len(images.drop_duplicates(["experiment", "plate", "well"])),
-                    "batches": images["batch"].nunique(),
-                    "classes": images["label"].nunique(),
-                    "share": f"{100 * len(images) / len(sides):.1f} %",
-                    "sha256": split_sha256(split)[:12],
-                }
-            )
+        digest = split_sha256(split)[:12]
+        for row in balance(split, index).to_dict("records"):
+            spans = {f"per_{key}": span(row[f"{key}_min"], row[f"{key}_max"]) for key in ("class", "batch")}
+            rows.append({"split": name, "sha256": digest, **spans, **{str(key): value for key, value in row.items()}})
     return rows
 
 
@@ -157,7 +147,7 @@ def companion_rows(registry: Registry, metrics: dict[Run, pd.DataFrame]) -> list
     return rows
 
 
-def limits(registry: Registry, test_batches: int) -> list[str]:
+def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
     """What the page does not show, in plain words."""
     lines = []
     if registry.screen.simulate:
@@ -169,6 +159,8 @@ def limits(registry: Registry, test_batches: int) -> list[str]:
         lines.append(
             f"One draw of each split: another choice of the {test_batches} test batches would move the numbers."
         )
+    if not trained:
+        return [*lines, "No method was trained: the page shows the images and nothing that was learnt from them."]
     lines += [
         "Only the methods in the tables were run; gradient reversal was not.",
         "The batch accuracy is that of the head trained beside the network. A low one does not prove that the batch is "
@@ -222,6 +214,11 @@ def _percent(frame: pd.DataFrame, metric: str, subset: str, group: str) -> str:
 
 def _range(cell: pd.Series) -> str:
     return f"{cell['low']:.1f}–{cell['high']:.1f}"
+
+
+def span(low: int, high: int) -> str:
+    """Two counts as one, where they are the same."""
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
 def _count(n: int, noun: str, plural: str | None = None) -> str:

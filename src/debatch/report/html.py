@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from debatch.config import Registry, Run
+from debatch.config import SCREEN_FIGURES, Registry, Run
 from debatch.files import Files
 from debatch.report import facts
-from debatch.report.captions import HEADINGS, figure_caption
+from debatch.report.captions import HEADINGS, SCREEN_TITLES, figure_caption
 from debatch.report.curves import draw_curves
+from debatch.report.quality import quality_facts
 from debatch.report.style import as_png
 from debatch.tabular import read_frame
 
@@ -30,9 +31,10 @@ def build_report(registry: Registry, files: Files) -> str:
         files: where the screen's results are.
     """
     index = read_frame(files.index())
-    runs = registry.runs(TABLE)
+    runs = registry.runs(TABLE) if TABLE in registry.targets("tables") else []
     histories, records, metrics = _read_runs(files, runs)
-    has_table = TABLE in registry.targets("tables") and Path(files.table(TABLE, "csv")).exists()
+    trained = TABLE in registry.targets("tables")
+    has_table = trained and Path(files.table(TABLE, "csv")).exists()
     table = pd.read_csv(files.table(TABLE, "csv")) if has_table else None
     has_separated = "separated" in registry.screen.splits.names
     test_batches = _test_batches(files, index) if has_separated else 0
@@ -50,7 +52,15 @@ def build_report(registry: Registry, files: Files) -> str:
         name=registry.name,
         simulated=registry.screen.simulate is not None,
         description=registry.screen.description,
+        trained=trained,
         headline=None if table is None else facts.headline(registry, table, test_batches),
+        quality=quality_facts(index),
+        quality_figures=[
+            _figure(registry, files, name)
+            for target in ("plates", "illumination")
+            if target in registry.screen.targets
+            for name in SCREEN_FIGURES[target]
+        ],
         screen=facts.screen_facts(registry, index),
         channels=_channels(registry, files),
         problems=problems.head(PROBLEMS_SHOWN).to_dict("records"),
@@ -65,7 +75,7 @@ def build_report(registry: Registry, files: Files) -> str:
         companion=facts.companion_rows(registry, metrics),
         shift=facts.shift_facts(registry, files, index, table) if has_separated and table is not None else None,
         qc=_figure(registry, files, "qc") if "qc" in registry.targets("figures") else None,
-        figures=[_figure(registry, files, name) for name in registry.targets("figures") if name != "qc"],
+        figures=[_figure(registry, files, name) for name in registry.targets("figures") if name in registry.figures],
         curves=_inline(as_png(draw_curves(registry, histories))) if histories else None,
         method_title=registry.title,
         methods={registry.title(method): registry.methods[method].description for method in methods},
@@ -73,7 +83,7 @@ def build_report(registry: Registry, files: Files) -> str:
         recipe=_common_recipe(registry, methods),
         records=records,
         missing_runs=[run for run in runs if run not in metrics],
-        limits=facts.limits(registry, test_batches),
+        limits=facts.limits(registry, test_batches, trained),
         about=records[0] if records else None,
     )
 
@@ -118,7 +128,7 @@ def _chance(metrics: dict[Run, pd.DataFrame], index: pd.DataFrame) -> dict[str, 
 
 def _figure(registry: Registry, files: Files, name: str) -> dict[str, Any]:
     path = Path(files.figure(name, "png"))
-    title = "The batch effect, before any training" if name == "qc" else registry.figures[name].title
+    title = SCREEN_TITLES[name] if name in SCREEN_TITLES else registry.figures[name].title
     return {
         "name": name,
         "title": title,
@@ -134,6 +144,8 @@ def _inline(png: bytes) -> str:
 
 def _differences(registry: Registry, methods: list[str]) -> list[dict[str, str]]:
     """The keys in which methods differ, a row a key."""
+    if not methods:
+        return []
     recipes = {method: _recipe(registry, method) for method in methods}
     first = recipes[methods[0]]
     keys = [key for key in first if len({str(recipe[key]) for recipe in recipes.values()}) > 1]
@@ -143,6 +155,8 @@ def _differences(registry: Registry, methods: list[str]) -> list[dict[str, str]]
 
 
 def _common_recipe(registry: Registry, methods: list[str]) -> dict[str, str]:
+    if not methods:
+        return {}
     different = {row["key"] for row in _differences(registry, methods)}
     return {key: str(value) for key, value in _recipe(registry, methods[0]).items() if key not in different}
 

@@ -21,7 +21,7 @@ SIX_COLOURS = ("#4060ff", "#00c000", "#ff3030", "#00c8c8", "#e040e0", "#d8d800")
 def draw_qc(
     index: pd.DataFrame, read_image: Callable[[pd.Series], np.ndarray], channels: list[str], title: str
 ) -> tuple[Figure, pd.DataFrame]:
-    """A false-colour grid, perturbation by batch, as in the RxRx1 paper's Figure 3.
+    """A false-colour grid, perturbation by batch, as in the RxRx1 paper's Figure 3; wells where nothing has a label.
 
     Every channel has one display range for the whole grid: a range per image would hide the batch effect.
 
@@ -34,9 +34,11 @@ def draw_qc(
     Returns:
         The figure, and a row a shown image: image_id, perturbation, batch, and mean and sd of each channel.
     """
-    rows, kind = _layout(index)
+    labelled = bool(index["label"].notna().any())
+    rows, kind = _layout(index) if labelled else _layout_of_wells(index)
+    by = "perturbation" if labelled else "well"
     chosen = {
-        (perturbation, batch): _first_image(index, perturbation, batch)
+        (perturbation, batch): _first_image(index, by, perturbation, batch)
         for perturbation, batches in rows
         for batch in batches
     }
@@ -60,7 +62,7 @@ def draw_qc(
                     axis.text(0.5, 0.5, "no image", ha="center", va="center", transform=axis.transAxes, color="0.4")
                 if number == 0 or not same_batches:
                     axis.set_title(batch, fontsize=8)
-        figure.suptitle(f"{title}\nperturbations (rows) in batches (columns){kind}", fontsize=10)
+        figure.suptitle(f"{title}\n{by}s (rows) in batches (columns){kind}", fontsize=10)
         handles = [
             Patch(facecolor=colour, edgecolor="0.4", label=name) for name, colour in zip(channels, colours, strict=True)
         ]
@@ -125,6 +127,14 @@ def _layout(index: pd.DataFrame) -> tuple[list[tuple[str, list[str]]], str]:
     return [(name, batches) for name in perturbations], f" of cell type {cell_type}" if len(counts) > 1 else ""
 
 
+def _layout_of_wells(index: pd.DataFrame) -> tuple[list[tuple[str, list[str]]], str]:
+    """Wells in place of perturbations: those that most batches have."""
+    batches = sorted(index["batch"].unique(), key=natural_key)[:MOST_COLUMNS]
+    present = index[index["batch"].isin(batches)].groupby("well")["batch"].nunique()
+    wells = sorted(present.index, key=lambda name: (-present[name], natural_key(str(name))))[:MOST_ROWS]
+    return [(well, batches) for well in wells], "; no image has a label"
+
+
 def _perturbations(images: pd.DataFrame) -> list[str]:
     """Those that most of the shown batches have: treatments first, one untreated control last."""
     present = images.groupby("perturbation")["batch"].nunique()
@@ -136,8 +146,8 @@ def _perturbations(images: pd.DataFrame) -> list[str]:
     return first[: MOST_ROWS - len(last)] + last
 
 
-def _first_image(images: pd.DataFrame, perturbation: str, batch: str) -> pd.Series | None:
-    found = images[(images["perturbation"] == perturbation) & (images["batch"] == batch)]
+def _first_image(images: pd.DataFrame, by: str, name: str, batch: str) -> pd.Series | None:
+    found = images[(images[by] == name) & (images["batch"] == batch)]
     if found.empty:
         return None
     return found.loc[min(found.index, key=lambda at: natural_key(str(found.at[at, "image_id"])))]

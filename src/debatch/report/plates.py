@@ -1,0 +1,122 @@
+"""Plate heat maps: what each well's images measure, so that edges, gradients and failed wells are seen."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from debatch.config.screen import PlateFormat
+from debatch.report.style import FAINT, LOOK, new_figure
+from debatch.screen.flags import measured_channels
+from debatch.screen.wells import row_and_column, row_letters
+
+# of each measure: heading, colour bar, whether its scale is logarithmic
+MEASURES = {
+    "intensity": ("Mean intensity", "stored values", False),
+    "saturation": ("Saturation", "share of pixels at the largest value", False),
+    "focus": ("Focus", "variance of the Laplacian, log scale", True),
+    "foreground": ("Foreground", "share of pixels above Otsu's threshold", False),
+}
+MOST_PLATES = 12
+FORMATS = ((8, 12), (16, 24), (32, 48))
+
+
+def plate_table(index: pd.DataFrame) -> pd.DataFrame:
+    """Each well's mean over its images.
+
+    Returns:
+        experiment, plate, well, channel, images, flagged (images with a flag of that channel), then the measures.
+    """
+    keys = ["experiment", "plate", "well"]
+    rows = []
+    for channel in measured_channels(index):
+        columns = {f"{measure}_{channel}": measure for measure in MEASURES}
+        named = index[[*keys, *columns]].rename(columns=columns)
+        of_channel = index["qc_flags"].str.contains(f"{channel}: ", regex=False)
+        wells = named.assign(flagged=of_channel).groupby(keys, sort=False)
+        table = wells.agg({**dict.fromkeys(MEASURES, "mean"), "flagged": "sum"})
+        table.insert(0, "images", wells.size())
+        rows.append(table.reset_index().assign(channel=channel))
+    return pd.concat(rows)[[*keys, "channel", "images", "flagged", *MEASURES]]
+
+
+def draw_plates(table: pd.DataFrame, measure: str, title: str, plate_format: PlateFormat) -> Figure:
+    """One measure of every well, a row a plate and a column a channel.
+
+    Each channel has one colour scale for all plates. Of many plates twelve are shown, evenly chosen; the table has all.
+
+    Args:
+        table: as `plate_table` gives it.
+        measure: one of `MEASURES`.
+        title: of the screen.
+        plate_format: of its plates; where it is not stated, the smallest usual one that holds all wells is drawn.
+    """
+    heading, unit, logarithmic = MEASURES[measure]
+    channels = list(table["channel"].unique())
+    plates = list(table[["experiment", "plate"]].drop_duplicates().itertuples(index=False, name=None))
+    shown = [plates[at] for at in np.unique(np.linspace(0, len(plates) - 1, MOST_PLATES).astype(int))]
+    rows, columns = shape = _format(table["well"], plate_format)
+    grids = {plate: _grid(table, plate, measure, channels, shape) for plate in shown}
+    colours = mpl.colormaps["viridis"].with_extremes(bad=FAINT)
+    cell_width, cell_height = 1.75, 1.75 * rows / columns + 0.12
+    with mpl.rc_context(LOOK):
+        figure = new_figure(max(cell_width * len(channels) + 1.1, 4.5), cell_height * len(shown) + 1.5)
+        axes = figure.subplots(len(shown), len(channels), squeeze=False)
+        for column, channel in enumerate(channels):
+            norm = _norm(table.loc[table["channel"] == channel, measure], logarithmic)
+            for row, plate in enumerate(shown):
+                axis = axes[row, column]
+                # a heat map has blank cells where there is no well
+                picture = axis.imshow(np.ma.masked_invalid(grids[plate][column]), cmap=colours, norm=norm)
+                axis.spines[:].set_visible(False)
+                axis.set(xticks=[], yticks=[])
+                if row == 0:
+                    axis.set_title(channel, fontsize=9)
+                if column == 0:
+                    axis.set_ylabel(f"{plate[0]}\nplate {plate[1]}", fontsize=7)
+                    axis.set_yticks([0, rows - 1], ["A", row_letters(rows)], fontsize=6)
+                if row == len(shown) - 1:
+                    axis.set_xticks([0, columns - 1], ["1", str(columns)], fontsize=6)
+                axis.tick_params(length=0, pad=2)
+            bar = figure.colorbar(picture, ax=axes[:, column], location="bottom", shrink=0.9, aspect=14, pad=0.02)
+            if logarithmic:
+                low, high = float(norm.vmin or 1), float(norm.vmax or 1)
+                ticks = [low, (low * high) ** 0.5, high]
+                bar.set_ticks(ticks, labels=[f"{tick:.2g}" if tick < 100 else f"{tick:,.0f}" for tick in ticks])
+            bar.ax.tick_params(labelsize=6)
+            bar.ax.minorticks_off()
+            bar.outline.set_visible(False)
+        some = f"{len(shown)} of {len(plates)} plates" if len(shown) < len(plates) else "all plates"
+        figure.suptitle(f"{title}: {heading.lower()} by well\n{unit}; {some}", fontsize=10)
+    return figure
+
+
+def _grid(
+    table: pd.DataFrame, plate: tuple[str, str], measure: str, channels: list[str], shape: tuple[int, int]
+) -> np.ndarray:
+    """(C, rows, columns), NaN where there is no well."""
+    own = table[(table["experiment"] == plate[0]) & (table["plate"] == plate[1])]
+    grids = np.full((len(channels), *shape), np.nan)
+    for channel, well, value in zip(own["channel"], own["well"], own[measure], strict=True):
+        row, column = row_and_column(well)
+        grids[channels.index(channel), row - 1, column - 1] = value
+    return grids
+
+
+def _format(wells: pd.Series, stated: PlateFormat) -> tuple[int, int]:
+    if stated != PlateFormat():
+        return stated.rows, stated.columns
+    places = [row_and_column(well) for well in wells.unique()]
+    rows, columns = max(row for row, _ in places), max(column for _, column in places)
+    return next((shape for shape in FORMATS if rows <= shape[0] and columns <= shape[1]), (rows, columns))
+
+
+def _norm(values: pd.Series, logarithmic: bool) -> Normalize:
+    """One scale for a channel's wells on all plates."""
+    if logarithmic:
+        positive = values[values > 0]
+        low, high = (positive.min(), positive.max()) if len(positive) else (1.0, 2.0)
+        return LogNorm(low, max(high, low * 1.01))
+    low, high = float(values.min()), float(values.max())
+    return Normalize(low, high if high > low else low + 1)

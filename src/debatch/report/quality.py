@@ -1,0 +1,59 @@
+"""What the report says of the images' quality: each channel's measures, and which images are flagged."""
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from debatch.screen.flags import measured_channels
+
+FLAGGED_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the images measure.
+
+    Attributes:
+        channels: a row a channel, as text.
+        flagged: number of images with a flag.
+        kinds: what was flagged -> number of images and channels.
+        examples: the first flagged images, with their flags.
+    """
+
+    channels: list[dict[str, str]]
+    flagged: int
+    kinds: dict[str, int]
+    examples: list[dict[Hashable, str]]
+
+
+def quality_facts(index: pd.DataFrame) -> Quality | None:
+    """The quality of the stored images; None where the index holds no measures."""
+    names = measured_channels(index)
+    if not names:
+        return None
+    rows = []
+    for name in names:
+        flagged = index["qc_flags"].str.contains(f"{name}: ", regex=False)
+        rows.append(
+            {
+                "channel": name,
+                "mean intensity": _spread(index[f"intensity_{name}"]),
+                "focus": _spread(index[f"focus_{name}"]),
+                "foreground (%)": _spread(100 * index[f"foreground_{name}"]),
+                "saturated pixels (%)": f"{100 * index[f'saturation_{name}'].mean():.3g}",
+                "outside of range (%)": f"{100 * index[f'clipped_{name}'].mean():.3g}",
+                "flagged images": f"{int(flagged.sum()):,}",
+            }
+        )
+    odd = index[index["qc_flags"] != ""]
+    kinds = Counter(flag.split(": ")[1] for flags in odd["qc_flags"] for flag in flags.split("; "))
+    examples = odd.head(FLAGGED_SHOWN)[["image_id", "qc_flags"]].to_dict("records")
+    return Quality(rows, len(odd), dict(kinds.most_common()), examples)
+
+
+def _spread(values: pd.Series) -> str:
+    """Median, and the 5th to 95th percentile."""
+    low, middle, high = values.quantile([0.05, 0.5, 0.95])
+    return f"{middle:.3g}" if low == high else f"{middle:.3g} ({low:.3g}–{high:.3g})"
