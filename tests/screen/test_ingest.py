@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
+from raw_screens import PATTERN, ingest, make_screen, problems, write_png_screen
 
-from debatch.config import Screen
-from debatch.config.screen import Columns, ImageProcessing, Metadata, PlateFormat, Source, Store
+from debatch.config.screen import ImageProcessing, PlateFormat, Store
 from debatch.errors import ConfigError, DataError
 from debatch.screen.decode import ImageProblem, decode
 from debatch.screen.ingest import ingest_experiment
@@ -16,45 +16,11 @@ from debatch.screen.process import process, stored_ranges
 from debatch.screen.source import find_files, read_patterns
 from debatch.screen.store import ImageReader, read_moments
 
-PATTERN = "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png"
-
-
-def make_screen(root, **changes):
-    return Screen(
-        source=Source(root=str(root), pattern=PATTERN, channels={"1": "DNA", "2": "ER"}),
-        metadata=Metadata(file=str(root / "wells.csv")),
-        columns=Columns(cell_type=None, well_type=None),
-        store=Store(images_per_shard=4),
-        **changes,
-    )
-
 
 @pytest.fixture
 def raw(tmp_path):
-    """Six wells with one site and two channels each, 40 x 40 pixels."""
-    generator = np.random.default_rng(0)
-    rows = []
-    for well in range(2, 8):
-        for channel in (1, 2):
-            path = tmp_path / f"E-1/Plate1/B{well:02d}_s1_w{channel}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = generator.integers(0, 255, (40, 40), dtype=np.uint8)
-            path.write_bytes(imagecodecs.png_encode(pixels))
-        rows.append({"experiment": "E-1", "plate": 1, "well": f"B{well:02d}", "perturbation": f"T{well % 3}"})
-    pd.DataFrame(rows).to_csv(tmp_path / "wells.csv", index=False)
+    write_png_screen(tmp_path)
     return tmp_path
-
-
-def ingest(root, **changes):
-    screen = make_screen(root, **changes)
-    catalogue = read_catalogue(screen, screen.metadata.tables(), ["E-1"])
-    return ingest_experiment(
-        screen, screen.source, "E-1", catalogue, root / "out/E-1.zarr", root / "out/problems.csv", threads=2
-    )
-
-
-def problems(root):
-    return pd.read_csv(root / "out/problems.csv", dtype=str, keep_default_na=False)
 
 
 def test_store_holds_every_image_in_index_order(raw):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 import imagecodecs
@@ -88,6 +88,7 @@ def _one_plane(path: Path) -> np.ndarray:
                 "source.pattern to read them as channels",
                 path,
             )
+        _require_whole(file.pages[0], path)
         return file.pages[0].asarray()
 
 
@@ -110,10 +111,18 @@ def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
             raise ImageProblem("colour samples (RGB) where grey planes are expected", path)
         if len(kept) not in {2, 3} or kept[-2:] != "YX":
             raise ImageProblem(f"axes {axes} of sizes {series.shape}; (channel, y, x) is read", path)
+        for page in series.pages:
+            _require_whole(page, path)
         pixels = series.asarray()
         names = _ome_names(file.ome_metadata) if file.is_ome else []
     planes = pixels.reshape(-1, *pixels.shape[axes.index("Y") :])
     return planes, names if len(names) == len(planes) and len(set(names)) == len(names) else []
+
+
+def _require_whole(page: Any, path: Path) -> None:
+    """Refuse a page that lacks strips or tiles: tifffile would fill them with zeros in silence."""
+    if page is None or 0 in page.databytecounts:
+        raise ImageProblem("a part of the image is missing from the file", path)
 
 
 def _ome_names(ome: str | None) -> list[str]:

@@ -78,15 +78,21 @@ def process(
         if ranges is not None:
             low, high = ranges[channel]
             clipped[channel] = np.mean((averaged > high) | (averaged < low))
-            # float32 holds every 16-bit number; (x - low) * scale is rounded once
-            averaged = (averaged.astype(np.float32) - np.float32(low)) * np.float32(largest / (high - low))
-        if averaged.dtype != np.dtype(dtype):
-            if averaged.dtype.kind == "f":
-                averaged = np.clip(np.rint(averaged), 0, largest)
-            averaged = averaged.astype(dtype)
-        stored.append(_crop(averaged, config.crop))
+        else:
+            low, high = 0.0, largest
+        stored.append(_crop(_scaled(averaged, low, high, dtype), config.crop))
     tiles = np.ascontiguousarray(_cut(np.stack(stored), config.tiles))
     return Processed(tiles, measure(tiles), clipped)
+
+
+def _scaled(plane: np.ndarray, low: float, high: float, dtype: str) -> np.ndarray:
+    """Values in [low, high] to all of the dtype's, rounded; those outside are clipped."""
+    largest = float(np.iinfo(dtype).max)
+    if plane.dtype == np.dtype(dtype) and (low, high) == (0.0, largest):
+        return plane
+    if plane.dtype.kind == "u":  # a table of every raw value is exact, and faster than arithmetic on every pixel
+        return _scaled(np.arange(np.iinfo(plane.dtype).max + 1, dtype=np.float64), low, high, dtype)[plane]
+    return np.clip(np.rint((plane - low) * largest / (high - low)), 0, largest).astype(dtype)
 
 
 def _area_average(plane: np.ndarray, factor: int) -> np.ndarray:
