@@ -1,5 +1,6 @@
 import contextlib
 import json
+import re
 import shutil
 
 import pytest
@@ -105,10 +106,30 @@ def test_extended_screen_changes_only_what_it_says(root):
     assert plain.training == demo.training
 
 
-def test_experiment_named_like_a_path_is_refused():
-    assert "experiment '../x'" in wrong(
-        Screen, "source: {root: a, pattern: b, channels: {'1': D}}\nmetadata: {file: m}\nexperiments: [../x]"
-    )
+@pytest.mark.parametrize("name", ["../x", "a; rm b", "", ".hidden", "a/b", "$(x)", "a b", "-rf"])
+def test_experiment_named_like_a_path_or_a_command_is_refused_by_name(root, tmp_path, name):
+    """It would become a folder, or a word of a shell."""
+    text = "source: {root: a, pattern: b, channels: {'1': D}}\nmetadata: {file: m}\nexperiments: "
+    assert f"experiment {name!r}: a name becomes a folder" in wrong(Screen, text + json.dumps([name]))
+    if name == "":
+        return
+    (tmp_path / "wells.csv").write_text(f'experiment,plate,well\n"{name}",1,A01\n')
+    screen = {
+        "source": {"root": ".", "pattern": "{experiment}/{plate}_{well}_{site}_{channel}.tif", "channels": {"1": "D"}},
+        "metadata": {"file": str(tmp_path / "wells.csv")},
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(screen))
+    with pytest.raises(ConfigError, match=re.escape(f"wells.csv: experiment {name!r}: a name becomes a folder")):
+        build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
+
+
+def test_plates_for_ome_zarr_name_an_experiment(root):
+    assert build_registry({"screen": "tiny"}, root).ome_zarr == ["ALPHA-01"]
+    chosen = build_registry({"screen": "tiny", "ome_zarr": ["BETA-02_1", "ALPHA-01"]}, root).ome_zarr
+    assert chosen == ["BETA-02_1", "ALPHA-01"]
+    for name in ("GAMMA-01", "ALPHA-01_../x", "ALPHA-0"):
+        with pytest.raises(ConfigError, match="is neither an experiment nor"):
+            build_registry({"screen": "tiny", "ome_zarr": [name]}, root)
 
 
 def test_experiments_are_read_from_the_metadata_when_left_out(root, tmp_path):

@@ -1,6 +1,8 @@
+import csv
+
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debatch.config import Screen
@@ -115,3 +117,95 @@ def test_real_rxrx1_controls(real_data):
     assert len(experiments) == 33
     assert wells["cell_type"].nunique() == 4
     assert (wells[wells["well_type"] == "negative_control"].groupby(["experiment", "plate"]).size() >= 1).all()
+
+
+def test_mixed_types_in_a_column_stay_text(tmp_path):
+    text = ROWS.replace(",10,", ",1.0,").replace(",2,HUVEC", ",NA,HUVEC")
+    wells = catalogue(tmp_path, text + "E-2,2,B03,sirna_7,HUVEC,treatment,test\n")
+    assert wells["perturbation"].dropna().tolist() == ["1.0", "NA", "sirna_7"]
+    assert list(class_labels(wells["perturbation"])) == ["1.0", "NA", "sirna_7"]
+
+
+@pytest.mark.parametrize(
+    ("well", "message"),
+    [
+        (
+            "Z99",
+            r"wells.csv, line 2: well Z99 is beyond a plate of rows A to AF and columns 1 to 48; see `plate_format`",
+        ),
+        ("Blank", r"wells.csv, line 2: well 'Blank' is not a row letter and a column number, as in B02"),
+    ],
+)
+def test_well_that_is_none_names_file_and_line(tmp_path, well, message):
+    with pytest.raises(DataError, match=message):
+        catalogue(tmp_path, ROWS.replace("E-1,01,B02", f"E-1,01,{well}"))
+
+
+def test_well_named_b2_is_b02(tmp_path):
+    assert catalogue(tmp_path, ROWS.replace("E-1,01,B02", "E-1,01,b2"))["well"].tolist()[0] == "B02"
+    with pytest.raises(DataError, match="line 3: repeats experiment E-1, plate 1, well B02"):
+        catalogue(tmp_path, ROWS.replace("E-1,01,B03", "E-1,1,B2"))
+
+
+def test_a_row_an_image_repeats_wells_and_says_what_to_name(tmp_path):
+    text = "experiment,plate,well,site,sirna_id\nE-1,1,B02,1,4\nE-1,1,B02,2,4\n"
+    columns = {"cell_type": None, "well_type": None}
+    with pytest.raises(DataError, match=r"name its site column as `columns.site`"):
+        catalogue(tmp_path, text, ["E-1"], columns=columns)
+    assert catalogue(tmp_path, text, ["E-1"], columns={**columns, "site": "site"})["site"].tolist() == ["1", "2"]
+
+
+def test_column_that_is_misspelt_offers_the_nearest(tmp_path):
+    with pytest.raises(DataError, match=r"no column 'cell_typ'.*did you mean 'cell_type'\?"):
+        catalogue(tmp_path, columns={"cell_type": "cell_typ"})
+    with pytest.raises(DataError, match=r"`metadata.select` names 'datset'.*did you mean 'dataset'\?"):
+        catalogue(tmp_path, metadata={"select": {"datset": ["train"]}})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as a CSV table"),
+        (b"\xff\xfe\x00experiment", "cannot be read as a CSV table"),
+        (b'experiment,plate\n"a,1\n', "cannot be read as a CSV table|no column 'well'"),
+    ],
+)
+def test_what_is_no_table_says_so(tmp_path, content, message):
+    file = tmp_path / "wells.csv"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_catalogue(screen(), [MetadataFile(file=str(file))], ["E-1"])
+
+
+def test_constants_of_one_of_several_tables(tmp_path):
+    first, second = tmp_path / "train.csv", tmp_path / "test.csv"
+    first.write_text("experiment,plate,well,sirna_id\nE-1,1,B02,3\n")
+    second.write_text("experiment,plate,well\nE-2,1,B02\n")
+    tables = [
+        MetadataFile(file=str(first), fields={"dataset": "train"}),
+        MetadataFile(file=str(second), fields={"dataset": "test", "sirna_id": None}),
+    ]
+    wells = read_catalogue(
+        screen(columns={"cell_type": None, "well_type": None, "subset": "dataset"}), tables, ["E-1", "E-2"]
+    )
+    assert wells["official_subset"].tolist() == ["train", "test"]
+    assert wells["perturbation"].isna().tolist() == [False, True]
+
+
+words = st.text(max_size=5) | st.sampled_from(["E-1", "B02", "treatment", "1"])
+column_names = st.sampled_from(["experiment", "plate", "well", "sirna_id", "cell_type", "well_type", "site", "x"])
+
+
+@settings(max_examples=150)
+@given(header=st.lists(column_names, max_size=8), rows=st.lists(st.lists(words, max_size=8), max_size=6))
+def test_no_catalogue_ends_in_anything_but_wells_or_a_clear_error(tmp_path_factory, header, rows):
+    file = tmp_path_factory.mktemp("fuzz") / "wells.csv"
+    with file.open("w", newline="", encoding="utf-8", errors="surrogatepass") as lines:
+        csv.writer(lines).writerows([header, *rows])
+    try:
+        wells = read_catalogue(screen(), [MetadataFile(file=str(file))], ["E-1"])
+    except DataError as error:
+        assert str(file) in str(error)  # noqa: PT017 (either outcome is right)
+    else:
+        assert not wells.duplicated(["experiment", "plate", "well"]).any()
+        assert wells["well"].str.fullmatch("[A-Z]{1,2}[0-9]{2}").all()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from debatch.config.screen import Splits
 from debatch.errors import DataError
-from debatch.screen.splits import check_split, make_split, split_sha256
+from debatch.screen.splits import balance, check_split, make_split, scored_subset, split_sha256
 
 
 def joined(index, split):
@@ -99,3 +99,84 @@ def test_leaks_are_found():
 def test_one_batch_only_says_so():
     with pytest.raises(DataError, match="no image in test; the screen has 1 batches: E00"):
         make_split("separated", make_index(experiments=1, wells=4), Splits())
+
+
+def test_validation_split_holds_out_one_training_batch_of_each_cell_type_and_has_no_test_image():
+    index = make_index(experiments=9, wells=4, cell_types=2)
+    config = Splits(seed=3)
+    separated = make_split("separated", index, config).set_index("image_id")["subset"]
+    validation = make_split("separated_val", index, config).set_index("image_id")["subset"]
+    assert set(validation) == {"train", "val"}
+    assert set(validation.index) == set(separated.index[separated == "train"])
+    held_out = index[index["image_id"].isin(validation.index[validation == "val"])]
+    assert held_out.groupby("cell_type")["batch"].nunique().to_dict() == {"C0": 1, "C1": 1}
+    assert scored_subset(validation.reset_index()) == "val"
+    assert scored_subset(separated.reset_index()) == "test"
+
+
+def test_metadatas_own_validation_batches_count():
+    index = make_index(experiments=4, wells=4)
+    index["official_subset"] = index["batch"].map({"E00": "train", "E01": "train", "E02": "val", "E03": "test"})
+    rows = joined(index, make_split("separated_val", index, Splits()))
+    assert rows.groupby("subset")["batch"].unique().map(sorted).to_dict() == {"train": ["E00", "E01"], "val": ["E02"]}
+
+
+def test_official_column_with_another_word_says_so():
+    index = make_index(experiments=3, wells=4)
+    index["official_subset"] = "holdout"
+    with pytest.raises(DataError, match=r"columns.subset: 'holdout' is not one of train, test, val"):
+        make_split("separated", index, Splits())
+
+
+@settings(max_examples=20)
+@given(experiments=st.integers(4, 12), cell_types=st.integers(1, 3), folds=st.integers(2, 4), seed=st.integers(0, 5))
+def test_each_batch_is_tested_in_exactly_one_fold(experiments, cell_types, folds, seed):
+    index = make_index(experiments, wells=4, cell_types=cell_types)
+    config = Splits(names=["fold1"], folds=folds, seed=seed)
+    tested = []
+    for number in range(1, folds + 1):
+        rows = joined(index, make_split(f"fold{number}", index, config))
+        assert len(rows) == len(index)
+        tested.append(sorted(rows.loc[rows["subset"] == "test", "batch"].unique()))
+    assert sorted(batch for fold in tested for batch in fold) == sorted(index["batch"].unique())
+    sizes = [len(fold) for fold in tested]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_more_folds_than_batches_say_so():
+    with pytest.raises(DataError, match=r"3 batches cannot fill 5 folds; set fewer `splits.folds`"):
+        make_split("fold5", make_index(experiments=3, wells=4), Splits(names=["fold1"], folds=5))
+    with pytest.raises(ValueError, match="fold4 needs `folds: 4` or more"):
+        Splits(names=["fold4"], folds=3)
+
+
+@settings(max_examples=20)
+@given(experiments=st.integers(2, 6), sites=st.integers(2, 5), seed=st.integers(0, 5))
+def test_stratified_site_splits_sites_of_a_well_and_stays_level(experiments, sites, seed):
+    index = make_index(experiments, wells=12, sites=sites, classes=4)
+    split = make_split("stratified_site", index, Splits(seed=seed))
+    rows = joined(index, split)
+    assert len(rows) == len(index)
+    test = rows["subset"] == "test"
+    by_class = test.groupby(rows["label"]).sum()
+    assert by_class.max() - by_class.min() <= 1
+    assert abs(test.mean() - 18 / 51) < 0.05
+    with pytest.raises(DataError, match="well on both sides"):
+        check_split("stratified", split, index)
+
+
+def test_training_image_without_a_label_is_left_out_and_said(caplog):
+    index = make_index(experiments=3, wells=8)
+    index.loc[index["image_id"] == "E01_1_B04_1", ["label", "perturbation"]] = [pd.NA, None]
+    with caplog.at_level("WARNING"):
+        split = make_split("separated", index, Splits(test_batches=["E00"]))
+    assert "1 images of its training side have no label and do not train, the first E01_1_B04_1" in caplog.text
+    assert "E01_1_B04_1" not in set(split["image_id"])
+
+
+def test_balance_counts_each_side():
+    index = make_index(experiments=3, wells=8, sites=2)
+    table = balance(make_split("separated", index, Splits(test_batches=["E00"])), index).set_index("subset")
+    assert table.loc["train", ["images", "wells", "batches", "classes", "unlabelled"]].tolist() == [32, 16, 2, 4, 0]
+    assert table.loc["test", ["class_min", "class_max", "batch_min", "batch_max"]].tolist() == [4, 4, 16, 16]
+    assert table["share"].tolist() == pytest.approx([2 / 3, 1 / 3])

@@ -1,5 +1,6 @@
 """What every script does first: send its log to the rule's log and the terminal, and show a user's error alone."""
 
+import errno
 import logging
 import os
 import sys
@@ -30,6 +31,12 @@ def job(snakemake):
         yield log
     except UserError as error:
         log.error("Error: %s", error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            log.error("Error: %s: the disk is full; free some space, then run the same command again", error.filename)
+        else:
+            log.error("%s", traceback.format_exc())
         sys.exit(1)
     except Exception:
         log.error("%s", traceback.format_exc())

@@ -70,6 +70,7 @@ def _lazy(store: Path) -> dask.array.Array:
         chunks=(images.shard, *images.shape[1:]),
         name=f"images-{dask.base.tokenize(str(store.resolve()), written)}",
         asarray=False,
+        meta=np.empty((0,) * images.ndim, images.dtype),
     )
 
 

@@ -13,8 +13,8 @@ from debatch.screen.wells import WellNameError, well_name
 
 WELL_TYPES = ("treatment", "positive_control", "negative_control")
 RESERVED = (
-    "image_id", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation", "selected", "field",
-    "official_subset", "qc_flags",
+    "image_id", "site", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation", "selected",
+    "field", "official_subset", "qc_flags",
 )  # fmt: skip
 QC_PREFIXES = ("intensity_", "saturation_", "focus_", "foreground_", "clipped_")
 _AT, _SELECTED = " at", " selected"  # a blank first: no user's column is called so
