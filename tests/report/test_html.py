@@ -128,3 +128,22 @@ def test_what_is_missing_is_said(page):
     assert "This figure is missing" in text
     assert "baseline/separated/seed0" in text
     assert "No training history was found" in text
+
+
+def test_screen_without_labels_and_training_has_a_page_of_its_images(page):
+    index = make_index(experiments=1, wells=4)
+    index["label"] = pd.array([pd.NA] * len(index), dtype="Int64")
+    index["perturbation"] = None
+    text = page("bbbc022_sample", index=index)
+    assert "Table 1" not in words(text)
+    assert 'id="training"' not in text
+    assert 'id="splits"' not in text
+    assert "No method was trained: the page shows the images" in text
+    for heading in ("Mean intensity by well", "Focus by well", "Illumination by plate and channel"):
+        assert heading in text
+
+
+def test_splits_show_their_balance(page):
+    text = words(page())
+    assert "images a class" in text
+    assert re.search(r"separated train 48 66\.7 48 6 4 12 8 0 [0-9a-f]{12}", text)

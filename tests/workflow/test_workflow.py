@@ -52,7 +52,8 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
     assert table["mean"].notna().all()
     assert set(table["verdict"]) == {"not comparable"}
     assert "simulated images" in Path(files.report()).read_text()
-    for name in ("qc", "figure6"):
+    assert set(index.columns[12:]) > {"qc_flags", "focus_DNA", "clipped_DNA"}
+    for name in ("qc", "plates_focus", "illumination", "figure6"):
         for suffix in ("svg", "png", "csv"):
             assert os.path.getsize(files.figure(name, suffix)) > 0
 

@@ -54,6 +54,13 @@ def place(wildcards):
     return [REGISTRY.results, REGISTRY.name]
 
 
+def screen_title():
+    """The screen's name in figures; a simulated one says so."""
+    title = REGISTRY.screen.title or REGISTRY.name
+    says_so = "simulated" in title.lower() or REGISTRY.screen.simulate is None
+    return title if says_so else f"{title} (simulated)"
+
+
 def screen_params(*keys):
     """The sections of the screen's configuration that a job depends on, and no others."""
     return {key: SCREEN[key] for key in keys}

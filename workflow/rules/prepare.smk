@@ -57,7 +57,7 @@ rule qc:
         runtime=30,
     params:
         place=place,
-        title=REGISTRY.screen.title or REGISTRY.name,
+        title=screen_title(),
         code=room_hash("report"),
     script:
         "../scripts/qc.py"
@@ -79,7 +79,7 @@ rule make_plates:
         runtime=30,
     params:
         place=place,
-        title=REGISTRY.screen.title or REGISTRY.name,
+        title=screen_title(),
         plate_format=SCREEN["plate_format"],
         code=room_hash("report"),
     script:
@@ -103,7 +103,7 @@ rule make_illumination:
         runtime=120,
     params:
         place=place,
-        title=REGISTRY.screen.title or REGISTRY.name,
+        title=screen_title(),
         code=room_hash("report"),
     script:
         "../scripts/illumination.py"

@@ -25,7 +25,7 @@ class Group(NamedTuple):
 
     Attributes:
         positions: (n,) which images of the set.
-        images: (n, C, H, W) uint8 or uint16.
+        images: (n, C, H, W) uint8, or int32 where 16 bits are stored.
         means: (n, C) in stored pixel values.
         sds: (n, C) in stored pixel values.
     """
@@ -85,6 +85,8 @@ class ImageSet:
     def _on_device(self, at: np.ndarray, images: "Future[Tensor]") -> Group:
         where = torch.from_numpy(at).to(self.device)
         on_device = images.result().to(self.device, non_blocking=True)
+        if on_device.dtype == torch.uint16:  # for which torch has neither flips nor arithmetic
+            on_device = on_device.view(torch.int16).int() & 0xFFFF
         return Group(at, on_device, self.means[where], self.sds[where])
 
 

@@ -9,7 +9,7 @@ def standardize(images: Tensor, means: Tensor, sds: Tensor, pixels: int) -> Tens
     """Standardise stored images, and area-average them to the network's input.
 
     Args:
-        images: (N, C, H, W) uint8 or uint16.
+        images: (N, C, H, W) integers, as stored.
         means: (N, C) in stored pixel values.
         sds: (N, C) in stored pixel values.
         pixels: side of the result.

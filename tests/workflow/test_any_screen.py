@@ -1,0 +1,172 @@
+"""Screens other than simulated ones, from their YAML alone."""
+
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import yaml
+import zarr
+from conftest_workflow import own_folder, snakemake
+
+from debatch.files import Files
+from debatch.screen import open_screen
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def raw_tiffs(tmp_path_factory):
+    """A 16-bit screen: 3 experiments, 8 wells, 2 sites, controls, two of them without a label."""
+    folder = own_folder(tmp_path_factory.mktemp("any"))
+    generator = np.random.default_rng(0)
+    rows = []
+    for experiment in ("A", "B", "C"):
+        for at in range(8):
+            kind = "negative_control" if at % 4 == 3 else "treatment"
+            label = None if experiment == "C" and at == 0 else f"drug {at % 4}"
+            rows.append({"week": experiment, "well": f"B{at + 2}", "drug": label, "kind": kind})
+            for site in (1, 2):
+                for channel in ("DAPI", "ER"):
+                    pixels = generator.integers(200, 4000, (40, 40), dtype=np.uint16)
+                    pixels[:: 2 + at % 4] += 900
+                    path = folder / f"raw/{experiment}_r02c{at + 2:02d}_f{site}-{channel}-{at}x.tiff"
+                    path.parent.mkdir(exist_ok=True)
+                    tifffile.imwrite(path, pixels)
+    pd.DataFrame(rows).to_csv(folder / "wells.csv", index=False)
+    screen = {
+        "source": {
+            "root": "raw",
+            "pattern": "{experiment}_r{row:d}c{column:d}_f{site:d}-{channel}-*.tiff",
+            "channels": {"DAPI": "DNA", "ER": "ER"},
+        },
+        "metadata": {"file": "wells.csv"},
+        "experiments": ["A", "B", "C"],
+        "fields": {"plate": 1},
+        "columns": {
+            "experiment": "week",
+            "batch": "week",
+            "perturbation": "drug",
+            "cell_type": None,
+            "well_type": "kind",
+        },
+        "store": {"dtype": "uint16", "codec": "zstd"},
+        "image": {"crop": 32},
+        "splits": {
+            "names": ["separated", "separated_val", "stratified_site", "fold2"],
+            "test_batches": ["C"],
+            "folds": 3,
+        },
+        "training": {
+            "backbone": "small_resnet",
+            "pixels": 32,
+            "embedding_width": 16,
+            "group": 8,
+            "groups_per_step": 1,
+            "epochs": 1,
+            "warmup_epochs": 0,
+            "optimizer": "adamw",
+            "learning_rate": 0.001,
+            "mixing": "none",
+            "learning_rate_images": 8,
+            "statistics_images": 16,
+            "normalization": "experiment_controls",
+        },
+        "compute": {"threads": 1, "gpus": 0, "mem_mb": 1500, "ingest_threads": 1},
+        "seeds": 1,
+        "targets": ["qc", "plates", "illumination", "table1", "report"],
+    }
+    (folder / "config/screens/mine.yaml").write_text(yaml.safe_dump(screen))
+    tables = (folder / "config/tables.yaml").read_text()
+    assert "splits: [separated, stratified]" in tables
+    tables = tables.replace("splits: [separated, stratified]", "splits: [separated, separated_val]")
+    (folder / "config/tables.yaml").write_text(tables)
+    return folder
+
+
+def test_16_bit_screen_with_another_normalization_goes_all_the_way(raw_tiffs):
+    snakemake(raw_tiffs, screen="mine")
+    files = Files(str(raw_tiffs / "results"), "mine")
+    screen = open_screen(files.root)
+    assert screen.images.dtype == np.uint16
+    raw = tifffile.imread(raw_tiffs / "raw/B_r02c05_f2-ER-3x.tiff")
+    at = screen.index.index[screen.index["image_id"] == "B_1_B05_2"][0]
+    np.testing.assert_array_equal(screen.images[at].compute()[1], raw[4:36, 4:36])
+    assert screen.index["label"].isna().sum() == 2
+    predictions = pd.read_parquet(files.predictions("baseline", "separated", 0, "train"))
+    scored = pd.read_csv(files.metrics("baseline", "separated", 0, "train")).set_index(["metric", "subset", "group"])
+    assert len(predictions) == 16
+    assert scored.loc[("accuracy", "all", "all"), "n"] == 14  # those with a label
+    held_out = pd.read_parquet(files.split("separated_val"))
+    validated = pd.read_parquet(files.predictions("adabn", "separated_val", 0, "batch"))
+    assert set(validated["image_id"]) == set(held_out.loc[held_out["subset"] == "val", "image_id"])
+    assert "C" not in set(validated["batch"])
+    report = Path(files.report()).read_text()
+    assert "stratified_site" in report
+    assert "fold2" in report
+
+
+def test_plates_as_ome_zarr(raw_tiffs):
+    snakemake(raw_tiffs, "ome_zarr", screen="mine", ome_zarr="[A,B_1]")
+    files = Files(str(raw_tiffs / "results"), "mine")
+    for chosen in ("A", "B_1"):
+        assert pd.read_csv(files.ome_zarr(chosen))["path"].tolist() == ["1.ome.zarr"]
+    group = zarr.open_group(raw_tiffs / "results/mine/ome_zarr/B_1/1.ome.zarr", mode="r")
+    assert len(group.attrs["ome"]["plate"]["wells"]) == 8
+
+
+def test_a_plate_that_is_not_there_says_which_are(raw_tiffs):
+    done = snakemake(raw_tiffs, "ome_zarr", check=False, screen="mine", ome_zarr="[A_9]")
+    assert done.returncode != 0
+    assert "no plate 'A_9' to write as OME-Zarr; there is A_1, B_1, C_1" in done.output
+
+
+def test_plate_without_controls_is_named_with_what_to_do(raw_tiffs):
+    wells = pd.read_csv(raw_tiffs / "wells.csv")
+    wells.loc[wells["week"] == "B", "kind"] = "treatment"
+    wells.to_csv(raw_tiffs / "no_controls.csv", index=False)
+    screen = (raw_tiffs / "config/screens/mine.yaml").read_text().replace("file: wells.csv", "file: no_controls.csv")
+    (raw_tiffs / "config/screens/no_controls.yaml").write_text(screen)
+    target = "results/no_controls/normalization/plate_controls.parquet"
+    done = snakemake(raw_tiffs, target, check=False, screen="no_controls")
+    assert done.returncode != 0
+    assert "no control well in experiment B, plate 1" in done.output
+
+
+@pytest.mark.parametrize(("screen", "images"), [("pediatric_sample", 1), ("bbbc022_sample", 7)])
+def test_real_raw_tiffs_go_to_a_report_from_yaml_alone(real_data, tmp_path, monkeypatch, screen, images):
+    monkeypatch.setenv("DEBATCH_REAL_DATA", str(real_data.resolve()))
+    folder = own_folder(tmp_path / "own")
+    snakemake(folder, screen=screen)
+    files = Files(str(folder / "results"), screen)
+    index = pd.read_parquet(files.index())
+    assert len(index) == images
+    assert "Image quality" in Path(files.report()).read_text()
+
+
+def test_experiment_with_a_single_image_goes_through_ingestion(tmp_path):
+    folder = own_folder(tmp_path / "own")
+    (folder / "raw/E/Plate1").mkdir(parents=True)
+    (folder / "raw/E/Plate1/B02_s1_w1.png").write_bytes(imagecodecs.png_encode(np.full((40, 40), 9, np.uint8)))
+    (folder / "wells.csv").write_text("experiment,plate,well,perturbation\nE,1,B02,T1\n")
+    screen = {
+        "source": {
+            "root": "raw",
+            "pattern": "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png",
+            "channels": {"1": "DNA"},
+        },
+        "metadata": {"file": "wells.csv"},
+        "columns": {"cell_type": None, "well_type": None},
+        "splits": {"names": []},
+        "targets": ["qc", "plates", "illumination", "report"],
+    }
+    (folder / "config/screens/one.yaml").write_text(yaml.safe_dump(screen))
+    snakemake(folder, screen="one")
+    index = pd.read_parquet(folder / "results/one/images.parquet")
+    assert index["qc_flags"].tolist() == ["DNA: constant"]
+    for variant in ("self", "all"):
+        snakemake(folder, f"results/one/normalization/{variant}.parquet", screen="one")
+        statistics = pd.read_parquet(folder / f"results/one/normalization/{variant}.parquet")
+        assert statistics[["mean_DNA", "sd_DNA"]].to_numpy().tolist() == [[9, 1]]
