@@ -9,7 +9,7 @@ import pytest
 import tifffile
 import yaml
 import zarr
-from conftest_workflow import own_folder, snakemake
+from conftest_workflow import own_folder, planned, snakemake
 
 from debatch.files import Files
 from debatch.screen import open_screen
@@ -106,6 +106,21 @@ def test_16_bit_screen_with_another_normalization_goes_all_the_way(raw_tiffs):
     report = Path(files.report()).read_text()
     assert "stratified_site" in report
     assert "fold2" in report
+
+
+def test_edited_metadata_is_read_again_and_absent_metadata_re_makes_nothing(raw_tiffs):
+    wells = raw_tiffs / "wells.csv"
+    content = wells.read_text()
+    assert "Nothing to be done" in snakemake(raw_tiffs, "-n", "table1", screen="mine").output
+    wells.write_text(content.replace("drug 1", "drug 9"))
+    assert planned(snakemake(raw_tiffs, "-n", "ingest", screen="mine")) == {
+        "ingest_experiment": 3,
+        "index": 1,
+        "ingest": 1,
+    }
+    wells.unlink()
+    assert "Nothing to be done" in snakemake(raw_tiffs, "-n", "table1", screen="mine").output
+    wells.write_text(content)
 
 
 def test_plates_as_ome_zarr(raw_tiffs):

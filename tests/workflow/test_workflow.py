@@ -108,6 +108,9 @@ def test_touched_script_reruns_nothing(tiny_copy):
         ("rxrx1", "ingest", {"ingest_experiment": 51, "index": 1, "train": 0}),
         ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 4}),
         ("demo_no_batch_effect", "table1", {"train": 8}),
+        ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 20}),
+        ("pediatric_sample", "all", {"ingest_experiment": 1, "train": 0, "make_plates": 1, "make_report": 1}),
+        ("bbbc022_sample", "illumination", {"ingest_experiment": 1, "make_illumination": 1}),
         ("tiny", "report", {"train": 4, "make_report": 1}),
     ],
 )
@@ -119,7 +122,8 @@ def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expect
 
 def test_every_shipped_screen_has_a_dry_run():
     shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
-    assert shipped == {"demo", "demo_no_batch_effect", "rxrx1", "rxrx1_sample", "tiny"}, "add it to the dry runs above"
+    planned_above = {"demo", "demo_no_batch_effect", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
+    assert shipped == planned_above | {"pediatric_sample", "bbbc022_sample"}, "add it to the dry runs above"
 
 
 def test_workflow_snakefile_is_an_entrance_too(tiny):

@@ -109,6 +109,21 @@ def metadata_input():
     return [FILES.raw_metadata()] if REGISTRY.screen.simulate else []
 
 
+def metadata_sha256(wildcards):
+    """What a real screen's metadata holds, so that editing it re-makes what was made from it. Where it is not there, what
+    the index was made from: results that were copied without their raw data are not out of date."""
+    if REGISTRY.screen.metadata is None:
+        return None
+    paths = [Path(table.file) for table in REGISTRY.screen.metadata.tables()]
+    if all(path.is_file() for path in paths):
+        return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    if Path(FILES.index()).exists():
+        from pyarrow.parquet import read_schema
+
+        return (read_schema(FILES.index()).metadata or {}).get(b"metadata_sha256", b"").decode() or None
+    return None
+
+
 def with_attempt(mem_mb):
     """Memory that grows with each attempt."""
     return lambda wildcards, attempt: mem_mb * attempt

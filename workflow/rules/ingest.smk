@@ -34,6 +34,7 @@ rule ingest_experiment:
             "plate_format",
         ),
         place=place,
+        metadata_sha256=metadata_sha256,
     script:
         "../scripts/ingest_experiment.py"
 
@@ -58,6 +59,7 @@ rule index:
         ),
         experiments=REGISTRY.experiments,
         place=place,
+        metadata_sha256=metadata_sha256,
     script:
         "../scripts/index.py"
 

@@ -14,7 +14,8 @@ with job(snakemake) as log:
     tables = metadata_tables(screen, files)
     catalogue = read_catalogue(screen, tables, snakemake.params.experiments) if tables else None
     index = build_index([Path(path) for path in snakemake.input.rows], catalogue, screen.qc)
-    write_frame(index, snakemake.output[0])
+    about = {"metadata_sha256": snakemake.params.metadata_sha256 or ""}
+    write_frame(index, snakemake.output[0], about)
     log.info(
         "%d images of %d classes in %d batches; %d are flagged",
         len(index),
