@@ -3,8 +3,6 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
-# two processes that wait busily for each other on two cores run eight times slower than one
-export OMP_WAIT_POLICY := passive
 
 .PHONY: setup demo test lint schemas envs clean
 

@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,6 @@ def snakemake(folder: Path, *arguments: str, check: bool = True, **config: str) 
         capture_output=True,
         text=True,
         timeout=600,
-        env={**os.environ, "OMP_WAIT_POLICY": "passive"},
         check=False,
     )
     done.output = done.stdout + done.stderr

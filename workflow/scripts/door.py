@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import sys
 import traceback
 from contextlib import contextmanager
@@ -12,9 +11,6 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 from debatch.errors import UserError
-
-# two processes on two cores that wait busily for each other run eight times slower than one
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @contextmanager
