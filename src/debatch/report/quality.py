@@ -56,4 +56,5 @@ def quality_facts(index: pd.DataFrame) -> Quality | None:
 def _spread(values: pd.Series) -> str:
     """Median, and the 5th to 95th percentile."""
     low, middle, high = values.quantile([0.05, 0.5, 0.95])
-    return f"{middle:.3g}" if low == high else f"{middle:.3g} ({low:.3g}–{high:.3g})"
+    texts = [f"{value:.3g}" if value < 1000 else f"{value:,.0f}" for value in (low, middle, high)]
+    return texts[1] if low == high else f"{texts[1]} ({texts[0]}–{texts[2]})"
