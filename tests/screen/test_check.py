@@ -38,6 +38,11 @@ def test_a_screen_in_order_has_no_problem_and_is_described(raw):
         assert line in text
 
 
+def test_how_many_images_were_opened_is_said(raw):
+    _, text = check(raw, sampled=4)
+    assert "Problems: none (4 of 6 images were opened; `--sample` opens more)" in text
+
+
 def test_everything_that_is_wrong_is_found_before_anything_runs(raw):
     plate = raw / "E-1/Plate1"
     (plate / "B03_s1_w2.png").unlink()

@@ -87,6 +87,14 @@ def test_wrong_rows(tmp_path, old, new, message):
         catalogue(tmp_path, ROWS.replace(old, new))
 
 
+def test_well_types_in_the_users_own_words(tmp_path):
+    text = ROWS.replace("negative_control", "DMSO")
+    with pytest.raises(DataError, match=r"line 3: well type 'DMSO' is not one of .*`well_types: \{DMSO: …\}`"):
+        catalogue(tmp_path, text)
+    wells = catalogue(tmp_path, text, well_types={"DMSO": "negative_control"})
+    assert wells["well_type"].tolist() == ["treatment", "negative_control", "treatment"]
+
+
 def test_experiment_without_rows(tmp_path):
     with pytest.raises(DataError, match="no row for experiment E-9"):
         catalogue(tmp_path, experiments=["E-1", "E-9"])

@@ -26,6 +26,7 @@ rule ingest_experiment:
             "metadata",
             "experiments",
             "columns",
+            "well_types",
             "fields",
             "derive",
             "image",
@@ -55,7 +56,16 @@ rule index:
         runtime=30,
     params:
         screen=screen_params(
-            "simulate", "source", "metadata", "experiments", "columns", "fields", "derive", "plate_format", "qc"
+            "simulate",
+            "source",
+            "metadata",
+            "experiments",
+            "columns",
+            "well_types",
+            "fields",
+            "derive",
+            "plate_format",
+            "qc",
         ),
         experiments=REGISTRY.experiments,
         place=place,

@@ -11,6 +11,7 @@ from debatch.config.recipe import Recipe
 from debatch.config.simulation import SimulationConfig
 
 SplitName = Annotated[str, Field(pattern=r"^(separated|separated_val|stratified|stratified_site|fold[1-9][0-9]*)$")]
+WellType = Literal["treatment", "positive_control", "negative_control"]
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -81,7 +82,9 @@ class Columns(Section):
     batch: str | list[str] = Field("experiment", description="The domain whose effect is to be removed.")
     cell_type: str | None = Field("cell_type", description="Cell type; null: one for all.")
     well_type: str | None = Field(
-        "well_type", description="treatment, positive_control or negative_control; null: all are treatments."
+        "well_type",
+        description="treatment, positive_control or negative_control, or words that `well_types` translates; null: all "
+        "are treatments.",
     )
     subset: str | None = Field(None, description="Official train/test column, for the split `separated`; null: none.")
 
@@ -210,6 +213,10 @@ class Screen(Section):
         None, description="Experiments of the screen; null: those of the metadata file."
     )
     columns: Columns = Field(default_factory=Columns, description="What the metadata's columns mean.")
+    well_types: dict[str, WellType] = Field(
+        default={},
+        description="The metadata's own words -> well types, as in {DMSO: negative_control, drug: treatment}.",
+    )
     fields: dict[str, str | int] = Field(default={}, description="Constants for columns that are not there.")
     derive: dict[str, Derive] = Field(default={}, description="Columns made from others.")
     image: ImageProcessing = Field(default_factory=ImageProcessing, description="From raw to stored image.")

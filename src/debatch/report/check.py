@@ -167,7 +167,10 @@ def _problems(findings: Findings) -> list[str]:
             lines.append("      …")
     if not findings.fit and not findings.errors:
         lines.append("  no file fits the pattern")
-    return ["Problems", *lines] if lines else ["Problems: none"]
+    opened = max((values.images for values in findings.values.values()), default=0)
+    fields = int(findings.files["complete"].sum()) if len(findings.files) else 0
+    unseen = f" ({opened:,} of {fields:,} images were opened; `--sample` opens more)" if opened < fields else ""
+    return ["Problems", *lines] if lines else [f"Problems: none{unseen}"]
 
 
 def _table(frame: pd.DataFrame) -> list[str]:

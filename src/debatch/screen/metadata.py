@@ -2,16 +2,16 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from debatch.config.read import nearest
-from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen
+from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
 from debatch.errors import DataError
 from debatch.screen.wells import WellNameError, well_name
 
-WELL_TYPES = ("treatment", "positive_control", "negative_control")
+WELL_TYPES = get_args(WellType)
 RESERVED = (
     "image_id", "site", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation", "selected",
     "field", "official_subset", "qc_flags",
@@ -122,7 +122,7 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
         if name in wells:
             wells[name] = wells[name].map(plain_number, na_action="ignore")
     wells["cell_type"] = raw[columns.cell_type] if columns.cell_type else "all"
-    wells["well_type"] = raw[columns.well_type] if columns.well_type else "treatment"
+    wells["well_type"] = raw[columns.well_type].replace(screen.well_types) if columns.well_type else "treatment"
     wells["perturbation"] = raw[columns.perturbation]
     batch = [columns.batch] if isinstance(columns.batch, str) else columns.batch
     wells["batch"] = raw[batch[0]].str.cat(raw[batch[1:]], sep="_") if batch[1:] else raw[batch[0]]
@@ -202,7 +202,10 @@ def _check(wells: pd.DataFrame, keys: list[str], experiments: list[str], where: 
     unknown = ~wells["well_type"].isin(WELL_TYPES)
     if unknown.any():
         row = wells[unknown].iloc[0]
-        raise DataError(f"{row[_AT]}: well type {row['well_type']!r} is not one of {', '.join(WELL_TYPES)}")
+        raise DataError(
+            f"{row[_AT]}: well type {row['well_type']!r} is not one of {', '.join(WELL_TYPES)}; "
+            f"translate it: `well_types: {{{row['well_type']}: …}}`"
+        )
     twice = wells[wells.duplicated(keys)]
     if len(twice):
         place = ", ".join(f"{key} {twice.iloc[0][key]}" for key in keys)
