@@ -12,7 +12,7 @@ from debatch.config import Recipe
 from debatch.errors import DataError
 from debatch.learn.augment import Mixed, cutmix, random_dihedral, unmixed
 from debatch.learn.data import training_data
-from debatch.learn.groups import epoch_groups, group_steps, steps_in_epoch
+from debatch.learn.groups import epoch_steps, steps_in_epoch
 from debatch.learn.objectives import classification_loss
 from debatch.learn.optimizer import build_optimizer, learning_rate
 from debatch.learn.train import Trainer, TrainingFiles
@@ -37,27 +37,41 @@ def files(folder):
 batch_lists = st.lists(st.integers(0, 4), min_size=1, max_size=200)
 
 
-@given(batch_lists, st.integers(2, 40), st.booleans(), st.integers(0, 3))
-def test_an_epoch_shows_every_image_once(batches, size, single, epoch):
-    groups = epoch_groups(np.array(batches), size, single, seed=1, epoch=epoch)
-    assert sorted(np.concatenate(groups)) == list(range(len(batches)))
-    assert -(-len(groups) // 3) == steps_in_epoch(np.array(batches), size, single, 3)
-    assert sum(map(len, group_steps(groups, 3))) == len(groups)
+def groups_of(steps):
+    return [group for step in steps for group in step]
+
+
+@given(batch_lists, st.integers(2, 40), st.booleans(), st.integers(0, 3), st.integers(1, 5))
+def test_an_epoch_shows_every_image_once(batches, size, single, epoch, groups_per_step):
+    steps = epoch_steps(np.array(batches), size, single, groups_per_step, seed=1, epoch=epoch)
+    assert sorted(np.concatenate(groups_of(steps))) == list(range(len(batches)))
+    assert len(steps) == steps_in_epoch(np.array(batches), size, single, groups_per_step)
+    sizes = [len(step) for step in steps]
+    assert max(sizes) <= groups_per_step
+    assert max(sizes) - min(sizes) <= 1
 
 
 @given(batch_lists, st.integers(2, 40))
 def test_adaptive_groups_are_of_one_batch(batches, size):
     batches = np.array(batches)
-    for group in epoch_groups(batches, size, True, seed=0, epoch=0):
+    for group in groups_of(epoch_steps(batches, size, True, 3, seed=0, epoch=0)):
         assert len(set(batches[group])) == 1
+
+
+@given(count=st.integers(2, 9), groups=st.integers(1, 6), groups_per_step=st.integers(2, 8), seed=st.integers(0, 4))
+def test_a_step_of_single_batch_groups_holds_as_many_batches_as_it_can(count, groups, groups_per_step, seed):
+    batches = np.repeat(np.arange(count), 8 * groups)
+    for step in epoch_steps(batches, 8, True, groups_per_step, seed=seed, epoch=0):
+        held = {int(batches[group[0]]) for group in step}
+        assert len(held) == min(len(step), count)
 
 
 def test_random_groups_mix_batches_and_epochs_differ():
     batches = np.repeat([0, 1], 32)
-    first = epoch_groups(batches, 16, False, 0, 0)
+    first = groups_of(epoch_steps(batches, 16, False, 2, 0, 0))
     assert all(len(set(batches[group])) == 2 for group in first)
-    assert not np.array_equal(first[0], epoch_groups(batches, 16, False, 0, 1)[0])
-    np.testing.assert_array_equal(first[0], epoch_groups(batches, 16, False, 0, 0)[0])
+    assert not np.array_equal(first[0], groups_of(epoch_steps(batches, 16, False, 2, 0, 1))[0])
+    np.testing.assert_array_equal(first[0], groups_of(epoch_steps(batches, 16, False, 2, 0, 0))[0])
 
 
 def test_dihedral_gives_all_eight_and_moves_pixels_only():

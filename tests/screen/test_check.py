@@ -8,6 +8,7 @@ from debatch.cli import main
 from debatch.config.screen import Splits
 from debatch.report.check import check_text
 from debatch.screen.check import check_screen, proposed_ranges
+from debatch.screen.decode import truncation
 
 
 def check(root, source=None, sampled=24, **changes):
@@ -40,7 +41,10 @@ def test_a_screen_in_order_has_no_problem_and_is_described(raw):
 
 def test_how_many_images_were_opened_is_said(raw):
     _, text = check(raw, sampled=4)
-    assert "Problems: none (4 of 6 images were opened; `--sample` opens more)" in text
+    assert (
+        "Problems: none (the ends of 12 files were looked at, and 4 of 6 images were opened: `--sample` opens more)"
+        in text
+    )
 
 
 def test_everything_that_is_wrong_is_found_before_anything_runs(raw):
@@ -71,7 +75,7 @@ def test_everything_that_is_wrong_is_found_before_anything_runs(raw):
         "1 x the metadata has no such well",
         "1 x a second file of the same image and channel",
         "1 x the name does not fit the pattern",
-        "1 x read in the sample: cannot be decoded",
+        "1 x an empty file",
     ):
         assert line in text, text
 
@@ -97,6 +101,42 @@ def test_16_bits_get_a_proposed_range_that_clips_a_thousandth(tmp_path):
     findings, text = check(tmp_path, image=ImageProcessing(range={"DNA": [low, high], "ER": [0, 65535]}))
     assert findings.clean
     assert "outside of image.range" in text
+
+
+def test_truncated_image_is_found_whether_it_is_opened_or_not(raw):
+    path = raw / "E-1/Plate1/B05_s1_w1.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    findings, text = check(raw, sampled=1)
+    assert not findings.clean
+    assert "1 x cut off: a PNG without its end\n      " + str(path) in text
+
+
+def test_truncated_tiff_is_found_by_its_ends(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((64, 64), np.uint16))
+    assert truncation(path) == ""
+    path.write_bytes(path.read_bytes()[:4000])
+    assert truncation(path) == "cut off: its pixels end beyond the file"
+    path.write_bytes(b"II")
+    assert truncation(path).startswith("cannot be opened")
+
+
+def test_fault_of_the_metadata_does_not_hide_the_files(raw):
+    wells = (raw / "wells.csv").read_text()
+    (raw / "wells.csv").write_text(wells.replace("B03", "Z99"))
+    findings, text = check(raw)
+    assert "12 fit" in text
+    assert "line 3: well Z99 is beyond a plate" in text
+    assert not findings.clean
+
+
+def test_plates_that_do_not_meet_are_named(raw):
+    wells = (raw / "wells.csv").read_text()
+    (raw / "wells.csv").write_text(wells.replace("E-1,1,", "E-1,PlateOne,"))
+    _, text = check(raw)
+    assert "plates only in file names: E-1/1" in text
+    assert "plates only in the metadata: E-1/PlateOne" in text
+    assert "E-1             1      6       6                   6     12" in text
 
 
 def test_images_that_are_not_there_leave_the_metadata_and_the_splits(tmp_path):

@@ -140,7 +140,7 @@ def test_image_that_does_not_fit_the_pattern_is_a_problem_and_a_text_file_is_non
     (raw / "E-1/Plate1/B02_s1_thumb.png").write_bytes(b"")
     with pytest.raises(DataError, match="1 problem "):
         ingest(raw)
-    assert "the name does not fit the pattern" in problems(raw)["problem"].tolist()
+    assert problems(raw)["problem"].str.startswith("the name does not fit the pattern; ").sum() == 1
     source = make_screen(raw).source.model_copy(update={"ignore": ["*_thumb*"]})
     assert find_files(source, read_patterns(source, {}), "E-1", PlateFormat()).unfit == []
 

@@ -91,6 +91,13 @@ def test_well_types_in_the_users_own_words(tmp_path):
     text = ROWS.replace("negative_control", "DMSO")
     with pytest.raises(DataError, match=r"line 3: well type 'DMSO' is not one of .*`well_types: \{DMSO: …\}`"):
         catalogue(tmp_path, text)
+    with pytest.raises(DataError, match=r"line 2: well type 'DMSO', 'drug' is not one of"):
+        catalogue(tmp_path, text.replace("treatment", "drug"))
+    empty = text.replace(",treatment,", ",,")
+    with pytest.raises(DataError, match=r"line 2: an empty well_type; .*`well_types: \{\"\": treatment\}`"):
+        catalogue(tmp_path, empty)
+    translated = catalogue(tmp_path, empty, well_types={"DMSO": "negative_control", "": "treatment"})
+    assert translated["well_type"].tolist() == ["treatment", "negative_control", "treatment"]
     wells = catalogue(tmp_path, text, well_types={"DMSO": "negative_control"})
     assert wells["well_type"].tolist() == ["treatment", "negative_control", "treatment"]
 

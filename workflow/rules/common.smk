@@ -33,7 +33,7 @@ wildcard_constraints:
     chosen="|".join(re.escape(chosen) for chosen in REGISTRY.ome_zarr),
     method="|".join(REGISTRY.recipes),
     seed="[0-9]+",
-    inference="train|batch",
+    inference="train|batch|plate|controls|mini_batch|half|n[1-9][0-9]*",
 
 
 def room_hash(*rooms):

@@ -20,7 +20,7 @@ with job(snakemake):
     stores = {Path(marker).parent.stem: Path(marker).parent for marker in snakemake.input.stores}
     reader = ImageReader(stores, snakemake.threads)
     images = ImageSet(index, read_frame(snakemake.input.normalization), reader, device)
-    groups = statistics_groups(snakemake.wildcards.inference, index, split, recipe.statistics_images)
+    groups = statistics_groups(snakemake.wildcards.inference, index, split, recipe)
     embedded = embed_images(network, images, groups, recipe, batch_names)
     about = {"inference": snakemake.wildcards.inference, "split_sha256": split_sha256(split)}
     write_frame(embedded.embeddings, snakemake.output.embeddings, about)

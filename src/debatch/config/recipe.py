@@ -1,6 +1,6 @@
 """A recipe: all hyper-parameters of a run. Its defaults are the RxRx1 paper's training."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,8 @@ from debatch.config.base import Section
 from debatch.errors import ConfigError
 
 Normalization = Literal["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]
-TestStatistics = Literal["train", "batch"]
+# of the screen's images: half of a batch's wells, and the first 32 and so on of its images
+TestStatistics = Annotated[str, Field(pattern=r"^(train|batch|plate|controls|mini_batch|half|n[1-9][0-9]*)$")]
 
 # Families of timm that have no batch normalization, by the start of their names. It only serves to say so before
 # anything runs: the training job looks at the network itself.
@@ -32,8 +33,12 @@ class Recipe(Section):
     )
     test_statistics: TestStatistics | None = Field(
         None,
-        description="Whose images give the batch-norm statistics of inference: the training set's or the "
-        "image's own batch's. Null: `batch` under adaptive batch norm, else `train`.",
+        description="Whose images give the batch-norm statistics of inference: train (a fixed set of training "
+        "images), "
+        "batch (those of the image's own batch), plate, controls (the batch's control wells), mini_batch (a random "
+        "group of the batch), half (half of the batch's wells; the other half is embedded) or n32 (32 images of the "
+        "batch). "
+        "Null: `batch` under adaptive batch norm, else `train`.",
     )
     statistics_images: int = Field(
         6400, ge=2, description="Training images that the `train` statistics are computed from."
@@ -54,6 +59,17 @@ class Recipe(Section):
     mixing: Literal["cutmix", "none"] = Field("cutmix", description="Mixing of images within a group.")
     augmentation: Literal["dihedral", "none"] = Field(
         "dihedral", description="Random flips and quarter turns of each image."
+    )
+    gradient_reversal: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Largest strength at which the batch head's gradient is reversed on its way into the trunk "
+        "(gradient reversal); 0: the head only measures.",
+    )
+    reversal_schedule: Literal["dann", "constant"] = Field(
+        "dann",
+        description="How the reversal grows: 2 / (1 + exp(-10 p)) - 1 of it at a share p of training (DANN), or not.",
     )
     batch_loss_weight: float = Field(1.0, ge=0, description="Weight of the batch head's loss.")
     precision: Literal["bfloat16", "float32"] = Field(
@@ -77,10 +93,10 @@ class Recipe(Section):
     @property
     def adapts(self) -> bool:
         """Whether batch-norm statistics follow the image's batch, in training or at test."""
-        return self.batch_norm == "adaptive" or self.test_statistics == "batch"
+        return self.batch_norm == "adaptive" or self.test_statistics not in (None, "train")
 
     @property
-    def inference(self) -> TestStatistics:
+    def inference(self) -> str:
         """The test-time statistics that the recipe comes to."""
         return self.test_statistics or ("batch" if self.batch_norm == "adaptive" else "train")
 

@@ -80,6 +80,12 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
     for target in screen.targets:
         if target not in known:
             raise ConfigError(f"screen {name!r}: `targets`: no target {target!r}{nearest(target, known)}")
+    for target in screen.targets:
+        if target in tables.tables and not set(tables.tables[target].splits) & set(screen.splits.names):
+            raise ConfigError(
+                f"screen {name!r}: `targets`: {target} needs one of the splits "
+                f"{', '.join(tables.tables[target].splits)}, and `splits.names` has none of them"
+            )
     used = {method for table in {**tables.tables, **tables.figures}.values() for method in table.methods}
     experiments = _experiments(name, screen)
     return Registry(
@@ -206,7 +212,10 @@ def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
             there = [*(rows.fieldnames or []), *constants]
             for needed in (column, *(key for key in chosen if key not in derived)):
                 if needed not in there:
-                    raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}")
+                    cure = (
+                        "; name it as `columns.experiment`, or give a constant in `fields:`" if needed == column else ""
+                    )
+                    raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}{cure}")
             return {
                 row[column]
                 for row in ({**constants, **row} for row in rows)

@@ -3,14 +3,27 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from debatch.config.base import Section
-from debatch.config.read import expand
+from debatch.config.read import expand, nearest
 from debatch.config.recipe import Recipe
 from debatch.config.simulation import SimulationConfig
 
-SplitName = Annotated[str, Field(pattern=r"^(separated|separated_val|stratified|stratified_site|fold[1-9][0-9]*)$")]
+SPLITS = ["separated", "separated_val", "stratified", "stratified_site", "fold1"]
+
+
+def _known_split(name: object) -> object:
+    if isinstance(name, str) and not re.fullmatch(r"separated(_val)?|stratified(_site)?|fold[1-9][0-9]*", name):
+        raise ValueError(f"no split {name!r}{nearest(name, SPLITS)}")
+    return name
+
+
+SplitName = Annotated[
+    str,
+    BeforeValidator(_known_split),
+    Field(pattern=r"^(separated|separated_val|stratified|stratified_site|fold[1-9][0-9]*)$"),
+]
 WellType = Literal["treatment", "positive_control", "negative_control"]
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -1,13 +1,17 @@
 """Whose images give the batch-norm statistics under which an image is looked at."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from debatch.config.recipe import Recipe
 from debatch.errors import DataError
-from debatch.model.population import hash_order
+from debatch.model.population import hash_order, nearly_equal_groups
 from debatch.screen.splits import scored_subset
+
+CONTROLS = ("positive_control", "negative_control")
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class StatisticsGroup:
     """Images that share their statistics.
 
     Attributes:
-        name: `train`, or the batch.
+        name: `train`, or the batch or plate.
         reference: (R,) positions in the index of the images that the statistics come from.
         images: (M,) positions in the index of the images to embed.
     """
@@ -26,34 +30,87 @@ class StatisticsGroup:
 
 
 def statistics_groups(
-    inference: str, index: pd.DataFrame, split: pd.DataFrame, statistics_images: int
+    inference: str, index: pd.DataFrame, split: pd.DataFrame, recipe: Recipe
 ) -> list[StatisticsGroup]:
     """The test images of a split (or its `val` images, where it has no others), by the statistics of each.
 
     `train`: a fixed set of training images. `batch`: the training images of the image's batch where the split has such;
     else all images of that batch that the split calls test, unlabelled ones too. Statistics from the very images that a
-    probe is scored on would push it below chance, so the training images go first.
+    probe is scored on would push it below chance, so the training images go first. `plate`: likewise by plate.
+    `controls`: of the batch's images, the positive and negative control wells alone. `n32`: 32 of them, in the order
+    of a hash of their names. `mini_batch`: the test images of a batch in that order, in nearly equal groups of the
+    recipe's size, each by itself. `half`: half of the batch's test wells; only images of the other half are embedded.
+
+    Args:
+        inference: one of these.
+        index: the screen's images.
+        split: image_id, subset.
+        recipe: for `statistics_images` and `group`.
 
     Raises:
-        DataError: the split has no test image in the index.
+        DataError: the split has no test image in the index; or statistics would come from fewer than two images.
     """
     subset = index["image_id"].map(split.set_index("image_id")["subset"]).to_numpy()
     train, test = np.flatnonzero(subset == "train"), np.flatnonzero(subset == scored_subset(split))
     if not len(test):
         raise DataError("the split has no test image among the screen's images")
     if inference == "train":
-        first = hash_order(index["image_id"].iloc[train])[:statistics_images]
-        return [StatisticsGroup("train", train[first], test)]
-    batches = index["batch"].to_numpy(str)
-    groups = []
-    for batch in np.unique(batches[test]):
-        images = test[batches[test] == batch]
-        own_training = train[batches[train] == batch]
-        reference = own_training if len(own_training) else images
-        if len(reference) < 2:
-            raise DataError(
-                f"the test batch {batch} has a single image to take batch-norm statistics from; at least two are "
-                "needed: leave the batch out by `metadata.select`, or choose larger batches"
-            )
-        groups.append(StatisticsGroup(str(batch), reference, images))
+        first = hash_order(index["image_id"].iloc[train])[: recipe.statistics_images]
+        groups = [StatisticsGroup("train", train[first], test)]
+    elif inference == "mini_batch":
+        groups = [
+            StatisticsGroup(name, group, group)
+            for name, images, _ in _domains(_names(index, "batch"), train, test)
+            for group in nearly_equal_groups(images[hash_order(index["image_id"].iloc[images])], recipe.group)
+        ]
+    elif inference == "half":
+        groups = [_halves(index, name, images) for name, images, _ in _domains(_names(index, "batch"), train, test)]
+    else:
+        domains = _domains(_names(index, "plate" if inference == "plate" else "batch"), train, test)
+        groups = [StatisticsGroup(name, _chosen(inference, index, pool), images) for name, images, pool in domains]
+    for group in groups:
+        _require_two(group, inference)
     return groups
+
+
+def _names(index: pd.DataFrame, kind: str) -> np.ndarray:
+    names = index["batch"] if kind == "batch" else index["experiment"] + "_" + index["plate"]
+    return names.to_numpy(str)
+
+
+def _domains(names: np.ndarray, train: np.ndarray, test: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Each domain with test images: its name, those images, and the images that its statistics may come from."""
+    for name in np.unique(names[test]):
+        images, training = test[names[test] == name], train[names[train] == name]
+        yield str(name), images, training if len(training) else images
+
+
+def _chosen(inference: str, index: pd.DataFrame, pool: np.ndarray) -> np.ndarray:
+    if inference == "controls":
+        return pool[index["well_type"].iloc[pool].isin(CONTROLS).to_numpy()]
+    if inference.startswith("n"):
+        return pool[hash_order(index["image_id"].iloc[pool])[: int(inference[1:])]]
+    return pool
+
+
+def _halves(index: pd.DataFrame, name: str, images: np.ndarray) -> StatisticsGroup:
+    """Wells in the order of a hash of their names: statistics from the first half, the second is embedded."""
+    rows = index.iloc[images]
+    wells = (rows["experiment"] + "_" + rows["plate"] + "_" + rows["well"]).to_numpy(str)
+    unique = np.unique(wells)
+    first = unique[hash_order(unique)[: len(unique) // 2]]
+    in_first = np.isin(wells, first)
+    return StatisticsGroup(name, images[in_first], images[~in_first])
+
+
+def _require_two(group: StatisticsGroup, inference: str) -> None:
+    if len(group.reference) >= 2:
+        return
+    what = {
+        "controls": "control image (see `well_types`)",
+        "half": "image in half of its wells",
+    }.get(inference, "image")
+    raise DataError(
+        f"{group.name}: test statistics {inference!r} would come from {len(group.reference) or 'no'} {what}; at least "
+        "two are needed: choose other `test_statistics`, leave it out by `metadata.select`, or choose larger batches"
+    )

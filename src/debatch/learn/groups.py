@@ -7,27 +7,47 @@ import numpy as np
 
 from debatch.model.population import nearly_equal_groups
 
+LEAST_BATCHES = 4
 
-def epoch_groups(batches: np.ndarray, size: int, single_batch: bool, seed: int, epoch: int) -> list[np.ndarray]:
-    """An epoch's groups: every image once, no tiny last group, nothing dropped.
+
+def epoch_steps(
+    batches: np.ndarray, size: int, single_batch: bool, groups_per_step: int, seed: int, epoch: int
+) -> list[list[np.ndarray]]:
+    """An epoch's optimizer steps, each with its groups: every image once, no tiny last group, nothing dropped.
+
+    Groups of one batch are dealt so that a step holds as many different batches as it can: an adversary that saw a
+    single one would learn nothing, and with and without it AdaBN trains on the same steps.
 
     Args:
         batches: (N,) each training image's batch.
         size: images in a group.
         single_batch: all images of a group are of one batch (AdaBN), else they are random.
+        groups_per_step: groups whose gradients a step averages.
         seed: the run's seed.
-        epoch: counted from 0; the same seed and epoch give the same groups, so that training can resume.
+        epoch: counted from 0; the same seed and epoch give the same steps, so that training can resume.
 
     Returns:
-        Positions (n,) of each group's images, groups in random order.
+        By step, positions (n,) of each group's images.
     """
     generator = np.random.default_rng([seed, epoch, 1])
-    if single_batch:
-        domains = [np.flatnonzero(batches == batch) for batch in np.unique(batches)]
-    else:
-        domains = [np.arange(len(batches))]
-    groups = [group for domain in domains for group in nearly_equal_groups(generator.permutation(domain), size)]
-    return [groups[at] for at in generator.permutation(len(groups))]
+    if not single_batch:
+        groups = nearly_equal_groups(generator.permutation(len(batches)), size)
+        parts = np.array_split(generator.permutation(len(groups)), -(-len(groups) // groups_per_step))
+        return [[groups[at] for at in part] for part in parts]
+    waiting = [
+        nearly_equal_groups(generator.permutation(np.flatnonzero(batches == batch)), size)
+        for batch in np.unique(batches)
+    ]
+    steps = []
+    for number in _step_sizes(sum(map(len, waiting)), groups_per_step):
+        step: list[np.ndarray] = []
+        while len(step) < number:
+            # those batches first that have most groups left, in random order among equals: none is left over so
+            lengths = np.array([len(groups) for groups in waiting])
+            order = np.lexsort((generator.permutation(len(waiting)), -lengths))
+            step += [waiting[at].pop() for at in order[: number - len(step)] if waiting[at]]
+        steps.append([step[at] for at in generator.permutation(len(step))])
+    return [steps[at] for at in generator.permutation(len(steps))]
 
 
 def steps_in_epoch(batches: np.ndarray, size: int, single_batch: bool, groups_per_step: int) -> int:
@@ -37,6 +57,7 @@ def steps_in_epoch(batches: np.ndarray, size: int, single_batch: bool, groups_pe
     return -(-groups // groups_per_step)
 
 
-def group_steps(groups: list[np.ndarray], groups_per_step: int) -> list[list[np.ndarray]]:
-    """Groups by optimizer step; the last step may hold fewer."""
-    return [groups[at : at + groups_per_step] for at in range(0, len(groups), groups_per_step)]
+def _step_sizes(groups: int, groups_per_step: int) -> list[int]:
+    """Groups of each step: as many as asked for, and nearly equal where that does not come out even."""
+    steps = -(-groups // groups_per_step)
+    return [len(part) for part in np.array_split(np.arange(groups), steps)] if steps else []

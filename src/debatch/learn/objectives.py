@@ -1,6 +1,7 @@
 """What training minimises."""
 
-from typing import NamedTuple
+import math
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 from torch.nn import functional
@@ -38,6 +39,11 @@ def classification_loss(
         _correct(outputs.class_logits, labels, mixed),
         _correct(outputs.batch_logits, batches, mixed),
     )
+
+
+def reversal_strength(largest: float, schedule: Literal["dann", "constant"], progress: float) -> float:
+    """How strongly the batch head's gradient is reversed at a share of training (Ganin et al. 2016, section 5.2)."""
+    return largest if schedule == "constant" else largest * (2 / (1 + math.exp(-10 * progress)) - 1)
 
 
 def _mixed_cross_entropy(logits: Tensor, targets: Tensor, mixed: Mixed) -> Tensor:

@@ -17,8 +17,8 @@ from debatch.errors import DataError
 from debatch.learn.augment import cutmix, random_dihedral, unmixed
 from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
 from debatch.learn.data import TrainingData
-from debatch.learn.groups import epoch_groups, group_steps, steps_in_epoch
-from debatch.learn.objectives import Loss, classification_loss
+from debatch.learn.groups import LEAST_BATCHES, epoch_steps, steps_in_epoch
+from debatch.learn.objectives import Loss, classification_loss, reversal_strength
 from debatch.learn.optimizer import build_optimizer, learning_rate
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
@@ -49,6 +49,7 @@ class Trainer:
         self.recipe, self.data, self.images, self.seed, self.name = recipe, data, images, seed, name
         self.device = images.device
         self._refuse_lonely_batches()
+        self._refuse_an_adversary_of_few_batches()
         torch.manual_seed(seed)
         network = Network(recipe, channels, data.classes, len(data.batch_names))
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -97,6 +98,17 @@ class Trainer:
                 "least two: leave it out by `metadata.select`, or choose larger batches"
             )
 
+    def _refuse_an_adversary_of_few_batches(self) -> None:
+        recipe, batches = self.recipe, len(self.data.batch_names)
+        if recipe.gradient_reversal and batches < 2:
+            raise DataError(f"{self.name}: gradient reversal needs training images of two batches or more")
+        needed = min(LEAST_BATCHES, batches)
+        if recipe.gradient_reversal and self._adaptive and recipe.groups_per_step < needed:
+            raise DataError(
+                f"{self.name}: gradient reversal with groups of one batch needs `groups_per_step: {needed}` or more, "
+                f"so that a step holds {needed} of the {batches} training batches; it is {recipe.groups_per_step}"
+            )
+
     @property
     def _adaptive(self) -> bool:
         return self.recipe.batch_norm == "adaptive"
@@ -104,11 +116,13 @@ class Trainer:
     def _train_epoch(self, epoch: int) -> dict[str, float]:
         started = time.perf_counter()
         self.network.train()
-        groups = epoch_groups(self.data.batches, self.recipe.group, self._adaptive, self.seed, epoch)
-        stream = self.images.groups(groups)
+        recipe = self.recipe
+        batches = self.data.batches
+        steps = epoch_steps(batches, recipe.group, self._adaptive, recipe.groups_per_step, self.seed, epoch)
+        stream = self.images.groups(group for groups in steps for group in groups)
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         rate = 0.0
-        for at, step_groups in enumerate(group_steps(groups, self.recipe.groups_per_step)):
+        for at, step_groups in enumerate(steps):
             step = epoch * self.epoch_steps + at
             rate = learning_rate(step, self.steps, self.warmup_steps, self.recipe.peak_learning_rate)
             sums += self._take_step(step, rate, [next(stream) for _ in step_groups])
@@ -138,8 +152,11 @@ class Trainer:
             parameters["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        reversal = reversal_strength(self.recipe.gradient_reversal, self.recipe.reversal_schedule, step / self.steps)
+        if len({int(batch) for group in groups for batch in self.data.batches[group.positions]}) < 2:
+            reversal = 0.0  # an adversary that sees one batch has nothing to tell apart
         for group in groups:
-            loss = self._group_loss(group, generator)
+            loss = self._group_loss(group, generator, reversal)
             (loss.total / len(groups)).backward()
             sums += torch.stack(
                 [loss.class_loss.double() * len(group.positions), loss.class_correct, loss.batch_correct]
@@ -147,7 +164,7 @@ class Trainer:
         self.optimizer.step()
         return sums
 
-    def _group_loss(self, group: Group, generator: torch.Generator) -> Loss:
+    def _group_loss(self, group: Group, generator: torch.Generator, reversal: float) -> Loss:
         recipe = self.recipe
         if self._adaptive:  # a group of two batches would quietly train another method
             assert len(set(self.data.batches[group.positions])) == 1
@@ -157,7 +174,7 @@ class Trainer:
         mixed = cutmix(images, generator) if recipe.mixing == "cutmix" else unmixed(images)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             embedding = self.network.embed(mixed.images)
-        outputs = self.network.heads(embedding)
+        outputs = self.network.heads(embedding, reversal)
         at = torch.from_numpy(group.positions).to(self.device)
         return classification_loss(outputs, mixed, self.labels[at], self.batches[at], recipe.batch_loss_weight)
 

@@ -1,7 +1,8 @@
 """The network of every recipe: backbone, neck, class head and batch head."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -28,7 +29,8 @@ class Network(nn.Module):
     """Features, then (Linear, BN, ReLU) x 2 to the embedding, on which both heads hang (RxRx1 paper, Figure 5).
 
     The last ReLU makes embeddings non-negative, and so their cosines. The batch head has no batch norm: under groups
-    of one batch a norm would erase what it is to tell. It reads a detached embedding, so it never trains the trunk.
+    of one batch a norm would erase what it is to tell. Where the recipe reverses its gradient it is the adversary of
+    Ganin et al. 2016; else it reads a detached embedding, and never trains the trunk.
 
     Raises:
         ConfigError: the recipe adapts batch norm and the backbone has none.
@@ -59,10 +61,31 @@ class Network(nn.Module):
         """Standardised images (N, C, H, W) to embeddings (N, embedding_width)."""
         return self.neck(self.backbone(images))
 
-    def heads(self, embedding: Tensor) -> Outputs:
-        """Both heads' logits of embeddings (N, embedding_width), in float32."""
+    def heads(self, embedding: Tensor, reversal: float = 0.0) -> Outputs:
+        """Both heads' logits of embeddings (N, embedding_width), in float32.
+
+        Args:
+            embedding: as `embed` gives it.
+            reversal: strength at which the batch head's gradient is reversed for what lies below; 0: it ends there.
+        """
         embedding = embedding.float()
-        return Outputs(embedding, self.class_head(embedding), self.batch_head(embedding.detach()))
+        read = ReverseGradient.apply(embedding, reversal) if reversal else embedding.detach()
+        return Outputs(embedding, self.class_head(embedding), self.batch_head(read))
+
+
+class ReverseGradient(torch.autograd.Function):
+    """Gives what it gets, and multiplies the gradient by minus a strength (Ganin et al. 2016, section 4.2)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
+        """The identity."""
+        ctx.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """The reversed gradient."""
+        return -ctx.strength * gradients[0], None
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:

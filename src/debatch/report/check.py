@@ -150,6 +150,10 @@ def _splits(screen: Screen, findings: Findings) -> list[str]:
 
 def _problems(findings: Findings) -> list[str]:
     lines = [f"  {error}" for error in findings.errors]
+    if any(findings.plates):
+        for names, where in zip(findings.plates, ("file names", "the metadata"), strict=True):
+            if names:
+                lines.append(f"  plates only in {where}: {_some(names)}")
     kinds: dict[str, list[str]] = {}
     for row in findings.problems.to_dict("records"):
         # what stands between quotes or after a comma is one file's own
@@ -159,7 +163,7 @@ def _problems(findings: Findings) -> list[str]:
     for path, why in findings.stray:
         kinds.setdefault(re.sub(r"'[^']*'", "…", why), []).append(str(path))
     for path, why in findings.unreadable:
-        kinds.setdefault(f"read in the sample: {why}", []).append(str(path))
+        kinds.setdefault(why, []).append(str(path))
     for kind, places in kinds.items():
         lines.append(f"  {len(places):,} x {kind}")
         lines += [f"      {place}" for place in places[:EXAMPLES]]
@@ -169,7 +173,12 @@ def _problems(findings: Findings) -> list[str]:
         lines.append("  no file fits the pattern")
     opened = max((values.images for values in findings.values.values()), default=0)
     fields = int(findings.files["complete"].sum()) if len(findings.files) else 0
-    unseen = f" ({opened:,} of {fields:,} images were opened; `--sample` opens more)" if opened < fields else ""
+    unseen = ""
+    if opened < fields:
+        unseen = (
+            f" (the ends of {findings.ends_seen:,} files were looked at, and {opened:,} of {fields:,} images were "
+            "opened: `--sample` opens more)"
+        )
     return ["Problems", *lines] if lines else [f"Problems: none{unseen}"]
 
 

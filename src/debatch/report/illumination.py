@@ -29,7 +29,8 @@ def draw_illumination(profiles: dict[tuple[str, str], np.ndarray], channels: lis
     span = max(LEAST_SPAN, float(usual))
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad=FAINT)
     with mpl.rc_context(LOOK):
-        figure = new_figure(max(1.25 * len(channels) + 1.6, 4.5), 1.25 * len(shown) + 1.0)
+        # square panels in a frame of their own shape: in a wider one their labels would leave the page
+        figure = new_figure(max(1.25 * len(channels) + 1.9, 3.6), max(1.25 * len(shown) + 1.0, 3.0))
         axes = figure.subplots(len(shown), len(channels), squeeze=False)
         for row, plate in enumerate(shown):
             for column, channel in enumerate(channels):
@@ -46,9 +47,9 @@ def draw_illumination(profiles: dict[tuple[str, str], np.ndarray], channels: lis
                 if column == 0:
                     axis.set_ylabel(f"{plate[0]}\nplate {plate[1]}", fontsize=7)
         bar = figure.colorbar(picture, ax=axes, location="right", shrink=0.5, aspect=25, extend="both")
-        bar.set_label("mean image relative to its mean", fontsize=8)
+        bar.set_label("mean image\nrelative to its mean", fontsize=8)
         bar.ax.tick_params(labelsize=7)
         bar.outline.set_visible(False)
         some = f"{len(shown)} of {len(plates)} plates" if len(shown) < len(plates) else "all plates"
-        figure.suptitle(f"{title}: illumination profile by plate and channel ({some})", fontsize=10)
+        figure.suptitle(f"{title}\nillumination profile by plate and channel; {some}", fontsize=10, wrap=True)
     return figure

@@ -35,7 +35,7 @@ def open_screen(path: str | Path) -> OpenScreen:
 
     >>> screen = open_screen("results/rxrx1")
     >>> untreated = screen.index["well_type"] == "negative_control"
-    >>> screen.images[untreated.to_numpy()].mean(axis=(2, 3)).compute()   # reads these images only
+    >>> screen.images[untreated.to_numpy()].mean(axis=(2, 3)).compute()   # reads the files of these images
 
     Args:
         path: the screen's folder among the results.

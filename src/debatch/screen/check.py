@@ -1,6 +1,7 @@
 """What a screen's pattern, files and metadata come to, before anything runs."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from debatch.config.screen import ImageProcessing, MetadataFile, Screen, Source
 from debatch.errors import DataError, UserError
-from debatch.screen.decode import ImageProblem
+from debatch.screen.decode import ImageProblem, truncation
 from debatch.screen.index import expected_index, with_labels
 from debatch.screen.metadata import catalogue_of_files, natural_key, read_catalogue
 from debatch.screen.plan import Field, Problems, plan_fields
@@ -19,6 +20,8 @@ from debatch.screen.splits import balance, make_split
 
 PROPOSED_QUANTILES = (0.001, 0.999)
 EXAMPLES = 3
+MOST_ENDS = 20_000
+READING_THREADS = 4
 
 
 @dataclass
@@ -61,12 +64,14 @@ class Findings:
         shapes: (height, width) -> number of sampled files.
         dtypes: pixel dtype -> number of sampled files.
         values: stain -> sampled values.
-        unreadable: sampled files that cannot be used, with why.
+        unreadable: files that cannot be used, with why: cut off, or of those that were opened.
         stored: (channels, height, width), dtype and images a field of what would be stored; None where nothing could.
         catalogue: the metadata's rows, None where there is none.
         index: the images that there will be, as far as they are known before ingestion.
         balances: split -> its balance, or why it cannot be drawn.
         errors: what keeps the screen from being ingested at all.
+        plates: what stands for plates on one side only: in file names, and in the metadata.
+        ends_seen: how many files were looked at for their ends.
     """
 
     files: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -85,6 +90,14 @@ class Findings:
     index: pd.DataFrame | None = None
     balances: dict[str, pd.DataFrame | str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    plates: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    ends_seen: int = 0
+
+    def add_plates(self, experiment: str, found: FoundFiles, wells: pd.DataFrame) -> None:
+        """Note the plates of an experiment that only its file names or only the metadata have."""
+        named, listed = {file.plate for file in found.files}, set(wells["plate"])
+        for names, side in zip((named - listed, listed - named), self.plates, strict=True):
+            side += [f"{experiment}/{name}" for name in sorted(names, key=natural_key)]
 
     @property
     def clean(self) -> bool:
@@ -108,10 +121,14 @@ def check_screen(
     findings = Findings()
     try:
         findings.catalogue = read_catalogue(screen, tables, experiments) if tables else None
+    except UserError as error:  # the files are worth a look all the same
+        findings.errors.append(str(error))
+    try:
         _check_files(findings, screen, source, experiments, sampled)
     except UserError as error:
         findings.errors.append(str(error))
-    _check_splits(findings, screen, source)
+    if not findings.errors:
+        _check_splits(findings, screen, source)
     return findings
 
 
@@ -140,9 +157,11 @@ def _check_files(findings: Findings, screen: Screen, source: Source, experiments
         listed = Problems(experiment, "")
         fields[experiment] = plan_fields(files, wells, source, listed)
         problems += listed.rows
-        rows += _plate_rows(experiment, files, fields[experiment])
+        rows += _plate_rows(experiment, files, source)
+        findings.add_plates(experiment, files, wells)
         images.append(_images(experiment, fields[experiment], wells))
     findings.problems = pd.DataFrame(problems)
+    _look_at_ends(findings, [file.path for files in found.values() for file in files.files])
     findings.files = pd.DataFrame(rows, columns=["experiment", "plate", "wells", "images", "complete", "files"])
     if findings.fit:
         findings.index = with_labels(pd.concat(images, ignore_index=True), findings.catalogue)
@@ -156,17 +175,21 @@ def _catalogue_of(experiment: str, screen: Screen, catalogue: pd.DataFrame | Non
     return catalogue_of_files(screen, experiment, places)
 
 
-def _plate_rows(experiment: str, found: FoundFiles, fields: list[Field]) -> list[dict[str, object]]:
+def _plate_rows(experiment: str, found: FoundFiles, source: Source) -> list[dict[str, object]]:
     rows = []
+    channels = set(source.channels)
     for plate in sorted({file.plate for file in found.files}, key=natural_key):
         files = [file for file in found.files if file.plate == plate]
+        by_image: dict[tuple[str, str], set[str]] = {}
+        for file in files:
+            by_image.setdefault((file.well, file.site), set()).add(file.channel)
         rows.append(
             {
                 "experiment": experiment,
                 "plate": plate,
                 "wells": len({file.well for file in files}),
                 "images": len({(file.well, file.site) for file in files}),
-                "complete": sum(place.plate == plate for place in fields),
+                "complete": sum(seen == {""} or seen >= channels for seen in by_image.values()),
                 "files": len(files),
             }
         )
@@ -182,6 +205,17 @@ def _images(experiment: str, fields: list[Field], wells: pd.DataFrame) -> pd.Dat
     images.insert(0, "experiment", experiment)
     images.insert(0, "image_id", ["_".join([experiment, *place]) for place in places])
     return images
+
+
+def _look_at_ends(findings: Findings, paths: list[Path]) -> None:
+    """Find files that were cut off: quick enough to do with every one of a usual screen."""
+    step = max(1, -(-len(paths) // MOST_ENDS))
+    chosen = paths[::step]
+    with ThreadPoolExecutor(READING_THREADS) as pool:
+        findings.unreadable += [
+            (path, why) for path, why in zip(chosen, pool.map(truncation, chosen), strict=True) if why
+        ]
+    findings.ends_seen = len(chosen)
 
 
 def _look_at_images(findings: Findings, screen: Screen, source: Source, fields: list[Field], sampled: int) -> None:
@@ -201,7 +235,9 @@ def _look_at_images(findings: Findings, screen: Screen, source: Source, fields: 
                 values.images += 1
         except ImageProblem as problem:
             at = min(len(planes), len(place.channels) - 1)
-            findings.unreadable.append((problem.path or place.file(at), str(problem)))
+            path = problem.path or place.file(at)
+            if path not in {known for known, _ in findings.unreadable}:
+                findings.unreadable.append((path, str(problem)))
             continue
         readable.append(planes)
     findings.values = {name: values for name, values in findings.values.items() if values.images}

@@ -57,6 +57,29 @@ def decode_channels(path: Path, channels: Sequence[str]) -> list[np.ndarray]:
     return found
 
 
+def truncation(path: Path) -> str:
+    """Why a file cannot be whole, by its ends alone and without decoding; empty where nothing speaks against it."""
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            return "an empty file"
+        if path.suffix.lower() == ".png":
+            with path.open("rb") as file:
+                file.seek(max(0, size - 12))
+                return "" if b"IEND" in file.read() else "cut off: a PNG without its end"
+        if path.suffix.lower() in {".tif", ".tiff"}:
+            with tifffile.TiffFile(path, is_ome=False) as file:
+                ends = [
+                    at + count
+                    for page in file.pages
+                    for at, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+                ]
+            return "" if max(ends, default=0) <= size else "cut off: its pixels end beyond the file"
+    except Exception as error:  # decoders raise types of their own
+        return f"cannot be opened ({type(error).__name__}: {error})"[:200]
+    return ""
+
+
 def plane_names(path: Path) -> list[str]:
     """What a file with all channels calls them: OME names, else numbers from 1."""
     planes, names = _decoded(path, _all_planes)

@@ -120,7 +120,7 @@ def _read_into_store(
     try:
         blank = process([usual] * len(channels), screen.image, ranges, screen.store.dtype).tiles
     except ImageProblem as problem:
-        raise DataError(f"{problems.experiment}: {problem}; see `image.crop`") from None
+        raise DataError(f"{problems.experiment}: {problem}") from None
     attributes = {
         "channels": channels,
         "source": {"root": source.root, "pattern": source.pattern},

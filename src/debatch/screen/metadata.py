@@ -122,7 +122,11 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
         if name in wells:
             wells[name] = wells[name].map(plain_number, na_action="ignore")
     wells["cell_type"] = raw[columns.cell_type] if columns.cell_type else "all"
-    wells["well_type"] = raw[columns.well_type].replace(screen.well_types) if columns.well_type else "treatment"
+    wells["well_type"] = "treatment"
+    if columns.well_type:
+        wells["well_type"] = raw[columns.well_type].replace(screen.well_types)
+        if "" in screen.well_types:
+            wells["well_type"] = wells["well_type"].fillna(screen.well_types[""])
     wells["perturbation"] = raw[columns.perturbation]
     batch = [columns.batch] if isinstance(columns.batch, str) else columns.batch
     wells["batch"] = raw[batch[0]].str.cat(raw[batch[1:]], sep="_") if batch[1:] else raw[batch[0]]
@@ -195,16 +199,17 @@ def _selected(raw: pd.DataFrame, screen: Screen, where: str) -> pd.Series:
 def _check(wells: pd.DataFrame, keys: list[str], experiments: list[str], where: str) -> None:
     for column in (*keys, "batch", "cell_type", "well_type"):
         if wells[column].isna().any():
-            raise DataError(f"{wells[_AT][wells[column].isna()].iloc[0]}: an empty {column}")
+            cure = '; say what that means: `well_types: {"": treatment}`' if column == "well_type" else ""
+            raise DataError(f"{wells[_AT][wells[column].isna()].iloc[0]}: an empty {column}{cure}")
     absent = [name for name in experiments if name not in set(wells["experiment"])]
     if absent:
         raise DataError(f"{where}: no row for experiment {', '.join(absent)}, which the screen lists")
     unknown = ~wells["well_type"].isin(WELL_TYPES)
     if unknown.any():
-        row = wells[unknown].iloc[0]
+        words = sorted(wells["well_type"][unknown].unique())
         raise DataError(
-            f"{row[_AT]}: well type {row['well_type']!r} is not one of {', '.join(WELL_TYPES)}; "
-            f"translate it: `well_types: {{{row['well_type']}: …}}`"
+            f"{wells[_AT][unknown].iloc[0]}: well type {', '.join(map(repr, words))} is not one of "
+            f"{', '.join(WELL_TYPES)}; translate: `well_types: {{{words[0]}: …}}`"
         )
     twice = wells[wells.duplicated(keys)]
     if len(twice):

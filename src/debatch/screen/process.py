@@ -108,7 +108,9 @@ def _crop(plane: np.ndarray, side: int | None) -> np.ndarray:
         return plane
     height, width = plane.shape
     if height < side or width < side:
-        raise ImageProblem(f"{height} x {width} pixels after downsampling, smaller than the crop of {side}")
+        raise ImageProblem(
+            f"{height} x {width} pixels after downsampling, smaller than the crop of {side}; see `image.crop`"
+        )
     top, left = (height - side) // 2, (width - side) // 2
     return plane[top : top + side, left : left + side]
 

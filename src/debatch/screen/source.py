@@ -188,7 +188,7 @@ def read_name(relative: str, patterns: list[Pattern], plate: PlateFormat) -> tup
         if values is not None:
             readings.append((pattern, values))
     if not readings:
-        return None, "the name does not fit the pattern"
+        return None, "the name does not fit the pattern; what is no image of the screen is named in `source.ignore`"
     first, values = readings[0]
     for other, differently in readings[1:]:
         clash = [name for name in values if values[name] != differently[name]]
