@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ks_2samp, wasserstein_distance
+
+from debatch.evaluate import cosine
+from debatch.evaluate.cosine import BINS, KINDS, cosine_similarity_distributions, kolmogorov_smirnov, wasserstein
+
+
+def made_up(n, seed=0, width=6, non_negative=False):
+    generator = np.random.default_rng(seed)
+    embeddings = generator.normal(size=(n, width)).astype(np.float32)
+    perturbations, batches, cell_types = (generator.integers(0, k, n) for k in (4, 3, 2))
+    batches = batches + 10 * cell_types  # a batch has one cell type
+    wells = np.array(
+        [f"{b}/{p}/{w}" for b, p, w in zip(batches, perturbations, generator.integers(0, 2, n), strict=True)]
+    )
+    return np.abs(embeddings) if non_negative else embeddings, perturbations, batches, cell_types, wells
+
+
+def brute_force(embeddings, perturbations, batches, cell_types, wells, with_wells):
+    values = {kind: [] for kind in KINDS}
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    for a in range(len(unit)):
+        for b in range(a + 1, len(unit)):
+            if cell_types[a] == cell_types[b] and (with_wells or wells[a] != wells[b]):
+                same = "same" if perturbations[a] == perturbations[b] else "different"
+                values[f"{same}_{'within' if batches[a] == batches[b] else 'across'}"].append(float(unit[a] @ unit[b]))
+    return values
+
+
+@settings(max_examples=15)
+@given(n=st.integers(2, 40), seed=st.integers(0, 100), block=st.integers(1, 9))
+def test_every_pair_of_a_cell_type_counts_once_in_its_kind(n, seed, block):
+    data = made_up(n, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cosine, "_BLOCK", block)
+        found = cosine_similarity_distributions(*data)
+    for histograms, with_wells in ((found.histograms, True), (found.without_wells, False)):
+        expected = brute_force(*data, with_wells)
+        for kind in KINDS:
+            assert histograms[kind].sum() == len(expected[kind])
+            middle = (np.arange(BINS) + 0.5) * 2 / BINS - 1
+            drawn = np.repeat(middle, histograms[kind])
+            np.testing.assert_allclose(drawn, np.sort(expected[kind]), atol=2 / BINS)
+
+
+def test_distances_are_scipys():
+    data = made_up(120, non_negative=True)
+    found = cosine_similarity_distributions(*data).histograms
+    expected = brute_force(*data, True)
+    for first, second in (("same_within", "same_across"), ("different_within", "different_across")):
+        a, b = expected[first], expected[second]
+        assert kolmogorov_smirnov(found[first], found[second]) == pytest.approx(ks_2samp(a, b).statistic, abs=0.01)
+        assert wasserstein(found[first], found[second]) == pytest.approx(wasserstein_distance(a, b), abs=1e-3)
+
+
+def test_order_and_length_of_embeddings_do_not_matter():
+    data = made_up(60)
+    order = np.random.default_rng(1).permutation(60)
+    first = cosine_similarity_distributions(*data)
+    scaled = (data[0] * 7, *data[1:])
+    for other in (
+        cosine_similarity_distributions(*(part[order] for part in data)),
+        cosine_similarity_distributions(*scaled),
+    ):
+        for kind in KINDS:
+            # a value on the edge of a bin may fall to either side
+            assert np.abs(np.cumsum(first.histograms[kind]) - np.cumsum(other.histograms[kind])).max() <= 1
+
+
+def test_embedding_without_a_direction_is_left_out_and_counted():
+    data = made_up(30)
+    embeddings = data[0].copy()
+    embeddings[3] = 0
+    embeddings[4, 1] = np.nan
+    found = cosine_similarity_distributions(embeddings, *data[1:])
+    kept = np.delete(np.arange(30), [3, 4])
+    expected = cosine_similarity_distributions(*(part[kept] for part in data))
+    assert found.left_out == 2
+    for kind in KINDS:
+        np.testing.assert_array_equal(found.histograms[kind], expected.histograms[kind])
+
+
+def test_equal_and_opposite_embeddings_are_at_the_ends():
+    embeddings = np.array([[1.0, 2.0], [1.0, 2.0], [-1.0, -2.0]])
+    found = cosine_similarity_distributions(embeddings, np.array([0, 0, 0]), np.zeros(3), np.zeros(3), np.arange(3))
+    assert found.histograms["same_within"][-1] == 1
+    assert found.histograms["same_within"][0] == 2
+
+
+def test_kind_without_a_pair_has_no_distance():
+    found = cosine_similarity_distributions(np.eye(3), np.arange(3), np.zeros(3), np.zeros(3), np.arange(3)).histograms
+    assert np.isnan(kolmogorov_smirnov(found["same_within"], found["same_across"]))
+    assert np.isnan(wasserstein(found["same_within"], found["same_across"]))
+
+
+def test_planted_batch_shift_shows_between_within_and_across():
+    generator = np.random.default_rng(0)
+    n = 400
+    perturbations, batches = generator.integers(0, 5, n), generator.integers(0, 4, n)
+    centres, shifts = generator.normal(size=(5, 16)), generator.normal(size=(4, 16))
+    noise = 0.3 * generator.normal(size=(n, 16))
+    distances = []
+    for strength in (0.0, 1.0):
+        embeddings = centres[perturbations] + strength * shifts[batches] + noise
+        found = cosine_similarity_distributions(
+            embeddings, perturbations, batches, np.zeros(n), np.arange(n)
+        ).histograms
+        distances.append(kolmogorov_smirnov(found["same_within"], found["same_across"]))
+    assert distances[0] < 0.1
+    assert distances[1] > 0.5
