@@ -168,6 +168,35 @@ def test_methods_differ_in_nothing_but_what_they_are_named_for(root):
     base = recipes["baseline"].model_dump()
     changed = {key for key, value in recipes["adabn"].model_dump().items() if base[key] != value}
     assert changed == {"batch_norm"}
+    expected = {
+        "gradient_reversal": {"gradient_reversal"},
+        "adabn_gradient_reversal": {"batch_norm", "gradient_reversal"},
+        "adabn_test_only": {"test_statistics"},
+        "shuffled_labels": {"shuffle_labels"},
+    }
+    for method, keys in expected.items():
+        assert {key for key, value in recipes[method].model_dump().items() if base[key] != value} == keys
+
+
+def test_method_on_anothers_weights_trains_nothing_and_changes_nothing_but_statistics(root, tmp_path):
+    shutil.copytree(root / "config", tmp_path / "config")
+    methods, tables = tmp_path / "config/methods.yaml", tmp_path / "config/tables.yaml"
+    tables.write_text(tables.read_text().replace("[baseline, adabn]", "[baseline, adabn_test_only]"))
+    choice = {"screen": "tiny", "methods": str(methods), "tables": str(tables)}
+    runs = build_registry(choice, root).runs("table1")
+    assert {(run.method, run.weights, run.inference) for run in runs} == {
+        ("baseline", "baseline", "train"),
+        ("adabn_test_only", "baseline", "batch"),
+    }
+    text = methods.read_text()
+    for new, message in (
+        ("weights_of: baselin\n", "no method 'baselin'; did you mean 'baseline'"),
+        ("weights_of: baseline\n  epochs: 3\n", "`epochs` would need a training of its own"),
+        ("weights_of: adabn_test_only\n", "which is not trained itself"),
+    ):
+        methods.write_text(text.replace("weights_of: baseline\n", new))
+        with pytest.raises(ConfigError, match=message):
+            build_registry(choice, root)
 
 
 def test_runs_of_a_table(root):

@@ -77,6 +77,21 @@ def test_editing_one_methods_learning_rate_reruns_that_methods_runs_only(tiny_co
     )
 
 
+def test_a_method_on_the_baselines_weights_trains_nothing(tiny_copy):
+    edit(tiny_copy / "config/tables.yaml", "methods: [baseline, adabn]\n    splits: [separated, stratified]",
+         "methods: [baseline, adabn, adabn_test_only]\n    splits: [separated, stratified]")  # fmt: skip
+    assert planned(snakemake(tiny_copy, "-n", "table1", screen="tiny")) == {
+        "embed_run": 2, "evaluate": 2, "make_table1": 1, "table1": 1
+    }  # fmt: skip
+    snakemake(tiny_copy, "table1", screen="tiny")
+    files = Files(str(tiny_copy / "results"), "tiny")
+    table = pd.read_csv(files.table("table1", "csv")).set_index(["row", "column"])["mean"]
+    assert table.loc["adabn_test_only"].notna().all()
+    embedded = [pd.read_parquet(files.embeddings("baseline", "separated", 0, how)) for how in ("train", "batch")]
+    features = [column for column in embedded[0] if column.startswith("embedding_")]
+    assert not embedded[0][features].equals(embedded[1][features])
+
+
 def test_what_only_asks_for_more_of_the_machine_reruns_nothing(tiny_copy):
     edit(tiny_copy / "config/screens/tiny.yaml", "mem_mb: 1500", "mem_mb: 3000")
     assert "Nothing to be done" in snakemake(tiny_copy, "-n", "table1", screen="tiny").output

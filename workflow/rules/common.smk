@@ -77,12 +77,12 @@ def run_normalization(wildcards):
 
 def run_metrics(target):
     """The metrics of every run that a table is made of."""
-    return [FILES.metrics(run.method, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
+    return [FILES.metrics(run.weights, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
 
 
 def run_embeddings(target):
     """The embeddings of every run that a figure shows."""
-    return [FILES.embeddings(run.method, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
+    return [FILES.embeddings(run.weights, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
 
 
 def target_files(target):

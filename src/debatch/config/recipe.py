@@ -109,6 +109,11 @@ class Recipe(Section):
 class Method(Recipe):
     """A named recipe: what it changes of the screen's training."""
 
+    weights_of: str | None = Field(
+        None,
+        description="A method whose trained weights serve, so that nothing is trained again; only `test_statistics` "
+        "may differ from it.",
+    )
     title: str | None = Field(None, description="Name in tables and figures; null: the method's own.")
     description: str = Field("", description="One sentence for the report.")
 
@@ -119,7 +124,7 @@ def resolve_recipe(training: Recipe, method: Method, name: str) -> Recipe:
     Raises:
         ConfigError: the two together are not a recipe that can be trained.
     """
-    changes = method.model_dump(exclude_unset=True, exclude={"title", "description"})
+    changes = method.model_dump(exclude_unset=True, exclude={"title", "description", "weights_of"})
     try:
         return Recipe.model_validate({**training.model_dump(exclude_unset=True), **changes})
     except ValueError as error:

@@ -14,12 +14,16 @@ from debatch.errors import ConfigError
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """A method trained on a split with a seed, and the test-time statistics that it is looked at under."""
+    """A method on a split with a seed, and the test-time statistics that it is looked at under.
+
+    `weights` is the method that was trained: another one where this one differs by its test-time statistics alone.
+    """
 
     method: str
     split: str
     seed: int
     inference: str
+    weights: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Registry:
         """The runs that a table or figure is made of, on the splits that the screen has."""
         table = {**self.tables, **self.figures}[target]
         return [
-            Run(method, split, seed, self.recipes[method].inference)
+            Run(method, split, seed, self.recipes[method].inference, self.methods[method].weights_of or method)
             for method in table.methods
             for split in table.splits
             if split in self.screen.splits.names
@@ -150,15 +154,34 @@ def _read_methods(path: Path) -> dict[str, Method]:
         if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
             raise ConfigError(f"{path}: `{name}`: a method's name is lower case letters, digits and underscores")
         methods[name] = validate(Method, changes, f"{path}: {name}")
+    for name, method in methods.items():
+        _check_shared_weights(path, name, method, methods)
     return methods
+
+
+def _check_shared_weights(path: Path, name: str, method: Method, methods: dict[str, Method]) -> None:
+    if method.weights_of is None:
+        return
+    if method.weights_of not in methods:
+        raise ConfigError(f"{path}: {name}: no method {method.weights_of!r}{nearest(method.weights_of, list(methods))}")
+    if methods[method.weights_of].weights_of is not None:
+        raise ConfigError(f"{path}: {name}: `weights_of` names {method.weights_of!r}, which is not trained itself")
+    own = method.model_fields_set - {"title", "description", "weights_of", "test_statistics"}
+    if own:
+        raise ConfigError(
+            f"{path}: {name}: `{min(own)}` would need a training of its own; beside `weights_of` only "
+            "`test_statistics` may be set"
+        )
 
 
 def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict[str, Recipe]:
     """Every method's recipe on this screen; one that no table uses may be impossible there."""
     recipes = {}
     for name, method in methods.items():
+        changes = {} if method.weights_of is None else methods[method.weights_of].model_dump(exclude_unset=True)
+        whole = method.model_copy() if not changes else Method(**{**changes, **method.model_dump(exclude_unset=True)})
         try:
-            recipes[name] = resolve_recipe(screen.training, method, name)
+            recipes[name] = resolve_recipe(screen.training, whole, name)
         except ConfigError:
             if name in used:
                 raise

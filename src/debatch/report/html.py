@@ -93,12 +93,13 @@ def _read_runs(
 ) -> tuple[dict[Run, pd.DataFrame], list[dict[str, Any]], dict[Run, pd.DataFrame]]:
     histories, records, metrics = {}, [], {}
     for run in runs:
-        folder = Path(files.run(run.method, run.split, run.seed))
-        if (folder / "history.csv").exists():
+        folder = Path(files.run(run.weights, run.split, run.seed))
+        trained = run.weights == run.method  # else the training is shown where it belongs
+        if trained and (folder / "history.csv").exists():
             histories[run] = pd.read_csv(folder / "history.csv")
-        if (folder / "recipe.json").exists():
+        if trained and (folder / "recipe.json").exists():
             records.append(json.loads((folder / "recipe.json").read_text()))
-        path = Path(files.metrics(run.method, run.split, run.seed, run.inference))
+        path = Path(files.metrics(run.weights, run.split, run.seed, run.inference))
         if path.exists():
             metrics[run] = pd.read_csv(path)
     return histories, records, metrics
