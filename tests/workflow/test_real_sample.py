@@ -1,10 +1,13 @@
 """Real RxRx1 images all the way, in a folder of their own."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest_workflow import own_folder, snakemake
+from PIL import Image
 
 from debatch.files import Files
+from debatch.screen import open_screen
 
 pytestmark = pytest.mark.workflow
 FILES = Files("results", "rxrx1_sample")
@@ -29,6 +32,20 @@ def test_site_without_all_channels_fails_the_job_by_default_after_every_file_was
     assert set(problems["problem"]) == {"no file of the channel MitoTracker", "no file of the channel WGA"}
     assert set(problems["site"]) == {"2"}
     assert not (sample / FILES.store("HUVEC-01")).exists()
+
+
+def test_stored_pixels_are_pillows(sample, real_data):
+    snakemake(sample, "ingest", screen="rxrx1_sample")
+    screen = open_screen(sample / "results/rxrx1_sample")
+    assert screen.images.shape == (2 * 4 * 16, 6, 128, 128)
+    for experiment, plate, tile in (("HUVEC-01", 2, 6), ("HEPG2-01", 4, 16)):
+        name = f"{experiment}_{plate}_B02_1.{tile:02d}"
+        (at,) = screen.index.index[screen.index["image_id"] == name]
+        top, left = (128 * place for place in divmod(tile - 1, 4))
+        for channel in range(6):
+            file = real_data / f"rxrx1_images/{experiment}/Plate{plate}/B02_s1_w{channel + 1}.png"
+            expected = np.asarray(Image.open(file))[top : top + 128, left : left + 128]
+            np.testing.assert_array_equal(screen.images[at, channel].compute(scheduler="sync"), expected)
 
 
 def test_goes_all_the_way_and_the_report_explains_that_adabn_loses(sample):
