@@ -2,6 +2,7 @@ import errno
 import hashlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -136,7 +137,25 @@ def test_killed_at_any_moment_the_finished_store_is_an_undisturbed_one(tmp_path)
     assert killed >= KILLS // 2
     _ingest(str(tmp_path))
     assert digest(store) == expected
-    assert not list(store.parent.glob("*.part"))
+    assert {path.name for path in store.parent.iterdir()} == {"E-1.zarr", "problems.csv"}
+
+
+def test_old_store_is_gone_at_once_even_when_its_removal_is_cut_short(images, tmp_path, monkeypatch):
+    """Killed while the old store is being removed, nothing is left that looks whole."""
+    write_store(tmp_path / "a.zarr", images)
+
+    def killed(path, **_):
+        if Path(path).exists():
+            shutil.move(Path(path) / "images", tmp_path / "half_removed")
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("debatch.screen.store.shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_store(tmp_path / "a.zarr", images)
+    assert not (tmp_path / "a.zarr").exists()
+    monkeypatch.undo()
+    write_store(tmp_path / "a.zarr", images)
+    assert not (tmp_path / "a.zarr.old").exists()
 
 
 def test_stored_bytes_do_not_depend_on_threads(tmp_path):

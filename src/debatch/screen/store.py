@@ -42,9 +42,7 @@ class StoreWriter:
         self, path: Path, shape: tuple[int, int, int, int], config: Store, attributes: dict[str, Any], threads: int = 1
     ) -> None:
         self.path, self.part = path, path.with_name(path.name + ".part")
-        # an older store is out of date from here on, and must not be there if this one fails
-        for leftover in (self.part, self.path):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self._remove_what_was_there()
         count, *image = shape
         self.shard = min(config.images_per_shard, max(count, 1))
         self.attributes = attributes
@@ -61,6 +59,18 @@ class StoreWriter:
         except BaseException:
             shutil.rmtree(self.part, ignore_errors=True)
             raise
+
+    def _remove_what_was_there(self) -> None:
+        """An older store is out of date from here on, and must not be there if this one fails.
+
+        It goes by a rename first: killed half-way through its removal, it would look whole without being so.
+        """
+        old = self.path.with_name(self.path.name + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.path.exists():
+            os.replace(self.path, old)
+        for leftover in (old, self.part):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def _create(self, image: list[int], count: int, config: Store, threads: int) -> None:
         self.part.parent.mkdir(parents=True, exist_ok=True)
