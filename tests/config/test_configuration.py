@@ -123,6 +123,11 @@ def test_experiment_named_like_a_path_or_a_command_is_refused_by_name(root, tmp_
         build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
 
 
+def test_two_channels_of_one_name_are_refused():
+    text = "source: {root: a, pattern: b, channels: {'1': DNA, '2': ER, '3': DNA}}\nmetadata: {file: m}"
+    assert "two channels are both called 'DNA'; give each its own name" in wrong(Screen, text)
+
+
 def test_plates_for_ome_zarr_name_an_experiment(root):
     assert build_registry({"screen": "tiny"}, root).ome_zarr == ["ALPHA-01"]
     chosen = build_registry({"screen": "tiny", "ome_zarr": ["BETA-02_1", "ALPHA-01"]}, root).ome_zarr

@@ -88,6 +88,17 @@ def test_flags_are_counted_by_channel():
     assert by_channel["ER"]["saturated pixels (%)"] == f"{100 / len(index):.3g}"
 
 
+def test_channel_whose_name_ends_anothers_is_not_taken_for_it():
+    index = measured_index(experiments=1, wells=2).rename(columns=lambda name: name.replace("_ER", "_F-DNA"))
+    index["qc_flags"] = ["F-DNA: saturated", "DNA: constant; F-DNA: saturated", "", ""]
+    counted = plate_table(index).groupby("channel")["flagged"].sum().to_dict()
+    assert counted == {"DNA": 1, "F-DNA": 2}
+    assert {row["channel"]: row["flagged images"] for row in quality_facts(index).channels} == {
+        "DNA": "1",
+        "F-DNA": "2",
+    }
+
+
 def test_index_without_measures_has_no_quality():
     assert quality_facts(make_index(1, 2)) is None
 

@@ -1,6 +1,7 @@
 """A screen: where its images are, what its metadata's columns mean, how big its training is."""
 
 import re
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -50,6 +51,17 @@ class Source(Section):
     ignore: list[str] = Field(
         default=[], description="Files passed over, as in '*_thumb*': shell patterns of the path below the root."
     )
+
+    @field_validator("channels")
+    @classmethod
+    def _each_stain_once(cls, value: dict[str, str]) -> dict[str, str]:
+        twice = sorted(stain for stain, count in Counter(value.values()).items() if count > 1)
+        if twice:
+            raise ValueError(f"two channels are both called {twice[0]!r}; give each its own name")
+        odd = [stain for stain in value.values() if ": " in stain or "; " in stain]
+        if odd:
+            raise ValueError(f"the name {odd[0]!r} holds ': ' or '; ', which part the flags of images")
+        return value
 
 
 class MetadataFile(Section):

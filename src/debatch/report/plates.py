@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from debatch.config.screen import PlateFormat
 from debatch.report.style import FAINT, LOOK, new_figure
-from debatch.screen.flags import measured_channels
+from debatch.screen.flags import flagged, measured_channels
 from debatch.screen.wells import row_and_column, row_letters
 
 # of each measure: heading, colour bar, whether its scale is logarithmic
@@ -33,8 +33,7 @@ def plate_table(index: pd.DataFrame) -> pd.DataFrame:
     for channel in measured_channels(index):
         columns = {f"{measure}_{channel}": measure for measure in MEASURES}
         named = index[[*keys, *columns]].rename(columns=columns)
-        of_channel = index["qc_flags"].str.contains(f"{channel}: ", regex=False)
-        wells = named.assign(flagged=of_channel).groupby(keys, sort=False)
+        wells = named.assign(flagged=flagged(index, channel)).groupby(keys, sort=False)
         table = wells.agg({**dict.fromkeys(MEASURES, "mean"), "flagged": "sum"})
         table.insert(0, "images", wells.size())
         rows.append(table.reset_index().assign(channel=channel))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from debatch.screen.flags import measured_channels
+from debatch.screen.flags import flagged, measured_channels
 
 FLAGGED_SHOWN = 50
 
@@ -35,7 +35,6 @@ def quality_facts(index: pd.DataFrame) -> Quality | None:
         return None
     rows = []
     for name in names:
-        flagged = index["qc_flags"].str.contains(f"{name}: ", regex=False)
         rows.append(
             {
                 "channel": name,
@@ -44,11 +43,11 @@ def quality_facts(index: pd.DataFrame) -> Quality | None:
                 "foreground (%)": _spread(100 * index[f"foreground_{name}"]),
                 "saturated pixels (%)": f"{100 * index[f'saturation_{name}'].mean():.3g}",
                 "outside of range (%)": f"{100 * index[f'clipped_{name}'].mean():.3g}",
-                "flagged images": f"{int(flagged.sum()):,}",
+                "flagged images": f"{int(flagged(index, name).sum()):,}",
             }
         )
     odd = index[index["qc_flags"] != ""]
-    kinds = Counter(flag.split(": ")[1] for flags in odd["qc_flags"] for flag in flags.split("; "))
+    kinds = Counter(flag.rsplit(": ", 1)[-1] for flags in odd["qc_flags"] for flag in flags.split("; "))
     examples = odd.head(FLAGGED_SHOWN)[["image_id", "qc_flags"]].to_dict("records")
     return Quality(rows, len(odd), dict(kinds.most_common()), examples)
 

@@ -40,6 +40,11 @@ def qc_flags(index: pd.DataFrame, limits: QcLimits) -> np.ndarray:
     return np.array(["; ".join(found) for found in flags], dtype=object)
 
 
+def flagged(index: pd.DataFrame, channel: str) -> np.ndarray:
+    """(N,) bool: the images with a flag of a channel."""
+    return np.array([any(flag.startswith(f"{channel}: ") for flag in flags.split("; ")) for flags in index["qc_flags"]])
+
+
 def _far_below(index: pd.DataFrame, column: str, sds: float) -> np.ndarray:
     """(N,) bool: logs more than some robust sds below the median of their experiment."""
     # a blank image must not be the log of zero
