@@ -5,7 +5,7 @@ import torch
 from conftest import MemoryReader, make_images, make_index, self_statistics
 
 from debatch.config import Recipe
-from debatch.embed import embed_images, statistics_groups
+from debatch.embed import embed_images, statistics_groups, training_groups
 from debatch.errors import DataError
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
@@ -178,3 +178,33 @@ def test_format_is_the_fields(tiny_recipe):
     assert features.shape[1] == 16
     assert set(features.dtypes.astype(str)) == {"float32"}
     assert (features.to_numpy() >= 0).all()
+
+
+@pytest.mark.parametrize("inference", ["train", "batch", "plate", "controls", "mini_batch", "n5"])
+def test_training_images_are_looked_at_as_test_images_of_their_batch_are(inference):
+    """For a probe that is fitted on the one and scored on the other."""
+    index = make_index(experiments=3, wells=8, sites=2)
+    split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["well"] < "B07", "train", "test")})
+    recipe = Recipe(group=4, statistics_images=12)
+    train = set(np.flatnonzero(split["subset"] == "train"))
+    groups = training_groups(inference, index, split, recipe)
+    assert sorted(np.concatenate([group.images for group in groups])) == sorted(train)
+    assert all(set(group.reference) <= train for group in groups)
+    if inference != "mini_batch":
+        of_test = {group.name: group.reference for group in statistics_groups(inference, index, split, recipe)}
+        for group in groups:
+            np.testing.assert_array_equal(group.reference, of_test[group.name])
+
+
+def test_statistics_from_fewer_images_than_a_group_are_said_and_counted(tiny_recipe, caplog):
+    index = make_index(experiments=3, wells=8)
+    index = index[(index["experiment"] != "E02") | (index["well"] < "B05")].reset_index(drop=True)
+    split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["batch"] == "E02", "test", "train")})
+    images = make_images(index)
+    network = Network(tiny_recipe, 3, 4, 2)
+    reader = MemoryReader(index, images)
+    image_set = ImageSet(index, self_statistics(index, images), reader, torch.device("cpu"))
+    groups = statistics_groups("batch", index, split, tiny_recipe)
+    embedded = embed_images(network, image_set, groups, tiny_recipe, ["E00", "E01"])
+    assert set(embedded.predictions["statistics_images"]) == {3}
+    assert "E02: statistics from only 3 images (a training group has 8)" in caplog.text

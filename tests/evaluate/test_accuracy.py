@@ -15,6 +15,7 @@ def scored():
     predictions["predicted"] = [0, 1, 1, 1, 2, 0, 3, 3, 0, 0, 1, 1, 2, 2, 0, 3]
     predictions["predicted_well"] = [0, 0, 1, 1, 0, 0, 3, 3, 0, 0, 1, 1, 2, 2, 0, 0]
     predictions["batch_predicted"] = ["E00"] * 12 + ["E01"] * 4
+    predictions["statistics_images"] = [64] * 8 + [5] * 8
     return predictions, index
 
 
@@ -32,7 +33,8 @@ def test_by_hand(scored):
     assert value(metrics, "accuracy", group="cell_type=C0") == [6 / 8, 8]
     assert value(metrics, "accuracy", group="batch=E01") == [7 / 8, 8]
     assert value(metrics, "batch_accuracy") == [12 / 16, 16]
-    assert value(metrics, "majority_share") == [4 / 16, 16]
+    assert value(metrics, "statistics_images") == [5, 16]
+    assert value(metrics, "statistics_images", group="batch=E00") == [64, 8]
 
 
 def test_batch_accuracy_is_not_defined_for_unseen_batches(scored):

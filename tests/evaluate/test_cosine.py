@@ -37,7 +37,7 @@ def test_every_pair_of_a_cell_type_counts_once_in_its_kind(n, seed, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cosine, "_BLOCK", block)
         found = cosine_similarity_distributions(*data)
-    for histograms, with_wells in ((found.histograms, True), (found.without_wells, False)):
+    for histograms, with_wells in ((found.histograms(), True), (found.histograms(one_well=False), False)):
         expected = brute_force(*data, with_wells)
         for kind in KINDS:
             assert histograms[kind].sum() == len(expected[kind])
@@ -48,7 +48,7 @@ def test_every_pair_of_a_cell_type_counts_once_in_its_kind(n, seed, block):
 
 def test_distances_are_scipys():
     data = made_up(120, non_negative=True)
-    found = cosine_similarity_distributions(*data).histograms
+    found = cosine_similarity_distributions(*data).histograms()
     expected = brute_force(*data, True)
     for first, second in (("same_within", "same_across"), ("different_within", "different_across")):
         a, b = expected[first], expected[second]
@@ -67,7 +67,7 @@ def test_order_and_length_of_embeddings_do_not_matter():
     ):
         for kind in KINDS:
             # a value on the edge of a bin may fall to either side
-            assert np.abs(np.cumsum(first.histograms[kind]) - np.cumsum(other.histograms[kind])).max() <= 1
+            assert np.abs(np.cumsum(first.histograms()[kind]) - np.cumsum(other.histograms()[kind])).max() <= 1
 
 
 def test_embedding_without_a_direction_is_left_out_and_counted():
@@ -80,18 +80,20 @@ def test_embedding_without_a_direction_is_left_out_and_counted():
     expected = cosine_similarity_distributions(*(part[kept] for part in data))
     assert found.left_out == 2
     for kind in KINDS:
-        np.testing.assert_array_equal(found.histograms[kind], expected.histograms[kind])
+        np.testing.assert_array_equal(found.histograms()[kind], expected.histograms()[kind])
 
 
 def test_equal_and_opposite_embeddings_are_at_the_ends():
     embeddings = np.array([[1.0, 2.0], [1.0, 2.0], [-1.0, -2.0]])
     found = cosine_similarity_distributions(embeddings, np.array([0, 0, 0]), np.zeros(3), np.zeros(3), np.arange(3))
-    assert found.histograms["same_within"][-1] == 1
-    assert found.histograms["same_within"][0] == 2
+    assert found.histograms()["same_within"][-1] == 1
+    assert found.histograms()["same_within"][0] == 2
 
 
 def test_kind_without_a_pair_has_no_distance():
-    found = cosine_similarity_distributions(np.eye(3), np.arange(3), np.zeros(3), np.zeros(3), np.arange(3)).histograms
+    found = cosine_similarity_distributions(
+        np.eye(3), np.arange(3), np.zeros(3), np.zeros(3), np.arange(3)
+    ).histograms()
     assert np.isnan(kolmogorov_smirnov(found["same_within"], found["same_across"]))
     assert np.isnan(wasserstein(found["same_within"], found["same_across"]))
 
@@ -107,7 +109,31 @@ def test_planted_batch_shift_shows_between_within_and_across():
         embeddings = centres[perturbations] + strength * shifts[batches] + noise
         found = cosine_similarity_distributions(
             embeddings, perturbations, batches, np.zeros(n), np.arange(n)
-        ).histograms
+        ).histograms()
         distances.append(kolmogorov_smirnov(found["same_within"], found["same_across"]))
     assert distances[0] < 0.1
     assert distances[1] > 0.5
+
+
+def test_interval_holds_the_measure_and_narrows_with_more_batches():
+    widths = []
+    for batches in (6, 24):
+        generator = np.random.default_rng(0)
+        batch = np.repeat(np.arange(batches), 40)
+        perturbation = np.tile(np.arange(40) % 5, batches)
+        centres, shifts = generator.normal(size=(5, 16)), 0.7 * generator.normal(size=(batches, 16))
+        embeddings = centres[perturbation] + shifts[batch] + 0.3 * generator.normal(size=(len(batch), 16))
+        found = cosine_similarity_distributions(embeddings, perturbation, batch, 0 * batch, np.arange(len(batch)))
+        kinds = found.histograms()
+        low, high = found.interval("ks", "same")
+        assert low < kolmogorov_smirnov(kinds["same_within"], kinds["same_across"]) < high
+        widths.append(high - low)
+    assert widths[1] < widths[0]
+
+
+def test_few_batches_give_their_smallest_and_largest_by_hand():
+    """Within batch 0 the cosine is 1, within batch 1 it is 0, and between them it is 1 or 0."""
+    embeddings = np.array([[1.0, 0], [1.0, 0], [1.0, 0], [0, 1.0]])
+    found = cosine_similarity_distributions(embeddings, np.zeros(4), np.array([0, 0, 1, 1]), np.zeros(4), np.arange(4))
+    assert found.interval("ks", "same") == pytest.approx((0.5, 0.5))
+    assert np.isnan(found.interval("ks", "different")).all()

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -118,12 +119,12 @@ def test_learning_rate_warms_up_and_ends_at_zero():
 
 def test_weight_decay_spares_norms_biases_and_the_batch_head(tiny_recipe):
     network = Network(tiny_recipe, channels=3, classes=4, batches=2)
-    decayed, plain = build_optimizer(network, tiny_recipe).param_groups
-    assert plain["weight_decay"] == 0
+    decayed, plain, head = build_optimizer(network, tiny_recipe).param_groups
+    assert plain["weight_decay"] == head["weight_decay"] == 0
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     assert all(parameter.ndim > 1 for parameter in decayed["params"])
-    assert "batch_head.weight" in {names[id(parameter)] for parameter in plain["params"]}
-    assert len(decayed["params"]) + len(plain["params"]) == len(names)
+    assert {names[id(parameter)] for parameter in head["params"]} == {"batch_head.weight", "batch_head.bias"}
+    assert len(decayed["params"]) + len(plain["params"]) + 2 == len(names)
 
 
 @pytest.mark.parametrize("batch_norm", ["standard", "adaptive"])
@@ -211,10 +212,56 @@ def test_a_step_averages_its_groups_gradients(tiny_recipe):
     torch.testing.assert_close(both, (alone[0] + alone[1]) / 2, atol=1e-6, rtol=1e-4)
 
 
-def test_loss_that_is_not_a_number_stops_with_a_clear_error(tiny_recipe, tmp_path):
+def test_loss_that_is_not_a_number_stops_says_where_and_keeps_the_last_good_checkpoint(tiny_recipe, tmp_path):
+    trainer = make_trainer(tiny_recipe)
+    take_step, third = trainer._take_step, 2 * trainer.epoch_steps + 1
+
+    def broken(step, rate, groups):
+        sums = take_step(step, rate, groups)
+        return sums * float("nan") if step >= third else sums
+
+    trainer._take_step = broken
+    with pytest.raises(DataError, match=rf"not a number in epoch 3 from step 2 of {trainer.epoch_steps} on"):
+        trainer.fit(files(tmp_path))
+    assert len(pd.read_csv(files(tmp_path).history)) == 2
+    again = make_trainer(tiny_recipe)
+    history = again.fit(files(tmp_path))
+    assert history["loss"].notna().all()
+    whole = make_trainer(tiny_recipe)
+    whole.fit(files(tmp_path / "whole"))
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+
+
+def test_learning_rate_that_is_far_too_large_stops_with_the_same_error(tiny_recipe, tmp_path):
     trainer = make_trainer(tiny_recipe.model_copy(update={"learning_rate": 1e30, "optimizer": "sgd"}))
     with pytest.raises(DataError, match="loss is not a number in epoch"):
         trainer.fit(files(tmp_path))
+
+
+def test_snapshots_are_kept_on_the_way_and_training_is_the_same_without(tiny_recipe, tmp_path):
+    kept = {}
+
+    def keep(epoch, network):
+        kept[epoch] = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    trainer = make_trainer(tiny_recipe.model_copy(update={"snapshot_every": 1}))
+    trainer.fit(replace(files(tmp_path / "with"), snapshot=keep))
+    assert sorted(kept) == [1, 2]  # the third and last epoch is the model itself
+    without = make_trainer(tiny_recipe)
+    without.fit(files(tmp_path / "without"))
+    for name, tensor in trainer.network.state_dict().items():
+        assert torch.equal(tensor, without.network.state_dict()[name]), name
+
+
+def test_batch_heads_own_learning_rate_leaves_the_trunk_alone(tiny_recipe, tmp_path):
+    trainers = []
+    for rate in (1.0, 5.0):
+        trainers.append(make_trainer(tiny_recipe.model_copy(update={"batch_head_rate": rate})))
+        trainers[-1].fit(files(tmp_path / str(rate)))
+    one, other = (trainer.network.state_dict() for trainer in trainers)
+    differing = {name for name in one if not torch.equal(one[name], other[name])}
+    assert differing == {"batch_head.weight", "batch_head.bias"}
 
 
 def test_shuffled_labels_move_whole_wells_and_keep_their_counts():

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from debatch.config import Recipe
 from debatch.errors import ConfigError
 from debatch.model.network import Network, batch_norms
-from debatch.model.population import hash_order, nearly_equal_groups, normalizing_by_group, set_population_statistics
+from debatch.model.population import normalizing_by_group, set_population_statistics
 from debatch.model.weights import choose_device, load_network, model_facts, save_weights
+from debatch.screen.order import hash_order, nearly_equal_groups
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from conftest import make_index
 
-from debatch.report import umap as figure6
+from debatch.report.figures import umap as figure6
+from debatch.report.figures.umap import draw_umap
 from debatch.report.style import FAINT
-from debatch.report.umap import draw_umap
 
 NAMES = {"image_id": "Image", "cell_type": "CellType", "well_type": "WellType"}
 FEATURES = [f"embedding_{feature}" for feature in range(8)]

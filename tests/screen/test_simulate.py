@@ -267,3 +267,27 @@ def test_failed_writing_leaves_nothing(tmp_path, monkeypatch):
         write_experiment(TINY, "ALPHA-01", tmp_path)
     assert len(calls) == 6
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hits_only_fill_a_plate_and_change_nothing_else():
+    config = SimulationConfig(hits_only={"ALPHA-02": ["T03", "P1"]})
+    usual, held = plate_layouts(SimulationConfig()), plate_layouts(config)
+    others = usual["experiment"] != "ALPHA-02"
+    assert held[others].equals(usual[others])
+    plates = held[~others].groupby("plate")["perturbation"].value_counts().unstack()
+    assert (plates[["T03", "P1"]] == 24).all(axis=None)
+    assert len(plates.columns) == 2
+    assert set(held.loc[held["perturbation"] == "P1", "well_type"]) == {"positive_control"}
+
+
+@pytest.mark.parametrize(
+    ("hits", "message"),
+    [
+        ({"ALPHA-99": ["T01"]}, "no experiment 'ALPHA-99'"),
+        ({"ALPHA-01": ["T99"]}, "no class 'T99'"),
+        ({"ALPHA-01": []}, "no class 'nothing'"),
+    ],
+)
+def test_hits_that_are_not_there_are_refused(hits, message):
+    with pytest.raises(ValueError, match=message):
+        SimulationConfig(hits_only=hits)

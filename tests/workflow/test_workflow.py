@@ -32,8 +32,10 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
     ]  # fmt: skip
     assert len(index) == 6 * 12 * 2
     assert index["image_id"].is_unique
-    for method, inference in (("baseline", "train"), ("adabn", "batch")):
-        for split in ("separated", "stratified"):
+    both = ("baseline", "train"), ("adabn", "batch")
+    methods = *both, ("gradient_reversal", "train"), ("adabn_gradient_reversal", "batch")
+    for method, inference in methods:
+        for split in ("separated", "stratified", "stratified_site"):
             place = (method, split, 0)
             record = json.loads(Path(files.run(*place), "recipe.json").read_text())
             about = pq.read_schema(files.embeddings(*place, inference)).metadata
@@ -42,18 +44,29 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
             predictions = pd.read_parquet(files.predictions(*place, inference))
             assert list(predictions) == [
                 "image_id", "label", "predicted", "predicted_well", "batch", "batch_predicted", "log_probability",
+                "statistics_images",
             ]  # fmt: skip
             split_frame = pd.read_parquet(files.split(split))
             test = split_frame.loc[split_frame["subset"] == "test", "image_id"]
             assert set(predictions["image_id"]) == set(test)
             assert not os.path.exists(files.run(*place) + "/checkpoint.pt")
     table = pd.read_csv(files.table("table1", "csv"))
-    assert len(table) == 2 * 4
+    # five methods and five columns; shuffled labels on one split, two guesses on three
+    assert len(table) == 5 * 5 + 1 + 2 * 3
     assert table["mean"].notna().all()
     assert set(table["verdict"]) == {"not comparable"}
+    for name, cells in (
+        ("table_differences", 10 * 2),
+        ("table3", 4 * 2),
+        ("table_s3", 8 * 4),
+        ("table_probe", 5 * 7 + 6),
+    ):
+        assert len(pd.read_csv(files.table(name, "csv"))) == cells
+        made_from = json.loads(Path(files.table(name, "json")).read_text())["runs"]
+        assert {run["method"] for run in made_from} == {method for method, _ in methods}
     assert "simulated images" in Path(files.report()).read_text()
     assert set(index.columns[12:]) > {"qc_flags", "focus_DNA", "clipped_DNA"}
-    for name in ("qc", "plates_focus", "illumination", "figure6"):
+    for name in ("qc", "plates_focus", "illumination", "figure6", "figure7", "figure10"):
         for suffix in ("svg", "png", "csv"):
             assert os.path.getsize(files.figure(name, suffix)) > 0
 
@@ -71,25 +84,60 @@ def test_nothing_is_left_to_do(tiny):
 def test_editing_one_methods_learning_rate_reruns_that_methods_runs_only(tiny_copy):
     edit(tiny_copy / "config/methods.yaml", "batch_norm: adaptive", "batch_norm: adaptive\n  learning_rate: 0.002")
     done = snakemake(tiny_copy, "-n", "table1", screen="tiny")
-    assert planned(done) == {"train": 2, "embed_run": 2, "evaluate": 2, "make_table1": 1, "table1": 1}
+    assert planned(done) == {"train": 3, "embed_run": 3, "evaluate": 3, "make_table": 1, "table1": 1}
     assert "runs/baseline" not in "".join(
         line for line in done.output.splitlines() if line.strip().startswith("output:")
     )
 
 
 def test_a_method_on_the_baselines_weights_trains_nothing(tiny_copy):
-    edit(tiny_copy / "config/tables.yaml", "methods: [baseline, adabn]\n    splits: [separated, stratified]",
-         "methods: [baseline, adabn, adabn_test_only]\n    splits: [separated, stratified]")  # fmt: skip
-    assert planned(snakemake(tiny_copy, "-n", "table1", screen="tiny")) == {
-        "embed_run": 2, "evaluate": 2, "make_table1": 1, "table1": 1
-    }  # fmt: skip
-    snakemake(tiny_copy, "table1", screen="tiny")
+    """AdaBN at test only, where it was not asked for before."""
     files = Files(str(tiny_copy / "results"), "tiny")
+    assert not Path(files.run("adabn_test_only", "separated", 0)).exists()
     table = pd.read_csv(files.table("table1", "csv")).set_index(["row", "column"])["mean"]
     assert table.loc["adabn_test_only"].notna().all()
     embedded = [pd.read_parquet(files.embeddings("baseline", "separated", 0, how)) for how in ("train", "batch")]
     features = [column for column in embedded[0] if column.startswith("embedding_")]
     assert not embedded[0][features].equals(embedded[1][features])
+    edit(tiny_copy / "config/methods.yaml", "  weights_of: baseline\n  test_statistics: batch",
+         "  weights_of: baseline\n  test_statistics: plate")  # fmt: skip
+    assert planned(snakemake(tiny_copy, "-n", "table1", screen="tiny")) == {
+        "embed_run": 3, "evaluate": 3, "make_table": 1, "table1": 1
+    }  # fmt: skip
+
+
+def test_editing_a_metric_remakes_its_tables_and_trains_nothing(tiny_copy):
+    """As the hash of the rooms that a cheap job calls does."""
+    jobs = planned(snakemake(tiny_copy, "-n", "--forcerun", "cosine", "table_s3", screen="tiny"))
+    assert jobs == {"cosine": 4, "make_table": 1, "table_s3": 1}
+
+
+def test_unseen_probe_looks_at_the_same_wells_under_every_method(tiny):
+    files = Files(str(tiny / "results"), "tiny")
+    counts = {
+        method: pd.read_csv(files.probe(method, "separated", 0, how)).set_index(["metric", "group"])["n"]
+        for method, how in (("baseline", "train"), ("adabn", "batch"))
+    }
+    assert counts["baseline"].equals(counts["adabn"])
+    half = pd.read_parquet(files.embeddings("adabn", "separated", 0, "half"))
+    assert counts["baseline"]["probe_lda", "all"] == len(half) == 2 * 6 * 2
+
+
+def test_last_point_while_training_is_the_tables_accuracy(tiny):
+    files = Files(str(tiny / "results"), "tiny")
+    for method, how in (("baseline", "train"), ("adabn", "batch")):
+        epochs = pd.read_csv(files.epochs(method, "separated", 0, how))
+        assert epochs["epoch"].tolist() == [1, 2]
+        metrics = pd.read_csv(files.metrics(method, "separated", 0, how))
+        assert epochs["accuracy"].iloc[-1] == metrics["value"].iloc[0]
+
+
+def test_snapshots_that_are_gone_are_said(tiny_copy):
+    files = Files("results", "tiny")
+    shutil.rmtree(tiny_copy / files.run("baseline", "separated", 0) / "snapshots")
+    curve = files.epochs("baseline", "separated", 0, "train")
+    done = snakemake(tiny_copy, "--force", curve, check=False, screen="tiny")
+    assert "epoch001.safetensors is not there: train this run again" in done.output, done.output[-3000:]
 
 
 def test_what_only_asks_for_more_of_the_machine_reruns_nothing(tiny_copy):
@@ -110,23 +158,29 @@ def test_touched_script_reruns_nothing(tiny_copy):
         (
             "demo",
             "table1",
-            {"simulate_experiment": 12, "ingest_experiment": 12, "split": 2, "train": 8, "make_table1": 1},
+            {"simulate_experiment": 12, "ingest_experiment": 12, "split": 2, "train": 17, "make_table": 1},
         ),
-        ("demo", "figure6", {"train": 2, "make_figure6": 1, "evaluate": 0, "make_table1": 0}),
+        ("demo", "figure6", {"train": 4, "make_figure": 1, "evaluate": 0, "make_table": 0}),
+        ("demo", "figure10", {"train": 8, "embed_snapshots": 8, "embed_run": 0}),
+        ("demo", "table_probe", {"train": 16, "embed_training": 10, "probe_seen": 10, "probe_unseen": 10}),
         ("demo", "qc", {"ingest_experiment": 12, "qc": 1, "train": 0, "split": 0, "normalize": 0}),
         (
             "rxrx1",
             "table1",
-            {"ingest_experiment": 51, "split": 2, "train": 20, "embed_run": 20, "simulate_experiment": 0},
+            {"ingest_experiment": 51, "split": 3, "train": 61, "embed_run": 76, "simulate_experiment": 0},
         ),
-        ("rxrx1", "all", {"ingest_experiment": 51, "train": 20, "make_report": 1}),
+        ("rxrx1", "all", {"ingest_experiment": 51, "train": 61, "embed_snapshots": 20, "make_report": 1}),
+        ("rxrx1", "table3", {"train": 20, "embed_run": 20, "cosine": 0, "make_table": 1}),
+        ("rxrx1", "table_s3", {"train": 20, "cosine": 20, "evaluate": 0}),
+        ("rxrx1", "table_val", {"train": 20, "split": 1, "make_table": 1}),
         ("rxrx1", "ingest", {"ingest_experiment": 51, "index": 1, "train": 0}),
-        ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 4}),
-        ("demo_no_batch_effect", "table1", {"train": 8}),
-        ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 20}),
+        ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 9}),
+        ("demo_no_batch_effect", "table1", {"train": 17}),
+        ("demo_hits_only", "all", {"train": 9, "split": 1, "make_table": 2}),
+        ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 61}),
         ("pediatric_sample", "all", {"ingest_experiment": 1, "train": 0, "make_plates": 1, "make_report": 1}),
         ("bbbc022_sample", "illumination", {"ingest_experiment": 1, "make_illumination": 1}),
-        ("tiny", "report", {"train": 4, "make_report": 1}),
+        ("tiny", "report", {"train": 13, "make_report": 1}),
     ],
 )
 def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expected):
@@ -137,7 +191,7 @@ def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expect
 
 def test_every_shipped_screen_has_a_dry_run():
     shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
-    planned_above = {"demo", "demo_no_batch_effect", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
+    planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
     assert shipped == planned_above | {"pediatric_sample", "bbbc022_sample"}, "add it to the dry runs above"
 
 

@@ -11,9 +11,9 @@ BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(BASE / "config/config.yaml")
 
 
-from debatch.config import SCREEN_FIGURES, build_registry
+from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
 from debatch.errors import UserError
-from debatch.files import Files
+from debatch.files import Files, result_files
 
 try:
     REGISTRY = build_registry(config, BASE)
@@ -34,6 +34,8 @@ wildcard_constraints:
     method="|".join(REGISTRY.recipes),
     seed="[0-9]+",
     inference="train|batch|plate|controls|mini_batch|half|n[1-9][0-9]*",
+    table="|".join(REGISTRY.tables),
+    figure="|".join(REGISTRY.figures),
 
 
 def room_hash(*rooms):
@@ -75,14 +77,20 @@ def run_normalization(wildcards):
     return FILES.normalization(REGISTRY.recipes[wildcards.method].normalization)
 
 
-def run_metrics(target):
-    """The metrics of every run that a table is made of."""
-    return [FILES.metrics(run.weights, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
+def needed_files(target):
+    """Everything that a table or figure is made from."""
+    return [path for need in REGISTRY.needs(target) for path in result_files(FILES, need, REGISTRY.runs(target))]
 
 
-def run_embeddings(target):
-    """The embeddings of every run that a figure shows."""
-    return [FILES.embeddings(run.weights, run.split, run.seed, run.inference) for run in REGISTRY.runs(target)]
+def probed_embeddings(wildcards):
+    """What the probe of unseen batches looks at: under a batch's own statistics, those from the other half of its wells."""
+    inference = "train" if wildcards.inference == "train" else "half"
+    return FILES.embeddings(wildcards.method, wildcards.split, wildcards.seed, inference)
+
+
+def splits_with(unseen_batches):
+    """An expression for the screen's splits that test on unseen batches, or for the others."""
+    return "|".join(s for s in REGISTRY.screen.splits.names if has_unseen_batches(s) == unseen_batches) or "(?!)"
 
 
 def target_files(target):

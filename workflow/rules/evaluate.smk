@@ -1,4 +1,4 @@
-# One job a run scores its predictions in every way at once.
+# Metrics, a job a run. Each is cheap and holds a hash of the code that it calls.
 
 
 rule evaluate:
@@ -20,3 +20,86 @@ rule evaluate:
         code=room_hash("evaluate"),
     script:
         "../scripts/evaluate.py"
+
+
+rule nulls:
+    input:
+        index=FILES.index(),
+        split=FILES.split("{split}"),
+    output:
+        FILES.nulls("{split}"),
+    log:
+        FILES.log("nulls", "{split}"),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: 1
+    resources:
+        mem_mb=with_attempt(2000),
+        runtime=30,
+    params:
+        code=room_hash("evaluate"),
+    script:
+        "../scripts/nulls.py"
+
+
+rule cosine:
+    input:
+        FILES.embeddings("{method}", "{split}", "{seed}", "{inference}"),
+    output:
+        numbers=FILES.cosine("{method}", "{split}", "{seed}", "{inference}"),
+        histograms=FILES.cosine_histograms("{method}", "{split}", "{seed}", "{inference}"),
+    log:
+        FILES.log("cosine", "{method}-{split}-seed{seed}-{inference}"),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: min(2, COMPUTE.threads)
+    resources:
+        mem_mb=with_attempt(3000),
+        runtime=60,
+    params:
+        code=room_hash("evaluate"),
+    script:
+        "../scripts/cosine.py"
+
+
+rule probe_seen:
+    input:
+        train=FILES.training_embeddings("{method}", "{split}", "{seed}", "{inference}"),
+        test=FILES.embeddings("{method}", "{split}", "{seed}", "{inference}"),
+    output:
+        FILES.probe("{method}", "{split}", "{seed}", "{inference}"),
+    log:
+        FILES.log("probe_seen", "{method}-{split}-seed{seed}-{inference}"),
+    wildcard_constraints:
+        split=splits_with(unseen_batches=False),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: min(2, COMPUTE.threads)
+    resources:
+        mem_mb=with_attempt(6000),
+        runtime=120,
+    params:
+        code=room_hash("evaluate"),
+    script:
+        "../scripts/probe_seen.py"
+
+
+rule probe_unseen:
+    input:
+        probed_embeddings,
+    output:
+        FILES.probe("{method}", "{split}", "{seed}", "{inference}"),
+    log:
+        FILES.log("probe_unseen", "{method}-{split}-seed{seed}-{inference}"),
+    wildcard_constraints:
+        split=splits_with(unseen_batches=True),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: min(2, COMPUTE.threads)
+    resources:
+        mem_mb=with_attempt(4000),
+        runtime=120,
+    params:
+        code=room_hash("evaluate"),
+    script:
+        "../scripts/probe_unseen.py"

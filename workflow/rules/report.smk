@@ -1,16 +1,16 @@
 # Tables, figures and the page that holds them: local, in seconds. Each is a target of its own.
 
 
-rule make_table1:
+rule make_table:
     input:
-        metrics=run_metrics("table1"),
+        lambda wildcards: needed_files(wildcards.table),
         published=shipped("resources/published/published.csv"),
     output:
-        csv=FILES.table("table1", "csv"),
-        md=FILES.table("table1", "md"),
-        runs=FILES.table("table1", "json"),
+        csv=FILES.table("{table}", "csv"),
+        md=FILES.table("{table}", "md"),
+        runs=FILES.table("{table}", "json"),
     log:
-        FILES.log("table1"),
+        FILES.log("{table}"),
     localrule: True
     conda:
         "../../envs/debatch.yaml"
@@ -21,20 +21,21 @@ rule make_table1:
     params:
         choice=config,
         base=str(BASE),
+        table=lambda wildcards: REGISTRY.tables[wildcards.table].model_dump(),
         code=room_hash("evaluate", "report"),
     script:
-        "../scripts/table1.py"
+        "../scripts/table.py"
 
 
-rule make_figure6:
+rule make_figure:
     input:
-        embeddings=run_embeddings("figure6"),
+        lambda wildcards: needed_files(wildcards.figure),
     output:
-        svg=FILES.figure("figure6", "svg"),
-        png=FILES.figure("figure6", "png"),
-        numbers=FILES.figure("figure6", "csv"),
+        svg=FILES.figure("{figure}", "svg"),
+        png=FILES.figure("{figure}", "png"),
+        numbers=FILES.figure("{figure}", "csv"),
     log:
-        FILES.log("figure6"),
+        FILES.log("{figure}"),
     localrule: True
     conda:
         "../../envs/debatch.yaml"
@@ -43,13 +44,12 @@ rule make_figure6:
         mem_mb=4000,
         runtime=60,
     params:
-        figure=REGISTRY.figures["figure6"].model_dump(),
-        titles=[REGISTRY.title(run.method) for run in REGISTRY.runs("figure6")],
-        place=place,
-        simulated=REGISTRY.screen.simulate is not None,
-        code=room_hash("report"),
+        choice=config,
+        base=str(BASE),
+        figure=lambda wildcards: REGISTRY.figures[wildcards.figure].model_dump(),
+        code=room_hash("evaluate", "report"),
     script:
-        "../scripts/figure6.py"
+        "../scripts/figure.py"
 
 
 rule make_report:

@@ -20,6 +20,6 @@ rule train:
         gpu=COMPUTE.gpus,
     params:
         recipe=run_recipe,
-        screen=REGISTRY.name,
+        place=place,
     script:
         "../scripts/train.py"

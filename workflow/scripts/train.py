@@ -3,7 +3,8 @@ from pathlib import Path
 
 import torch
 
-from debatch.config import Recipe
+from debatch.config import Recipe, has_unseen_batches
+from debatch.files import Files
 from debatch.learn.data import training_data
 from debatch.learn.record import versions, write_record
 from debatch.learn.train import Trainer, TrainingFiles
@@ -27,10 +28,18 @@ with job(snakemake):
     reader = ImageReader(stores, snakemake.threads)
     images = ImageSet(data.rows, read_frame(snakemake.input.normalization), reader, device)
     trainer = Trainer(recipe, data, images, len(channels), seed, f"{where.method}/{where.split}/seed{seed}")
-    files = TrainingFiles(model.with_name("history.csv"), model.with_name("checkpoint.pt"))
+    facts = model_facts(recipe, channels, data.classes, data.batch_names)
+
+    def keep(epoch, network):
+        save_weights(
+            network, Path(Files(*snakemake.params.place).snapshot(where.method, where.split, seed, epoch)), facts
+        )
+
+    snapshot = keep if has_unseen_batches(where.split) else None
+    files = TrainingFiles(model.with_name("history.csv"), model.with_name("checkpoint.pt"), snapshot)
     history = trainer.fit(files)
     record = {
-        "screen": snakemake.params.screen,
+        "screen": snakemake.params.place[1],
         "method": where.method,
         "split": where.split,
         "seed": seed,
@@ -44,5 +53,5 @@ with job(snakemake):
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_record(model.with_name("recipe.json"), record)
-    save_weights(trainer.network, model, model_facts(recipe, channels, data.classes, data.batch_names))
+    save_weights(trainer.network, model, facts)
     files.checkpoint.unlink(missing_ok=True)

@@ -2,13 +2,14 @@
 
 from debatch.config.recipe import Method, Recipe
 from debatch.config.registry import Registry, Run, build_registry
-from debatch.config.screen import Screen
+from debatch.config.screen import Screen, has_unseen_batches
 from debatch.config.simulation import SimulationConfig
-from debatch.config.tables import SCREEN_FIGURES, Choice, Table, Tables
+from debatch.config.tables import SCREEN_FIGURES, Choice, Figure, Table, Tables
 
 __all__ = [
     "SCREEN_FIGURES",
     "Choice",
+    "Figure",
     "Method",
     "Recipe",
     "Registry",
@@ -18,4 +19,5 @@ __all__ = [
     "Table",
     "Tables",
     "build_registry",
+    "has_unseen_batches",
 ]

@@ -72,6 +72,18 @@ class Recipe(Section):
         description="How the reversal grows: 2 / (1 + exp(-10 p)) - 1 of it at a share p of training (DANN), or not.",
     )
     batch_loss_weight: float = Field(1.0, ge=0, description="Weight of the batch head's loss.")
+    batch_head_rate: float = Field(
+        1.0,
+        gt=0,
+        description="Learning rate of the batch head over the network's: a head that lags behind tells less than there "
+        "is to tell.",
+    )
+    snapshot_every: int = Field(
+        5,
+        ge=0,
+        description="Epochs between the weights that are kept for test accuracy while training, on splits whose test "
+        "batches are unseen; 0: none are kept.",
+    )
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16",
         description="Arithmetic of training; batch-norm statistics and losses are float32 in both.",

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from debatch.config.read import expand, nearest, read_model, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe
 from debatch.config.screen import SAFE_NAME, MetadataFile, Screen, check_experiment_name
-from debatch.config.tables import SCREEN_FIGURES, Choice, FixedTarget, Table, Tables
+from debatch.config.tables import NEEDS, SCREEN_FIGURES, Choice, Figure, FixedTarget, Table, Tables
 from debatch.errors import ConfigError
 
 
@@ -36,21 +36,34 @@ class Registry:
     recipes: dict[str, Recipe]
     methods: dict[str, Method]
     tables: dict[str, Table]
-    figures: dict[str, Table]
+    figures: dict[str, Figure]
     seeds: int
     results: str
     ome_zarr: list[str]
 
     def runs(self, target: str) -> list[Run]:
-        """The runs that a table or figure is made of, on the splits that the screen has."""
-        table = {**self.tables, **self.figures}[target]
+        """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""
+        made_of = {**self.tables, **self.figures}[target]
+        nulls = made_of.nulls if isinstance(made_of, Table) else []
         return [
-            Run(method, split, seed, self.recipes[method].inference, self.methods[method].weights_of or method)
-            for method in table.methods
-            for split in table.splits
+            self.run(method, split, seed)
+            for methods, splits, seeds in (
+                (made_of.methods, made_of.splits, min(made_of.seeds, self.seeds)),
+                (nulls, made_of.splits[:1], 1),
+            )
+            for method in methods
+            for split in splits
             if split in self.screen.splits.names
-            for seed in range(min(table.seeds, self.seeds))
+            for seed in range(seeds)
         ]
+
+    def run(self, method: str, split: str, seed: int) -> Run:
+        """One run, under its recipe's own test-time statistics."""
+        return Run(method, split, seed, self.recipes[method].inference, self.methods[method].weights_of or method)
+
+    def needs(self, target: str) -> list[str]:
+        """What a table or figure is made from, of each of its runs."""
+        return NEEDS[self.tables[target].kind if target in self.tables else self.figures[target].kind]
 
     def title(self, method: str) -> str:
         """A method's name for people."""
@@ -77,7 +90,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
     methods = _read_methods(_find(choice.methods, base))
     tables = read_model(Tables, _find(choice.tables, base))
     for target, table in {**tables.tables, **tables.figures}.items():
-        for method in table.methods:
+        for method in [*table.methods, *(table.nulls if isinstance(table, Table) else [])]:
             if method not in methods:
                 raise ConfigError(f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}")
     known = [*tables.tables, *tables.figures, *get_args(FixedTarget)]
@@ -91,6 +104,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
                 f"{', '.join(tables.tables[target].splits)}, and `splits.names` has none of them"
             )
     used = {method for table in {**tables.tables, **tables.figures}.values() for method in table.methods}
+    used |= {method for table in tables.tables.values() for method in table.nulls}
     experiments = _experiments(name, screen)
     return Registry(
         name=name,

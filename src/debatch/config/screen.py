@@ -26,6 +26,7 @@ SplitName = Annotated[
     Field(pattern=r"^(separated|separated_val|stratified|stratified_site|fold[1-9][0-9]*)$"),
 ]
 WellType = Literal["treatment", "positive_control", "negative_control"]
+CONTROLS = ("positive_control", "negative_control")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -296,3 +297,8 @@ def check_experiment_name(name: str) -> None:
         raise ValueError(
             f"experiment {name!r}: a name becomes a folder, and may hold only letters, digits, '.', '-', '_'"
         )
+
+
+def has_unseen_batches(split: str) -> bool:
+    """Whether a split tests on batches that none of its training images is of."""
+    return not split.startswith("stratified")

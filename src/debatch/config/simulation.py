@@ -1,8 +1,10 @@
 """What a simulated screen is made of (`simulate:` in a screen's YAML)."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from debatch.config.base import Section
+
+EMPTY = "EMPTY"
 
 
 class SimulationConfig(Section):
@@ -25,6 +27,33 @@ class SimulationConfig(Section):
     pixels: int = Field(64, ge=32, description="Side of the raw image in pixels.")
     strength: float = Field(1.6, ge=0, description="Factor on every perturbation's effect.")
     batch_effect: float = Field(1.0, ge=0, description="Factor on every batch effect; 0 switches them off.")
+
+    hits_only: dict[str, list[str]] = Field(
+        default={},
+        description="Experiments whose plates hold these classes alone, in equal numbers, as where only the hits of a "
+        "screen are imaged again: {ALPHA-02: [T01, T02]}.",
+    )
+
+    @model_validator(mode="after")
+    def _hits_are_known(self) -> "SimulationConfig":
+        unknown = sorted(set(self.hits_only) - set(self.experiment_names()))
+        if unknown:
+            raise ValueError(
+                f"`hits_only`: no experiment {unknown[0]!r}; there is: {', '.join(self.experiment_names())}"
+            )
+        controls, treatments = self.class_names()
+        classes = [*controls, *treatments, EMPTY]
+        for experiment, hits in self.hits_only.items():
+            wrong = [hit for hit in hits if hit not in classes] or ([] if hits else ["nothing"])
+            if wrong:
+                raise ValueError(f"`hits_only.{experiment}`: no class {wrong[0]!r}; there is: {', '.join(classes)}")
+        return self
+
+    def class_names(self) -> tuple[list[str], list[str]]:
+        """The positive controls (`P1`, …) and the treatments (`T01`, …)."""
+        digits = max(2, len(str(self.treatments)))
+        controls = [f"P{i}" for i in range(1, self.positive_controls + 1)]
+        return controls, [f"T{i:0{digits}d}" for i in range(1, self.treatments + 1)]
 
     def experiment_names(self) -> list[str]:
         """The experiments in order, like `ALPHA-01`."""

@@ -8,23 +8,61 @@ from debatch.config.base import Section
 from debatch.config.screen import SplitName
 
 
-class Table(Section):
-    """A table or figure: a view over runs, which it shares with the others."""
+class Target(Section):
+    """A view over runs, which it shares with the other tables and figures."""
 
     title: str = Field(description="Heading.")
-    methods: list[str] = Field(min_length=1, description="Rows, in order.")
+    methods: list[str] = Field(min_length=1, description="Rows, in order; differences are to the first.")
     splits: list[SplitName] = Field(min_length=1, description="Splits that it looks at.")
     seeds: int = Field(1, ge=1, description="Seeds that it wants; a screen may allow fewer.")
-    cell_type: str | None = Field(
-        None, description="The one cell type shown; null: the one with most test batches (figures only)."
+
+
+class Table(Target):
+    """A table."""
+
+    kind: Literal["generalization", "differences", "cell_types", "cosine", "probe"] = Field(
+        description="What its cells hold. generalization: accuracy on each split, unseen over seen, batch accuracy; "
+        "differences: of methods, paired; cell_types: accuracy on unseen batches by cell type; cosine: how far "
+        "similarities across batches are from those within; probe: what still tells the batch."
     )
+    paper: str = Field("rxrx1", description="Paper that has a table of this name; its numbers stand beside.")
+    nulls: list[str] = Field(
+        default=[], description="Methods that can only score at chance: one seed, on the first split alone."
+    )
+    published_columns: dict[str, str] = Field(
+        default={}, description="This screen's names -> the paper's, where they differ, as in {HEPG2: HepG2}."
+    )
+
+
+class Figure(Target):
+    """A figure that shows trained runs."""
+
+    kind: Literal["umap", "cosine", "epochs"] = Field(
+        description="umap: test embeddings by batch and by perturbation; cosine: distributions of cosine similarities; "
+        "epochs: test accuracy while training."
+    )
+    cell_type: str | None = Field(
+        None, description="The one cell type that a UMAP shows; null: the one with most test batches."
+    )
+
+
+# What each kind is made from, of each of its runs; `nulls` are of a split and not of a run.
+NEEDS: dict[str, list[str]] = {
+    "generalization": ["metrics", "nulls"],
+    "differences": ["metrics"],
+    "cell_types": ["metrics"],
+    "cosine": ["cosine"],
+    "probe": ["metrics", "probe"],
+    "umap": ["embeddings"],
+    "epochs": ["epochs"],
+}
 
 
 class Tables(Section):
     """Every table and figure by name."""
 
     tables: dict[str, Table] = Field(description="Tables.")
-    figures: dict[str, Table] = Field(description="Figures that show trained runs.")
+    figures: dict[str, Figure] = Field(description="Figures that show trained runs.")
 
 
 class Choice(Section):

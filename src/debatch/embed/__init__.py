@@ -1,6 +1,14 @@
 """A trained model's embeddings and predictions of a screen's images."""
 
-from debatch.embed.embed import METADATA, Embedded, embed_images
-from debatch.embed.statistics import StatisticsGroup, statistics_groups
+from debatch.embed.embed import METADATA, Embedded, embed_images, snapshot_accuracy
+from debatch.embed.statistics import StatisticsGroup, statistics_groups, training_groups
 
-__all__ = ["METADATA", "Embedded", "StatisticsGroup", "embed_images", "statistics_groups"]
+__all__ = [
+    "METADATA",
+    "Embedded",
+    "StatisticsGroup",
+    "embed_images",
+    "snapshot_accuracy",
+    "statistics_groups",
+    "training_groups",
+]

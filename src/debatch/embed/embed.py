@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from debatch.config.recipe import Recipe
 from debatch.embed.statistics import StatisticsGroup
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
-from debatch.model.population import hash_order, nearly_equal_groups, set_population_statistics
+from debatch.model.population import set_population_statistics
+from debatch.model.weights import load_network
+from debatch.screen.order import hash_order, nearly_equal_groups
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,8 @@ class Embedded:
 
     Attributes:
         embeddings: `Metadata_*` columns, then one float32 column a feature.
-        predictions: image_id, label, predicted, predicted_well, batch, batch_predicted, log_probability (of the label).
+        predictions: image_id, label, predicted, predicted_well, batch, batch_predicted, log_probability (of the label),
+            statistics_images (how many images the batch-norm statistics come from).
     """
 
     embeddings: pd.DataFrame
@@ -57,7 +61,7 @@ def embed_images(
         recipe: the run's.
         batch_names: the training batches, in the batch head's order.
     """
-    positions, embeddings, log_probabilities, batch_predicted = [], [], [], []
+    positions, embeddings, log_probabilities, batch_predicted, statistics = [], [], [], [], []
     for group in groups:
         reference = group.reference[hash_order(images.rows["image_id"].iloc[group.reference])]
         stream = images.groups(nearly_equal_groups(reference, recipe.group))
@@ -71,6 +75,7 @@ def embed_images(
             embeddings.append(outputs.embedding.cpu().numpy())
             log_probabilities.append(torch.log_softmax(outputs.class_logits.double(), 1).cpu().numpy())
             batch_predicted.append(outputs.batch_logits.argmax(1).cpu().numpy())
+            statistics.append(np.full(len(part.positions), used))
     order = np.argsort(np.concatenate(positions), kind="stable")
     rows = images.rows.iloc[np.concatenate(positions)[order]].reset_index(drop=True)
     return Embedded(
@@ -79,8 +84,27 @@ def embed_images(
             rows,
             np.concatenate(log_probabilities)[order],
             np.array(batch_names, dtype=object)[np.concatenate(batch_predicted)[order]],
+            np.concatenate(statistics)[order],
         ),
     )
+
+
+def snapshot_accuracy(
+    path: Path, images: ImageSet, groups: list[StatisticsGroup], recipe: Recipe, device: torch.device
+) -> tuple[float, int]:
+    """Accuracy per image of weights that a run kept on its way, and over how many labelled images.
+
+    Args:
+        path: of the weights.
+        images: all images of the index.
+        groups: which to predict, and under whose statistics.
+        recipe: the run's.
+        device: where it is computed.
+    """
+    network, batch_names = load_network(path, recipe, device)
+    predictions = embed_images(network, images, groups, recipe, batch_names).predictions
+    scored = predictions[predictions["label"].notna()]
+    return float((scored["predicted"] == scored["label"]).mean()), len(scored)
 
 
 def _embedding_frame(rows: pd.DataFrame, embeddings: np.ndarray) -> pd.DataFrame:
@@ -90,7 +114,9 @@ def _embedding_frame(rows: pd.DataFrame, embeddings: np.ndarray) -> pd.DataFrame
     return pd.concat([metadata, pd.DataFrame(embeddings.astype(np.float32), columns=names)], axis=1)
 
 
-def _prediction_frame(rows: pd.DataFrame, log_probabilities: np.ndarray, batch_predicted: np.ndarray) -> pd.DataFrame:
+def _prediction_frame(
+    rows: pd.DataFrame, log_probabilities: np.ndarray, batch_predicted: np.ndarray, statistics: np.ndarray
+) -> pd.DataFrame:
     # a well's prediction: mean of its images' log-probabilities
     well = rows.groupby(["experiment", "plate", "well"], sort=False).ngroup().to_numpy()
     total = np.zeros((well.max() + 1, log_probabilities.shape[1]))
@@ -108,5 +134,6 @@ def _prediction_frame(rows: pd.DataFrame, log_probabilities: np.ndarray, batch_p
             "batch": rows["batch"],
             "batch_predicted": batch_predicted,
             "log_probability": own,
+            "statistics_images": statistics,
         }
     )

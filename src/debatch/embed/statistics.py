@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 
 from debatch.config.recipe import Recipe
+from debatch.config.screen import CONTROLS
 from debatch.errors import DataError
-from debatch.model.population import hash_order, nearly_equal_groups
+from debatch.screen.order import hash_order, in_first_half, nearly_equal_groups, well_names
 from debatch.screen.splits import scored_subset
-
-CONTROLS = ("positive_control", "negative_control")
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,35 @@ def statistics_groups(
     return groups
 
 
+def training_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, recipe: Recipe) -> list[StatisticsGroup]:
+    """The training images of a split, under the statistics that test images of the same batches are looked at under.
+
+    A probe that is fitted on them and scored on the test images so meets one kind of embedding.
+
+    Args:
+        inference: `train`, `batch`, `plate`, `controls`, or a number of images.
+        index: the screen's images.
+        split: image_id, subset; batches stand on both of its sides.
+        recipe: for `statistics_images`.
+    """
+    train = np.flatnonzero(index["image_id"].isin(set(split.loc[split["subset"] == "train", "image_id"])))
+    if inference == "train":
+        first = hash_order(index["image_id"].iloc[train])[: recipe.statistics_images]
+        return [StatisticsGroup("train", train[first], train)]
+    names = _names(index, "plate" if inference == "plate" else "batch")
+    domains = [(str(name), train[names[train] == name]) for name in np.unique(names[train])]
+    if inference == "mini_batch":
+        return [
+            StatisticsGroup(name, group, group)
+            for name, own in domains
+            for group in nearly_equal_groups(own[hash_order(index["image_id"].iloc[own])], recipe.group)
+        ]
+    groups = [StatisticsGroup(name, _chosen(inference, index, own), own) for name, own in domains]
+    for group in groups:
+        _require_two(group, inference)
+    return groups
+
+
 def _names(index: pd.DataFrame, kind: str) -> np.ndarray:
     names = index["batch"] if kind == "batch" else index["experiment"] + "_" + index["plate"]
     return names.to_numpy(str)
@@ -96,10 +124,7 @@ def _chosen(inference: str, index: pd.DataFrame, pool: np.ndarray) -> np.ndarray
 def _halves(index: pd.DataFrame, name: str, images: np.ndarray) -> StatisticsGroup:
     """Wells in the order of a hash of their names: statistics from the first half, the second is embedded."""
     rows = index.iloc[images]
-    wells = (rows["experiment"] + "_" + rows["plate"] + "_" + rows["well"]).to_numpy(str)
-    unique = np.unique(wells)
-    first = unique[hash_order(unique)[: len(unique) // 2]]
-    in_first = np.isin(wells, first)
+    in_first = in_first_half(well_names(rows), rows["batch"].to_numpy(str))
     return StatisticsGroup(name, images[in_first], images[~in_first])
 
 

@@ -1,6 +1,5 @@
 """Accuracy of a run's predictions, in every form that the tables need."""
 
-import numpy as np
 import pandas as pd
 
 
@@ -8,7 +7,7 @@ def score_predictions(predictions: pd.DataFrame, index: pd.DataFrame, training_b
     """Score a run's test predictions; images without a label are not scored.
 
     Args:
-        predictions: image_id, label, predicted, predicted_well, batch, batch_predicted.
+        predictions: image_id, label, predicted, predicted_well, batch, batch_predicted, statistics_images.
         index: the screen's images: image_id, experiment, plate, well, cell_type, well_type.
         training_batches: batches that the batch head was trained on; the accuracy of the others is not defined.
 
@@ -17,7 +16,8 @@ def score_predictions(predictions: pd.DataFrame, index: pd.DataFrame, training_b
         image, micro-averaged over all classes, controls included (RxRx1 paper, section 3.2.1); `accuracy_well`;
         `accuracy_macro`, the mean over classes; `batch_accuracy`, of the batch head.
         Subsets: `all`, `treatments`. Groups: `all`,
-        `cell_type=…`, `batch=…`. And `majority_share`, the accuracy of always answering with the most frequent class.
+        `cell_type=…`, `batch=…`, and both as `cell_type=…, batch=…`. And `statistics_images`, the fewest images that
+        batch-norm statistics come from.
     """
     columns = ["image_id", "experiment", "plate", "well", "cell_type", "well_type"]
     rows = predictions.merge(index[columns], on="image_id", how="left", validate="one_to_one")
@@ -28,7 +28,8 @@ def score_predictions(predictions: pd.DataFrame, index: pd.DataFrame, training_b
     for subset, chosen in (("all", scored), ("treatments", scored[scored["well_type"] == "treatment"])):
         for group, images in _groups(chosen):
             records += _accuracies(images, subset, group)
-    records.append(("majority_share", "all", "all", _majority(scored["label"]), len(scored)))
+    for group, images in _groups(rows):
+        records.append(("statistics_images", "all", group, float(images["statistics_images"].min()), len(images)))
     seen = rows[rows["batch"].isin(training_batches)]
     for group, images in _groups(seen):
         right = (images["batch_predicted"] == images["batch"]).mean()
@@ -42,6 +43,8 @@ def _groups(images: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     parts = [("all", images)]
     for column in ("cell_type", "batch"):
         parts += [(f"{column}={value}", part) for value, part in images.groupby(column)]
+    for (kind, batch), part in images.groupby(["cell_type", "batch"]):
+        parts.append((f"cell_type={kind}, batch={batch}", part))
     return parts
 
 
@@ -53,7 +56,3 @@ def _accuracies(images: pd.DataFrame, subset: str, group: str) -> list[tuple[str
         ("accuracy_well", subset, group, float(wells["correct_well"].mean()), len(wells)),
         ("accuracy_macro", subset, group, float(by_class.mean()), len(by_class)),
     ]
-
-
-def _majority(labels: pd.Series) -> float:
-    return float(np.max(labels.value_counts(normalize=True))) if len(labels) else float("nan")

@@ -5,8 +5,12 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from debatch.evaluate.uncertainty import FEWEST_FOR_BOOTSTRAP
+
 BINS = 8192
 KINDS = ("same_within", "different_within", "same_across", "different_across")
+MEASURES = ("ks", "wasserstein")
+DRAWS = 1000
 _BLOCK = 2048
 
 
@@ -15,15 +19,61 @@ class CosineDistributions:
     """Of all pairs of one cell type, each pair once.
 
     Attributes:
-        histograms: kind -> (8192,) number of pairs in each bin of [-1, 1]. `same` and `different` perturbation,
-            `within` one batch and `across` two.
-        without_wells: the same, without the pairs of two images of one well.
+        batches: (P, 2) numbers of the two batches that pairs are of, the same one twice within a batch.
+        counts: (P, 2, 2, 8192) pairs in each bin of [-1, 1]: by batches, perturbation (same, different) and wells (two
+            wells, one well).
         left_out: embeddings without a direction (all zero, or not finite), which have no cosine.
     """
 
-    histograms: dict[str, np.ndarray]
-    without_wells: dict[str, np.ndarray]
+    batches: np.ndarray
+    counts: np.ndarray
     left_out: int
+
+    def histograms(self, one_well: bool = True) -> dict[str, np.ndarray]:
+        """Kind -> (8192,) pairs: `same` and `different` perturbation, `within` one batch and `across` two.
+
+        Args:
+            one_well: whether pairs of two images of one well count, which are of one batch and mostly close.
+        """
+        counts = self.counts.sum(axis=2) if one_well else self.counts[:, :, 0]
+        within = self.batches[:, 0] == self.batches[:, 1]
+        return {
+            f"{name}_{where}": counts[rows, at].sum(axis=0)
+            for where, rows in (("within", within), ("across", ~within))
+            for at, name in enumerate(("same", "different"))
+        }
+
+    def interval(self, measure: str, perturbation: str, one_well: bool = True) -> tuple[float, float]:
+        """How much the batches move a measure: 95 % bootstrap over them from five on, else the smallest and largest.
+
+        A draw counts the pairs of batches a and b as often as both were drawn. With fewer than five batches, the
+        smallest and largest value over batches, each one's own pairs against those that it has with others.
+
+        Args:
+            measure: `ks` or `wasserstein`.
+            perturbation: `same` or `different`.
+            one_well: as in `histograms`.
+        """
+        counts = self.counts.sum(axis=2) if one_well else self.counts[:, :, 0]
+        counts = counts[:, ("same", "different").index(perturbation)].astype(np.float64)
+        names = np.unique(self.batches)
+        within = self.batches[:, 0] == self.batches[:, 1]
+        first, second = (np.searchsorted(names, self.batches[:, side]) for side in (0, 1))
+        if len(names) < FEWEST_FOR_BOOTSTRAP:
+            drawn = np.eye(len(names))
+            weights_within, weights_across = drawn[:, first], np.maximum(drawn[:, first], drawn[:, second])
+        else:
+            generator = np.random.default_rng(0)
+            drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS).astype(float)
+            weights_within, weights_across = drawn[:, first], drawn[:, first] * drawn[:, second]
+        inside = (weights_within * within) @ counts
+        outside = (weights_across * ~within) @ counts
+        good = (inside.sum(axis=1) > 0) & (outside.sum(axis=1) > 0)
+        if not good.any():
+            return float("nan"), float("nan")
+        values = _distances(inside[good], outside[good])[measure]
+        low, high = (0, 1) if len(names) < FEWEST_FOR_BOOTSTRAP else (0.025, 0.975)
+        return float(np.quantile(values, low)), float(np.quantile(values, high))
 
 
 def cosine_similarity_distributions(
@@ -45,8 +95,7 @@ def cosine_similarity_distributions(
     unit = embeddings[good].astype(np.float32, copy=False)
     unit /= lengths[good, None].astype(np.float32)
     names = [np.unique(values[good], return_inverse=True)[1] for values in (perturbations, batches, cell_types, wells)]
-    histograms = {kind: np.zeros(BINS, np.int64) for kind in KINDS}
-    of_wells = {kind: np.zeros(BINS, np.int64) for kind in KINDS}
+    found: dict[tuple[int, int], np.ndarray] = {}
     for cell_type in np.unique(names[2]):
         own = np.flatnonzero(names[2] == cell_type)
         own = own[np.argsort(names[1][own], kind="stable")]  # batch after batch, so that a block is of two batches
@@ -56,7 +105,8 @@ def cosine_similarity_distributions(
         for (first, second), (i, j) in zip(
             combinations_with_replacement(blocks, 2), combinations_with_replacement(range(len(blocks)), 2), strict=True
         ):
-            where = "within" if batch[first.start] == batch[second.start] else "across"
+            pair = int(batch[first.start]), int(batch[second.start])
+            counts = found.setdefault(pair, np.zeros((2, 2, BINS), np.int64))
             bins = _bins(vectors[first] @ vectors[second].T)
             alike = perturbation[first, None] == perturbation[None, second]
             one_well = well[first, None] == well[None, second]
@@ -66,28 +116,36 @@ def cosine_similarity_distributions(
             else:
                 everything = np.bincount(bins.ravel(), minlength=BINS)
             same = np.bincount(bins[alike], minlength=BINS)
-            histograms[f"same_{where}"] += same
-            histograms[f"different_{where}"] += everything - same
+            both = np.stack([same, everything - same])
+            of_wells = np.zeros_like(both)
             if one_well.any():
-                in_both = np.bincount(bins[one_well & alike], minlength=BINS)
-                of_wells[f"same_{where}"] += in_both
-                of_wells[f"different_{where}"] += np.bincount(bins[one_well], minlength=BINS) - in_both
-    without = {kind: histograms[kind] - of_wells[kind] for kind in KINDS}
-    return CosineDistributions(histograms, without, int((~good).sum()))
+                of_wells[0] = np.bincount(bins[one_well & alike], minlength=BINS)
+                of_wells[1] = np.bincount(bins[one_well], minlength=BINS) - of_wells[0]
+            counts[:, 0] += both - of_wells
+            counts[:, 1] += of_wells
+    pairs = np.array(list(found), dtype=np.int64).reshape(-1, 2)
+    stacked = np.stack(list(found.values())) if found else np.zeros((0, 2, 2, BINS), np.int64)
+    return CosineDistributions(pairs, stacked, int((~good).sum()))
 
 
 def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> float:
     """Largest difference of the distribution functions of two histograms with the same bins; NaN where one is empty."""
     if not first.sum() or not second.sum():
         return float("nan")
-    return float(np.abs(_distribution(first) - _distribution(second)).max())
+    return float(_distances(first[None], second[None])["ks"][0])
 
 
 def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
     """Area between the distribution functions of two histograms of [-1, 1], in cosine; NaN where one is empty."""
     if not first.sum() or not second.sum():
         return float("nan")
-    return float(np.abs(_distribution(first) - _distribution(second)).sum() * 2 / len(first))
+    return float(_distances(first[None], second[None])["wasserstein"][0])
+
+
+def _distances(first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
+    """Both measures between the rows of histograms (R, bins), none of them empty."""
+    apart = np.abs(_distribution(first) - _distribution(second))
+    return {"ks": apart.max(axis=1), "wasserstein": apart.sum(axis=1) * 2 / first.shape[1]}
 
 
 def _blocks(batches: np.ndarray) -> list[slice]:
@@ -107,5 +165,6 @@ def _bins(cosines: np.ndarray) -> np.ndarray:
     return cosines.astype(np.int16)
 
 
-def _distribution(histogram: np.ndarray) -> np.ndarray:
-    return np.cumsum(histogram) / histogram.sum()
+def _distribution(histograms: np.ndarray) -> np.ndarray:
+    sums = np.cumsum(histograms, axis=1)
+    return np.asarray(sums / sums[:, -1:])

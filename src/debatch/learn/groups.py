@@ -5,7 +5,7 @@ AdaBN in training is nothing but this: a group of one batch instead of a group o
 
 import numpy as np
 
-from debatch.model.population import nearly_equal_groups
+from debatch.screen.order import nearly_equal_groups
 
 LEAST_BATCHES = 4
 

@@ -16,16 +16,26 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer
     """
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
+    head: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
-        decays = parameter.ndim > 1 and not name.startswith("batch_head.")
-        (decayed if decays else plain).append(parameter)
+        if name.startswith("batch_head."):
+            head.append(parameter)
+        else:
+            (decayed if parameter.ndim > 1 else plain).append(parameter)
     parameters = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": recipe.weight_decay, "factor": 1.0},
+        {"params": plain, "weight_decay": 0.0, "factor": 1.0},
+        {"params": head, "weight_decay": 0.0, "factor": recipe.batch_head_rate},
     ]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=recipe.peak_learning_rate, momentum=recipe.momentum)
     return torch.optim.AdamW(parameters, lr=recipe.peak_learning_rate)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the trunk's learning rate, and the batch head's in its proportion."""
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = rate * parameters["factor"]
 
 
 def learning_rate(step: int, steps: int, warmup_steps: int, peak: float) -> float:

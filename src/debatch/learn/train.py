@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
 from debatch.learn.data import TrainingData
 from debatch.learn.groups import LEAST_BATCHES, epoch_steps, steps_in_epoch
 from debatch.learn.objectives import Loss, classification_loss, reversal_strength
-from debatch.learn.optimizer import build_optimizer, learning_rate
+from debatch.learn.optimizer import build_optimizer, learning_rate, set_learning_rate
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
-from debatch.model.population import hash_order, nearly_equal_groups, set_population_statistics
+from debatch.model.population import set_population_statistics
+from debatch.screen.order import hash_order, nearly_equal_groups
 from debatch.tabular import write_frame
 
 log = logging.getLogger(__name__)
@@ -30,10 +32,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """Where a run writes as it goes: siblings of its one declared output, so that a failed job keeps them."""
+    """Where a run writes as it goes: siblings of its one declared output, so that a failed job keeps them.
+
+    Attributes:
+        history: a row an epoch.
+        checkpoint: all that is needed to go on.
+        snapshot: keeps the weights after an epoch for later looks; called every `snapshot_every` epochs but the last.
+    """
 
     history: Path
     checkpoint: Path
+    snapshot: Callable[[int, Network], None] | None = None
 
 
 class Trainer:
@@ -78,6 +87,7 @@ class Trainer:
         for epoch in range(len(self.history), self.recipe.epochs):
             self.history.append(self._train_epoch(epoch))
             write_frame(pd.DataFrame(self.history), files.history)
+            self._keep_snapshot(files, epoch + 1)
             save_checkpoint(files.checkpoint, self._state(identity))
             log.info("%s: %s", self.name, self._epoch_line())
         self.set_training_statistics()
@@ -88,6 +98,11 @@ class Trainer:
         order = hash_order(self.images.rows["image_id"])[: self.recipe.statistics_images]
         groups = self.images.groups(nearly_equal_groups(order, self.recipe.group))
         set_population_statistics(self.network, (group.standardized(self.recipe.pixels) for group in groups))
+
+    def _keep_snapshot(self, files: TrainingFiles, epochs: int) -> None:
+        every = self.recipe.snapshot_every
+        if files.snapshot is not None and every and epochs % every == 0 and epochs < self.recipe.epochs:
+            files.snapshot(epochs, self.network)
 
     def _refuse_lonely_batches(self) -> None:
         counts = pd.Series(self.data.batches).value_counts().sort_index()
@@ -120,17 +135,21 @@ class Trainer:
         batches = self.data.batches
         steps = epoch_steps(batches, recipe.group, self._adaptive, recipe.groups_per_step, self.seed, epoch)
         stream = self.images.groups(group for groups in steps for group in groups)
-        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        by_step = []
         rate = 0.0
         for at, step_groups in enumerate(steps):
             step = epoch * self.epoch_steps + at
             rate = learning_rate(step, self.steps, self.warmup_steps, self.recipe.peak_learning_rate)
-            sums += self._take_step(step, rate, [next(stream) for _ in step_groups])
-        if not bool(torch.isfinite(sums).all()):
+            by_step.append(self._take_step(step, rate, [next(stream) for _ in step_groups]))
+        # looked at once an epoch: to ask the device after each step would make it wait
+        finite = torch.isfinite(torch.stack(by_step)[:, 0])
+        if not bool(finite.all()):
+            step = int((~finite).nonzero()[0]) + 1
             raise DataError(
-                f"{self.name}: the loss is not a number in epoch {epoch + 1}; the checkpoint of the epoch before is "
-                "kept; try a smaller learning rate"
+                f"{self.name}: the loss is not a number in epoch {epoch + 1} from step {step} of {len(steps)} on; the "
+                "checkpoint of the epoch before is kept; try a smaller learning rate"
             )
+        sums = torch.stack(by_step).sum(dim=0)
         seconds = time.perf_counter() - started
         loss, correct, batch_correct = (sums / len(self.images)).tolist()
         return {
@@ -148,8 +167,7 @@ class Trainer:
         # the global stream serves layers such as dropout, the generator serves augmentation
         torch.manual_seed(_stream(self.seed, step))
         generator = torch.Generator().manual_seed(_stream(self.seed, step) + 1)
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = rate
+        set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         reversal = reversal_strength(self.recipe.gradient_reversal, self.recipe.reversal_schedule, step / self.steps)

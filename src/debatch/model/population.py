@@ -6,28 +6,13 @@ training; mean and E[x^2] of every batch-norm input are pooled in float64 over t
 the images' names, so that the result depends on the set of images and neither on their order nor on a loader's size.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from debatch.model.network import Network, batch_norms
-
-
-def hash_order(image_ids: Iterable[str]) -> np.ndarray:
-    """(N,) positions of images in the order of a hash of their names: unrelated to plate, well and class."""
-    digests = [hashlib.blake2b(name.encode(), digest_size=16).digest() for name in image_ids]
-    return np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
-
-
-def nearly_equal_groups(order: np.ndarray, size: int) -> list[np.ndarray]:
-    """Cut (N,) positions into groups as near to `size` as equal parts allow: none tiny, none dropped."""
-    if len(order) == 0:
-        return []
-    return np.array_split(order, max(1, round(len(order) / size)))
 
 
 @contextmanager

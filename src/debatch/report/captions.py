@@ -1,14 +1,7 @@
-"""Headings of columns and captions of figures."""
+"""Captions of figures: how each was made, and from which runs."""
 
 from debatch.config import Registry
-from debatch.report.umap import NEIGHBORS
-
-HEADINGS = {
-    "accuracy_batch_separated": "Accuracy, unseen batches",
-    "accuracy_batch_stratified": "Accuracy, seen batches",
-    "batch_generalization": "Batch generalization",
-    "batch_classification_accuracy": "Batch accuracy of the trained head",
-}
+from debatch.report.figures.umap import NEIGHBORS
 
 SCREEN_TITLES = {
     "qc": "The batch effect, before any training",
@@ -53,13 +46,33 @@ def figure_caption(name: str, registry: Registry) -> str:
     if name in SCREEN_CAPTIONS:
         return SCREEN_CAPTIONS[name]
     figure = registry.figures[name]
-    methods = ", ".join(registry.title(method) for method in figure.methods)
     runs = registry.runs(name)
-    seeds = ", ".join(sorted({str(run.seed) for run in runs}))
-    return (
-        f"UMAP (cosine distance, {NEIGHBORS} neighbours, fixed seed) of the test embeddings of {methods}, split "
-        f"{' and '.join(sorted({run.split for run in runs}))}, seed {seeds}; a point is one image of a batch that was "
-        "not trained on. Left: coloured by batch. Right: some treatments in colour, all others grey. Where colours "
-        "separate on the left, the batch shows in the embedding; where they gather on the right, the perturbation "
-        "does. Distances between clusters in a UMAP mean little."
+    methods = ", ".join(registry.title(method) for method in figure.methods)
+    seeds = sorted({run.seed for run in runs})
+    numbered = ", ".join(map(str, seeds))
+    made_from = (
+        f"Runs: {methods}; split {' and '.join(dict.fromkeys(run.split for run in runs))}; "
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {numbered}."
     )
+    return f"{_BY_KIND[figure.kind]} {made_from}"
+
+
+_BY_KIND = {
+    "umap": (
+        f"UMAP (cosine distance, {NEIGHBORS} neighbours, fixed seed) of test embeddings, a row a method; a point is "
+        "one image of a batch that was not trained on. Left: coloured by batch. Right: some treatments in colour, all "
+        "others grey. Where colours separate on the left, the batch shows in the embedding; where they gather on the "
+        "right, the perturbation does. Distances between clusters in a UMAP mean little."
+    ),
+    "cosine": (
+        "Cosine similarities of test embeddings, of every pair of images of one cell type: of the same perturbation "
+        "(left) and of different ones (right), within one batch (solid) and across two (dashed). Where the two lines "
+        "of a panel agree, similarity does not depend on the batch. KS: largest difference of the two distribution "
+        "functions; Wasserstein: the area between them. Exact, from all pairs; drawn in 128 bins."
+    ),
+    "epochs": (
+        "Accuracy per image on unseen batches after some epochs of training, computed afterwards from weights that "
+        "were kept on the way, under each method's own test-time statistics: mean over seeds, band: one sd to either "
+        "side. No checkpoint was chosen by it; the last epoch counts."
+    ),
+}

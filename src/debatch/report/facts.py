@@ -6,55 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from debatch.config import Registry, Run
+from debatch.config import Registry
 from debatch.evaluate.label_shift import label_shift
 from debatch.files import Files
-from debatch.report.captions import HEADINGS
+from debatch.report.results import Results
+from debatch.report.tables.cells import pooled
 from debatch.screen.splits import balance, split_sha256
 from debatch.tabular import read_frame
 
 LARGE_SHIFT = 0.25
-FEW_BATCHES = 5
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The result in two sentences, and how sure it is."""
-
-    finding: str
-    certainty: list[str]
-
-
-def headline(registry: Registry, table: pd.DataFrame, test_batches: int) -> Headline:
-    """Which method does best on unseen batches, against the baseline, and what speaks for caution."""
-    cells = table[table["column"] == "accuracy_batch_separated"].set_index("row")
-    cells = cells[cells["mean"].notna()]
-    if cells.empty:
-        return Headline("No run on unseen batches has been made.", [])
-    best = str(cells["mean"].idxmax())
-    top = cells.T[best]
-    finding = f"{registry.title(best)} recognises {top['mean']:.1f} % of images from batches it never saw"
-    cautions = []
-    others = cells.drop(index=best)
-    for method, cell in others.iterrows():
-        finding += (
-            f"; {registry.title(str(method))} {cell['mean']:.1f} % ({top['mean'] - cell['mean']:.1f} points less)"
-        )
-        if cell["high"] >= top["low"]:
-            cautions.append(
-                f"The test batches of {registry.title(best)} ({_range(top)}) and {registry.title(str(method))} "
-                f"({_range(cell)}) overlap: on a single new batch the order may be the other one."
-            )
-    if best == "baseline" and "adabn" in others.index:
-        cautions.insert(0, "AdaBN loses to the baseline here; see the section on the test batches' classes.")
-    seeds = int(cells["n"].min())
-    cautions.append(f"{_count(seeds, 'training seed')} a method" + ("; one seed has no spread." if seeds == 1 else "."))
-    if test_batches < FEW_BATCHES:
-        cautions.append(
-            f"Only {_count(test_batches, 'test batch', 'test batches')}: the range from the worst to the best of them "
-            "is given, since too few for an interval."
-        )
-    return Headline(finding + ".", cautions)
+PAPER_SEEDS = 5
 
 
 def screen_facts(registry: Registry, index: pd.DataFrame) -> list[tuple[str, str]]:
@@ -101,9 +62,9 @@ class Shift:
     rows: list[dict[str, Any]]
 
 
-def shift_facts(registry: Registry, files: Files, index: pd.DataFrame, table: pd.DataFrame) -> Shift:
+def shift_facts(results: Results, index: pd.DataFrame, table: str) -> Shift:
     """Explain, from measured numbers, whether a batch's own statistics carry its classes."""
-    split = read_frame(files.split("separated"))
+    split = read_frame(results.files.split("separated"))
     sides = index.merge(split, on="image_id")
     sides = sides[sides["label"].notna()]
     train, test = sides[sides["subset"] == "train"], sides[sides["subset"] == "test"]
@@ -122,28 +83,55 @@ def shift_facts(registry: Registry, files: Files, index: pd.DataFrame, table: pd
             f"Each test batch holds only {held} of the {classes} classes: its class mix is far from the training set's "
             f"(total variation {mean:.2f} on average, where 0 is the same mix and 1 no class in common). A batch's own "
             "statistics then carry its classes too, and normalizing by them removes the very difference that is to be "
-            "told. AdaBN is expected to lose here. " + _shift_outcome(registry, table)
+            "told. AdaBN is expected to lose here. " + _shift_outcome(results, table)
         )
     return Shift(text, [dict(zip(shift.columns, row, strict=True)) for row in shift.itertuples(index=False)])
 
 
-def companion_rows(registry: Registry, metrics: dict[Run, pd.DataFrame]) -> list[dict[str, str]]:
+def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
     """Accuracy in its other forms, averaged over seeds, a row a method and split."""
+    registry = results.registry
+    spec = registry.tables[table]
     rows = []
-    for method, split in dict.fromkeys((run.method, run.split) for run in metrics):
-        frames = [frame for run, frame in metrics.items() if (run.method, run.split) == (method, split)]
-        both = pd.concat(frames)
-        row = {"method": registry.title(method), "split": split}
-        for heading, metric, subset in (
-            ("per image", "accuracy", "all"),
-            ("per well", "accuracy_well", "all"),
-            ("per class (macro)", "accuracy_macro", "all"),
-            ("treatments only", "accuracy", "treatments"),
-        ):
-            row[heading] = _percent(both, metric, subset, "all")
-        for group in sorted(g for g in both["group"].unique() if g.startswith("cell_type=")):
-            row[group.removeprefix("cell_type=")] = _percent(both, "accuracy", "all", group)
-        rows.append(row)
+    for method in spec.methods:
+        for split in spec.splits:
+            frames = results.by_seed("metrics", table, method, split)
+            if not frames:
+                continue
+            both = pd.concat(frames)
+            row = {"method": registry.title(method), "split": split}
+            for heading, metric, subset in (
+                ("per image", "accuracy", "all"),
+                ("per well", "accuracy_well", "all"),
+                ("per class (macro)", "accuracy_macro", "all"),
+                ("treatments only", "accuracy", "treatments"),
+            ):
+                row[heading] = _percent(both, metric, subset, "all")
+            for group in sorted(g for g in both["group"].unique() if g.startswith("cell_type=") and "," not in g):
+                row[group.removeprefix("cell_type=")] = _percent(both, "accuracy", "all", group)
+            rows.append(row)
+    return rows
+
+
+# what a method sees of a test batch, by its test-time statistics; labels never
+SEES = {
+    "train": "nothing",
+    "batch": "all of its images",
+    "plate": "all images of the image's plate",
+    "controls": "its control images",
+    "mini_batch": "a random group of its images",
+    "half": "half of its wells",
+}
+
+
+def method_facts(registry: Registry, methods: list[str]) -> list[dict[str, str]]:
+    """What each method is, and what it sees of a batch that it was not trained on."""
+    rows = []
+    for method in methods:
+        inference = registry.recipes[method].inference
+        sees = SEES.get(inference, f"{inference.removeprefix('n')} of its images")
+        about = {"title": registry.title(method), "description": registry.methods[method].description, "sees": sees}
+        rows.append(about)
     return rows
 
 
@@ -161,50 +149,45 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         )
     if not trained:
         return [*lines, "No method was trained: the page shows the images and nothing that was learnt from them."]
-    lines += [
-        "Only the methods in the tables were run; gradient reversal was not.",
-        "The batch accuracy is that of the head trained beside the network. A low one does not prove that the batch is "
-        "gone from the embedding: a probe fitted afterwards may still find it, and was not run.",
-    ]
+    kinds = {registry.tables[name].kind for name in registry.targets("tables")}
+    methods = {method for name in registry.targets("tables") for method in registry.tables[name].methods}
+    absent = [registry.title(m) for m in ("gradient_reversal", "adabn") if m in registry.methods and m not in methods]
+    if absent:
+        lines.append(f"Not run: {', '.join(absent)}.")
+    if registry.seeds < PAPER_SEEDS:
+        lines.append(f"{registry.seeds} of the paper's {PAPER_SEEDS} training seeds.")
+    if "probe" not in kinds:
+        lines.append(
+            "The batch accuracy is that of the head trained beside the network. A low one does not prove that the "
+            "batch is gone from the embedding: a probe fitted afterwards may still find it, and was not run."
+        )
+    if "stratified" in registry.screen.splits.names and "stratified_site" not in registry.screen.splits.names:
+        lines.append(
+            "Seen batches are tested on whole wells. The paper does not say whether it split wells or single sites; "
+            "the split by sites, which is easier, was not run here."
+        )
+    lines.append(
+        "One setting of each method, the same training for all: how far tuning would move each was not looked at."
+    )
+    if any(registry.recipes[method].adapts for method in methods):
+        lines.append(
+            "AdaBN needs many images of a batch at once, of nearly all classes. How many are enough was not measured "
+            "here."
+        )
     if registry.screen.published is None:
         lines.append("Published numbers stand beside ours for orientation only: another screen, or another scale.")
     return lines
 
 
-def table_cells(table: pd.DataFrame, methods: list[str]) -> list[dict[str, Any]]:
-    """Table 1 as rows of cells for the page."""
-    rows = []
-    for method in methods:
-        own = table[table["row"] == method].set_index("column")
-        cells = []
-        for column in HEADINGS:
-            cell = own.loc[column]
-            missing = bool(pd.isna(cell["mean"]))
-            cells.append(
-                {
-                    "value": "—" if missing else f"{cell['mean']:.1f}",
-                    "sd": "" if missing or pd.isna(cell["sd"]) else f"± {cell['sd']:.1f}",
-                    "range": "" if missing or pd.isna(cell["low"]) else f"{_range(cell)}",
-                    "published": "" if pd.isna(cell["published_mean"]) else _published(cell),
-                    "verdict": cell["verdict"],
-                    "note": "" if pd.isna(cell["note"]) else cell["note"],
-                }
-            )
-        rows.append({"method": method, "cells": cells})
-    return rows
-
-
-def _published(cell: pd.Series) -> str:
-    sd = "" if pd.isna(cell["published_sd"]) else f" ± {cell['published_sd']:.1f}"
-    return f"{cell['published_mean']:.1f}{sd}"
-
-
-def _shift_outcome(registry: Registry, table: pd.DataFrame) -> str:
-    cells = table[table["column"] == "accuracy_batch_separated"].set_index("row")["mean"]
-    if not {"baseline", "adabn"} <= set(cells.dropna().index):
+def _shift_outcome(results: Results, table: str) -> str:
+    means = {
+        method: pooled(results.by_seed("metrics", table, method, "separated"), "accuracy", "").mean
+        for method in ("baseline", "adabn")
+    }
+    if means["baseline"] is None or means["adabn"] is None:
         return ""
-    did = "It did" if cells["adabn"] < cells["baseline"] else "It did not"
-    return f"{did}: AdaBN {cells['adabn']:.1f} % against the baseline's {cells['baseline']:.1f} %."
+    did = "It did" if means["adabn"] < means["baseline"] else "It did not"
+    return f"{did}: AdaBN {means['adabn']:.1f} % against the baseline's {means['baseline']:.1f} %."
 
 
 def _percent(frame: pd.DataFrame, metric: str, subset: str, group: str) -> str:
@@ -212,14 +195,6 @@ def _percent(frame: pd.DataFrame, metric: str, subset: str, group: str) -> str:
     return f"{100 * chosen['value'].mean():.1f}" if len(chosen) else "—"
 
 
-def _range(cell: pd.Series) -> str:
-    return f"{cell['low']:.1f}–{cell['high']:.1f}"
-
-
 def span(low: int, high: int) -> str:
     """Two counts as one, where they are the same."""
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
-
-
-def _count(n: int, noun: str, plural: str | None = None) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {plural or noun + 's'}"

@@ -1,28 +1,29 @@
 """The report: everything on one self-contained page."""
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from debatch.config import SCREEN_FIGURES, Registry, Run
+from debatch.config import SCREEN_FIGURES, Registry
 from debatch.files import Files
 from debatch.report import facts
-from debatch.report.captions import HEADINGS, SCREEN_TITLES, figure_caption
+from debatch.report.captions import SCREEN_TITLES, figure_caption
 from debatch.report.curves import draw_curves
+from debatch.report.headline import headline
 from debatch.report.quality import quality_facts
+from debatch.report.results import Results
 from debatch.report.style import as_png
+from debatch.report.tables.view import table_view
 from debatch.tabular import read_frame
 
 PROBLEMS_SHOWN = 50
-TABLE = "table1"
 
 
 def build_report(registry: Registry, files: Files) -> str:
-    """The page as HTML. It loads nothing from anywhere.
+    """The page as HTML: what the screen's targets ask for, in their order. It loads nothing from anywhere.
 
     What is missing among the screen's results is said on the page.
 
@@ -31,11 +32,14 @@ def build_report(registry: Registry, files: Files) -> str:
         files: where the screen's results are.
     """
     index = read_frame(files.index())
-    runs = registry.runs(TABLE) if TABLE in registry.targets("tables") else []
-    histories, records, metrics = _read_runs(files, runs)
-    trained = TABLE in registry.targets("tables")
-    has_table = trained and Path(files.table(TABLE, "csv")).exists()
-    table = pd.read_csv(files.table(TABLE, "csv")) if has_table else None
+    results = Results(registry, files)
+    tables = registry.targets("tables")
+    main = next((name for name in tables if registry.tables[name].kind == "generalization"), None)
+    runs = list(dict.fromkeys(run for name in tables for run in registry.runs(name)))
+    trained = [run for run in runs if run.weights == run.method]
+    read = {run: results.history(run) for run in trained}
+    histories = {run: history for run, history in read.items() if history is not None}
+    records = results.records(trained)
     has_separated = "separated" in registry.screen.splits.names
     test_batches = _test_batches(files, index) if has_separated else 0
     problems = facts.read_problems(registry, files)
@@ -52,8 +56,8 @@ def build_report(registry: Registry, files: Files) -> str:
         name=registry.name,
         simulated=registry.screen.simulate is not None,
         description=registry.screen.description,
-        trained=trained,
-        headline=None if table is None else facts.headline(registry, table, test_batches),
+        trained=bool(tables),
+        headline=headline(main, results, test_batches) if main and has_separated else None,
         quality=quality_facts(index),
         quality_figures=[
             _figure(registry, files, name)
@@ -67,42 +71,33 @@ def build_report(registry: Registry, files: Files) -> str:
         problem_columns=list(problems.columns),
         n_problems=len(problems),
         splits=facts.split_facts(registry, files, index),
-        headings=HEADINGS,
-        table=None if table is None else facts.table_cells(table, registry.tables[TABLE].methods),
-        table_title=registry.tables[TABLE].title,
-        seeds=0 if table is None else int(table["n"].max()),
-        chance=_chance(metrics, index),
-        companion=facts.companion_rows(registry, metrics),
-        shift=facts.shift_facts(registry, files, index, table) if has_separated and table is not None else None,
+        sections=_sections(results),
+        main=main,
+        companion=facts.companion_rows(results, main) if main else [],
+        shift=facts.shift_facts(results, index, main) if main and has_separated else None,
         qc=_figure(registry, files, "qc") if "qc" in registry.targets("figures") else None,
-        figures=[_figure(registry, files, name) for name in registry.targets("figures") if name in registry.figures],
         curves=_inline(as_png(draw_curves(registry, histories))) if histories else None,
         method_title=registry.title,
-        methods={registry.title(method): registry.methods[method].description for method in methods},
+        methods=facts.method_facts(registry, methods),
         differences=_differences(registry, methods),
         recipe=_common_recipe(registry, methods),
         records=records,
-        missing_runs=[run for run in runs if run not in metrics],
-        limits=facts.limits(registry, test_batches, trained),
+        missing_runs=[run for run in runs if results.of("metrics", run) is None],
+        limits=facts.limits(registry, test_batches, bool(tables)),
         about=records[0] if records else None,
     )
 
 
-def _read_runs(
-    files: Files, runs: list[Run]
-) -> tuple[dict[Run, pd.DataFrame], list[dict[str, Any]], dict[Run, pd.DataFrame]]:
-    histories, records, metrics = {}, [], {}
-    for run in runs:
-        folder = Path(files.run(run.weights, run.split, run.seed))
-        trained = run.weights == run.method  # else the training is shown where it belongs
-        if trained and (folder / "history.csv").exists():
-            histories[run] = pd.read_csv(folder / "history.csv")
-        if trained and (folder / "recipe.json").exists():
-            records.append(json.loads((folder / "recipe.json").read_text()))
-        path = Path(files.metrics(run.weights, run.split, run.seed, run.inference))
-        if path.exists():
-            metrics[run] = pd.read_csv(path)
-    return histories, records, metrics
+def _sections(results: Results) -> list[dict[str, Any]]:
+    """Tables and figures of trained runs, in the order of the screen's targets."""
+    registry, files = results.registry, results.files
+    sections = []
+    for name in registry.screen.targets:
+        if name in registry.tables:
+            sections.append({"table": table_view(name, results), "figure": None})
+        elif name in registry.figures:
+            sections.append({"table": None, "figure": _figure(registry, files, name)})
+    return sections
 
 
 def _test_batches(files: Files, index: pd.DataFrame) -> int:
@@ -118,20 +113,12 @@ def _channels(registry: Registry, files: Files) -> str:
     return ", ".join(channel_names(path)) if path.exists() else "the store is not there"
 
 
-def _chance(metrics: dict[Run, pd.DataFrame], index: pd.DataFrame) -> dict[str, str] | None:
-    """What a guess scores on the separated test set."""
-    for run, frame in metrics.items():
-        if run.split == "separated":
-            share = float(frame.loc[frame["metric"] == "majority_share", "value"].iloc[0])
-            return {"majority": f"{100 * share:.1f}", "uniform": f"{100 / index['label'].nunique():.1f}"}
-    return None
-
-
 def _figure(registry: Registry, files: Files, name: str) -> dict[str, Any]:
     path = Path(files.figure(name, "png"))
     title = SCREEN_TITLES[name] if name in SCREEN_TITLES else registry.figures[name].title
     return {
         "name": name,
+        "heading": name.replace("figure", "Figure ") if name in registry.figures else "",
         "title": title,
         "caption": figure_caption(name, registry),
         "image": _inline(path.read_bytes()) if path.exists() else None,

@@ -39,16 +39,20 @@ def verdict(
     published: float | None,
     published_sd: float | None,
     comparable: bool,
+    percentage: bool = True,
 ) -> str:
-    """Compare a percentage with a published one.
+    """Compare a percentage, or a distance between distributions, with a published one.
 
     Returns:
-        `reproduced` where they differ by at most max(1 point, 2 sqrt(sd^2 + published sd^2)), else `differs`;
+        `reproduced` where they differ by at most max(1 point, 2 sqrt(sd^2 + published sd^2)), distances by at most 20 %
+        of the published one, else `differs`;
         `not run`; `not comparable` on another scale or on a simulated screen.
     """
     if mean is None:
         return "not run"
     if published is None or not comparable:
         return "not comparable"
+    if not percentage:
+        return "reproduced" if abs(mean - published) <= 0.2 * abs(published) else "differs"
     spread = math.sqrt((sd or 0.0) ** 2 + (published_sd or 0.0) ** 2)
     return "reproduced" if abs(mean - published) <= max(1.0, 2 * spread) else "differs"

@@ -33,19 +33,18 @@ def quality_facts(index: pd.DataFrame) -> Quality | None:
     names = measured_channels(index)
     if not names:
         return None
-    rows = []
-    for name in names:
-        rows.append(
-            {
-                "channel": name,
-                "mean intensity": _spread(index[f"intensity_{name}"]),
-                "focus": _spread(index[f"focus_{name}"]),
-                "foreground (%)": _spread(100 * index[f"foreground_{name}"]),
-                "saturated pixels (%)": f"{100 * index[f'saturation_{name}'].mean():.3g}",
-                "outside of range (%)": f"{100 * index[f'clipped_{name}'].mean():.3g}",
-                "flagged images": f"{int(flagged(index, name).sum()):,}",
-            }
-        )
+    rows = [
+        {
+            "channel": name,
+            "mean intensity": _spread(index[f"intensity_{name}"]),
+            "focus": _spread(index[f"focus_{name}"]),
+            "foreground (%)": _spread(100 * index[f"foreground_{name}"]),
+            "saturated pixels (%)": f"{100 * index[f'saturation_{name}'].mean():.3g}",
+            "outside of range (%)": f"{100 * index[f'clipped_{name}'].mean():.3g}",
+            "flagged images": f"{int(flagged(index, name).sum()):,}",
+        }
+        for name in names
+    ]
     odd = index[index["qc_flags"] != ""]
     kinds = Counter(flag.rsplit(": ", 1)[-1] for flags in odd["qc_flags"] for flag in flags.split("; "))
     examples = odd.head(FLAGGED_SHOWN)[["image_id", "qc_flags"]].to_dict("records")

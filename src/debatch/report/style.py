@@ -10,6 +10,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from debatch.config import Registry
 from debatch.files import Files
 from debatch.tabular import write_atomically, write_frame
 
@@ -37,6 +38,11 @@ def new_figure(width: float, height: float, **options: Any) -> Figure:
     """A figure of a size in inches, drawn without a display."""
     with mpl.rc_context(LOOK):
         return Figure(figsize=(width, height), layout="constrained", **options)
+
+
+def figure_title(name: str, registry: Registry) -> str:
+    """A figure's heading; of a simulated screen it says so."""
+    return registry.figures[name].title + (" (simulated screen)" if registry.screen.simulate else "")
 
 
 def category_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
+from debatch.config.screen import CONTROLS
 from debatch.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def normalization_statistics(
     group = _group_numbers(index, GROUPS[variant])
     reference = np.ones(len(index), dtype=bool)
     if variant.endswith("_controls"):
-        reference = index["well_type"].isin(["positive_control", "negative_control"]).to_numpy()
+        reference = index["well_type"].isin(CONTROLS).to_numpy()
         _require_controls(index, group, reference, variant)
     pooled = _pooled(moments[reference], group[reference], group.max() + 1)
     count, total, squares = (pooled[..., moment] for moment in range(3))

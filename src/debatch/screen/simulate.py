@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 import tifffile
 
-from debatch.config.simulation import SimulationConfig
+from debatch.config.simulation import EMPTY, SimulationConfig
 from debatch.errors import ConfigError
 from debatch.screen.simulate_cells import draw_fields
 from debatch.screen.simulate_effects import (
     CHANNELS,
-    EMPTY,
     TRAITS,
     batch_effects,
     cell_type_traits,
-    class_names,
     planted_effects,
     plate_effect,
     stream,
@@ -53,13 +51,19 @@ def _inner_wells(n: int) -> list[str]:
 
 def _classes(config: SimulationConfig) -> pd.DataFrame:
     """One row a well of a plate, not yet laid out: perturbation and well_type."""
-    controls, treatments = class_names(config)
+    controls, treatments = config.class_names()
     return pd.DataFrame(
         [(name, "positive_control") for name in controls for _ in range(config.positive_control_wells)]
         + [(name, "treatment") for name in treatments for _ in range(config.treatment_wells)]
         + [(EMPTY, "negative_control")] * config.empty_wells,
         columns=["perturbation", "well_type"],
     )
+
+
+def _hits(classes: pd.DataFrame, hits: list[str]) -> pd.DataFrame:
+    """As many wells, of the hits alone and in turn."""
+    of_hits = classes.drop_duplicates("perturbation").set_index("perturbation").loc[hits].reset_index()
+    return of_hits.iloc[np.arange(len(classes)) % len(of_hits)][classes.columns]
 
 
 def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
@@ -78,7 +82,8 @@ def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
         for experiment in (f"{cell_type}-{i:02d}" for i in range(1, n + 1)):
             for plate in range(1, config.plates + 1):
                 order = stream(config.seed, "layout", experiment, plate).permutation(len(classes))
-                layout = classes.iloc[order].assign(experiment=experiment, plate=plate, well=wells, cell_type=cell_type)
+                held = _hits(classes, config.hits_only[experiment]) if experiment in config.hits_only else classes
+                layout = held.iloc[order].assign(experiment=experiment, plate=plate, well=wells, cell_type=cell_type)
                 plates.append(layout.sort_values("well"))
     columns = ["experiment", "plate", "well", "cell_type", "well_type", "perturbation"]
     return pd.concat(plates, ignore_index=True)[columns]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from debatch.config.simulation import SimulationConfig
+from debatch.config.simulation import EMPTY, SimulationConfig
 
 # A trait is a latent number, 0 for an average cell. Its visibility says how well a classifier recognises a
 # change of it at 64 px: classes that differ only in faint traits could not be told apart by any network.
@@ -33,7 +33,6 @@ VISIBILITY: dict[str, float] = {
 }
 TRAITS: tuple[str, ...] = tuple(VISIBILITY)
 CHANNELS: tuple[str, ...] = ("DNA", "ER", "Actin", "RNA", "Mito", "Golgi")
-EMPTY = "EMPTY"
 
 CANDIDATES = 300
 TRAITS_CHANGED = 4
@@ -60,13 +59,6 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
 
 
-def class_names(config: SimulationConfig) -> tuple[list[str], list[str]]:
-    """The positive controls (`P1`, …) and the treatments (`T01`, …)."""
-    digits = max(2, len(str(config.treatments)))
-    controls = [f"P{i}" for i in range(1, config.positive_controls + 1)]
-    return controls, [f"T{i:0{digits}d}" for i in range(1, config.treatments + 1)]
-
-
 def _spread_effects(rng: np.random.Generator, classes: int) -> np.ndarray:
     """Effects (classes, traits) that are far from each other and from no effect.
 
@@ -91,7 +83,7 @@ def planted_effects(config: SimulationConfig) -> pd.DataFrame:
     Returns:
         One row a (cell_type, perturbation), which is the index; one column a trait; `EMPTY` is all zero.
     """
-    controls, treatments = class_names(config)
+    controls, treatments = config.class_names()
     names = [*controls, *treatments, EMPTY]
     effects = np.zeros((len(names), len(TRAITS)))
     effects[:-1] = _spread_effects(stream(config.seed, "effects"), len(names) - 1)

@@ -10,13 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from debatch.report.style import FAINT, LOOK, category_styles, new_figure
+from debatch.evaluate.embeddings import features_of
+from debatch.report.results import Results
+from debatch.report.style import FAINT, LOOK, category_styles, figure_title, new_figure
 from debatch.screen.metadata import natural_key
 
 FEWEST_POINTS = 12
 NEIGHBORS = 15
 MOST_PERTURBATIONS = 6
 DRAWING_ROUNDS = 20
+
+
+def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
+    """The figure of the registry's methods, of each its first seed."""
+    registry = results.registry
+    runs = [run for run in registry.runs(name) if run.seed == 0]
+    read = {registry.title(run.method): results.of("embeddings", run) for run in runs}
+    embeddings = {title: frame for title, frame in read.items() if frame is not None}
+    return draw_umap(embeddings, figure_title(name, registry), registry.figures[name].cell_type)
 
 
 def draw_umap(
@@ -88,13 +99,9 @@ def _some_perturbations(frame: pd.DataFrame) -> list[str]:
     return sorted(names[:MOST_PERTURBATIONS], key=natural_key)
 
 
-def _features(frame: pd.DataFrame) -> np.ndarray:
-    return frame.loc[:, ~frame.columns.str.startswith("Metadata_")].to_numpy(np.float32)
-
-
 def _left_out_note(frame: pd.DataFrame, left_out: np.ndarray) -> str:
     """How many embeddings have no direction, and why: a NaN is a fault, a zero need not be one."""
-    zero = int((_features(frame) == 0).all(axis=1).sum())
+    zero = int((features_of(frame) == 0).all(axis=1).sum())
     counts = {"all-zero": zero, "non-finite": int(left_out.sum()) - zero}
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
     return f"\n({reasons} embeddings left out)" if reasons else ""
@@ -102,7 +109,7 @@ def _left_out_note(frame: pd.DataFrame, left_out: np.ndarray) -> str:
 
 def _project(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, str]:
     """Points (n, 2) of the embeddings that have a direction, which of N were left out, and the projection's name."""
-    features = _features(frame)
+    features = features_of(frame)
     lengths = np.linalg.norm(features, axis=1)
     left_out = ~np.isfinite(lengths) | (lengths == 0)
     unit = features[~left_out] / lengths[~left_out, None]

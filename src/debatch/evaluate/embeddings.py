@@ -1,0 +1,92 @@
+"""From a file of embeddings to metrics: `Metadata_*` columns and one column a feature, whoever made them."""
+
+import numpy as np
+import pandas as pd
+
+from debatch.evaluate.cosine import (
+    BINS,
+    KINDS,
+    MEASURES,
+    cosine_similarity_distributions,
+    kolmogorov_smirnov,
+    wasserstein,
+)
+from debatch.evaluate.probe import probe_seen_batches, probe_unseen_batches
+from debatch.screen.order import in_first_half, well_names
+
+NAMES = {
+    "Metadata_Experiment": "experiment",
+    "Metadata_Plate": "plate",
+    "Metadata_Well": "well",
+    "Metadata_CellType": "cell_type",
+    "Metadata_Batch": "batch",
+    "Metadata_Perturbation": "perturbation",
+}
+
+
+def features_of(frame: pd.DataFrame) -> np.ndarray:
+    """(N, D) float32: all columns but the `Metadata_*` ones."""
+    return frame.loc[:, ~frame.columns.str.startswith("Metadata_")].to_numpy(np.float32)
+
+
+def with_direction(frame: pd.DataFrame) -> pd.DataFrame:
+    """The embeddings that are numbers and not all zero: the others can be told from nothing by anything."""
+    features = features_of(frame)
+    return frame[np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)].reset_index(drop=True)
+
+
+def images_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """The images' columns by the names of the index."""
+    return frame[list(NAMES)].rename(columns=NAMES)
+
+
+def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Distances between the distributions of cosine similarities within and across batches, and those themselves.
+
+    Images whose perturbation is unknown are left out.
+
+    Returns:
+        Tidy: metric (`ks_same_perturbation`, …), subset (`all` pairs, or of `other_wells`), value, low, high (how much
+        the batches move it), n (pairs across batches); and `left_out`, embeddings without a direction. And the
+        histograms: cosine (middle of the bin), then pairs of each kind, `other_wells_` before those without one well's.
+    """
+    frame = frame[frame["Metadata_Perturbation"].notna()]
+    images = images_of(frame)
+    perturbations, batches, cell_types = (
+        images[column].to_numpy(str) for column in ("perturbation", "batch", "cell_type")
+    )
+    found = cosine_similarity_distributions(features_of(frame), perturbations, batches, cell_types, well_names(images))
+    records, columns = [], {"cosine": (np.arange(BINS) + 0.5) * 2 / BINS - 1}
+    for subset, one_well in (("all", True), ("other_wells", False)):
+        histograms = found.histograms(one_well)
+        columns |= {kind if one_well else f"{subset}_{kind}": histograms[kind] for kind in KINDS}
+        for measure, distance in zip(MEASURES, (kolmogorov_smirnov, wasserstein), strict=True):
+            for perturbation in ("same", "different"):
+                within, across = histograms[f"{perturbation}_within"], histograms[f"{perturbation}_across"]
+                low, high = found.interval(measure, perturbation, one_well)
+                name = f"{measure}_{perturbation}_perturbation"
+                records.append((name, subset, distance(within, across), low, high, int(across.sum())))
+    records.append(("left_out", "all", found.left_out, np.nan, np.nan, len(frame)))
+    return (
+        pd.DataFrame(records, columns=["metric", "subset", "value", "low", "high", "n"]),
+        pd.DataFrame(columns),
+    )
+
+
+def seen_batch_probes(train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    """`probe_seen_batches` of two files of embeddings, without those that have no direction."""
+    train, test = with_direction(train), with_direction(test)
+    return probe_seen_batches(features_of(train), images_of(train), features_of(test), images_of(test))
+
+
+def unseen_batch_probes(frame: pd.DataFrame) -> pd.DataFrame:
+    """`probe_unseen_batches` of a file of embeddings, without those that have no direction."""
+    frame = with_direction(frame)
+    images = images_of(frame)
+    return probe_unseen_batches(features_of(frame), images, well_names(images))
+
+
+def without_first_half(frame: pd.DataFrame) -> pd.DataFrame:
+    """The images that are left where the first half of each batch's wells gives the statistics."""
+    images = images_of(frame)
+    return frame[~in_first_half(well_names(images), images["batch"].to_numpy(str))].reset_index(drop=True)

@@ -1,0 +1,66 @@
+"""What can be scored without looking at an image: beside these numbers stand all others."""
+
+import numpy as np
+import pandas as pd
+from sklearn.naive_bayes import CategoricalNB
+
+from debatch.evaluate.accuracy import score_predictions
+
+
+def score_nulls(index: pd.DataFrame, train: pd.Series, test: pd.Series) -> pd.DataFrame:
+    """Score two guesses on a split's test images.
+
+    `majority_class` always answers with the most frequent class of the training images. `position_only` knows nothing
+    of an image but its plate's name and its well's place: where layouts repeat, that tells the class.
+
+    Args:
+        index: the screen's images.
+        train: image_id of the training images.
+        test: image_id of the test images.
+
+    Returns:
+        Tidy, as `score_predictions` gives it, with the guess in a first column `null`.
+    """
+    rows = index[index["label"].notna()]
+    trained, tested = rows[rows["image_id"].isin(set(train))], rows[rows["image_id"].isin(set(test))]
+    guesses = {
+        "majority_class": np.full(len(tested), majority_class(trained["label"].to_numpy(np.int64))),
+        "position_only": position_only(trained, trained["label"].to_numpy(np.int64), tested),
+    }
+    scored = []
+    for name, guess in guesses.items():
+        predictions = tested[["image_id", "label", "batch"]].assign(
+            predicted=guess, predicted_well=guess, batch_predicted="", statistics_images=0
+        )
+        metrics = score_predictions(predictions, index, set())
+        scored.append(metrics[metrics["metric"] != "statistics_images"].assign(null=name))
+    return pd.concat(scored, ignore_index=True)[["null", "metric", "subset", "group", "value", "n"]]
+
+
+def majority_class(train_labels: np.ndarray) -> int:
+    """The most frequent class; the first of them where several are."""
+    classes, counts = np.unique(train_labels, return_counts=True)
+    return int(classes[counts.argmax()])
+
+
+def position_only(train: pd.DataFrame, train_labels: np.ndarray, test: pd.DataFrame) -> np.ndarray:
+    """Predict the class from the plate's name and the well by naive Bayes.
+
+    Args:
+        train: (N, …) plate, well.
+        train_labels: (N,).
+        test: (M, …) plate, well; a name that training has not seen tells nothing.
+
+    Returns:
+        (M,) classes.
+    """
+    columns = ["plate", "well"]
+    codes = [pd.factorize(pd.concat([train[column], test[column]]), sort=True) for column in columns]
+    features = np.stack([code for code, _ in codes], axis=1)
+    # little smoothing: a well that held one class in every batch of the training set tells it
+    model = CategoricalNB(alpha=0.01, min_categories=[len(names) for _, names in codes])
+    model.fit(features[: len(train)], train_labels)
+    for likelihood, counts in zip(model.feature_log_prob_, model.category_count_, strict=True):
+        likelihood[:, counts.sum(axis=0) == 0] = 0  # else an unseen name would speak for the rare classes
+    places, place = np.unique(features[len(train) :], axis=0, return_inverse=True)
+    return np.asarray(model.predict(places))[place.ravel()]

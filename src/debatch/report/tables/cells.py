@@ -1,0 +1,158 @@
+"""What all tables share: how a cell is computed from runs, and how cells are laid out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from debatch.config import Registry
+from debatch.evaluate.uncertainty import pooled_interval
+from debatch.report.published import Published, verdict
+
+COLUMNS = [
+    "row", "column", "mean", "sd", "n", "low", "high", "unit", "published_mean", "published_sd", "verdict", "note",
+]  # fmt: skip
+FEWEST_STATISTICS_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of a table: mean and sd over n seeds, and how far the test batches differ."""
+
+    mean: float | None = None
+    sd: float | None = None
+    n: int = 0
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+@dataclass
+class Draft:
+    """A table before it is written.
+
+    Attributes:
+        rows: key -> what a person reads.
+        columns: likewise.
+        cells: by row and column; a pair that is not there has no meaning.
+        unit: of all cells.
+        decimals: shown to people.
+        signed: whether a plus sign is shown, as of differences.
+        nulls: rows that can only score at chance.
+        notes: what holds for the whole table.
+    """
+
+    rows: dict[str, str]
+    columns: dict[str, str]
+    cells: dict[tuple[str, str], Cell]
+    unit: str = "%"
+    decimals: int = 1
+    signed: bool = False
+    nulls: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    def text(self, value: float) -> str:
+        """A number as this table shows it."""
+        return f"{value:{'+' if self.signed else ''}.{self.decimals}f}"
+
+
+def chosen(frame: pd.DataFrame, metric: str, subset: str = "all") -> pd.DataFrame:
+    """The rows of one metric, by group."""
+    return frame[(frame["metric"] == metric) & (frame["subset"] == subset)].set_index("group")[["value", "n"]]
+
+
+def pooled(frames: Sequence[pd.DataFrame], metric: str, lacking: str, group: str = "all", subset: str = "all") -> Cell:
+    """A share in % over a group's test images: mean and sd over seeds, interval over its batches.
+
+    Args:
+        frames: metrics, seed by seed.
+        metric: its name there.
+        lacking: the note where there is no such number.
+        group: `all`, or `cell_type=…`.
+        subset: of images.
+    """
+    values = by_seed(frames, metric, group, subset)
+    if not values:
+        return Cell(note=lacking)
+    batches = by_batch(frames, metric, group, subset)
+    low, high = (None, None)
+    if len(batches):
+        low, high = pooled_interval(batches["value"].tolist(), batches["n"].tolist())
+    return percent_cell(values, low, high, few_statistics(frames, group) if metric == "accuracy" else "")
+
+
+def percent_cell(values: list[float], low: float | None, high: float | None, note: str = "") -> Cell:
+    """Shares as a cell in %."""
+    sd = 100 * float(np.std(values, ddof=1)) if len(values) > 1 else None
+    low, high = (None if bound is None else 100 * bound for bound in (low, high))
+    return Cell(100 * float(np.mean(values)), sd, len(values), low, high, note)
+
+
+def by_seed(frames: Sequence[pd.DataFrame], metric: str, group: str = "all", subset: str = "all") -> list[float]:
+    """A metric of a group, a number a seed; a seed that lacks it, or where it is not defined, is left out."""
+    by_group = (chosen(frame, metric, subset)["value"].to_dict() for frame in frames)
+    values = [float(values.get(group, np.nan)) for values in by_group]
+    return [value for value in values if np.isfinite(value)]
+
+
+def by_batch(frames: Sequence[pd.DataFrame], metric: str, group: str = "all", subset: str = "all") -> pd.DataFrame:
+    """A metric by test batch: mean over seeds, and images."""
+    prefix = "batch=" if group == "all" else f"{group}, batch="
+    rows = pd.concat([chosen(frame, metric, subset) for frame in frames])
+    return rows[rows.index.str.startswith(prefix)].groupby(level=0).mean()
+
+
+def few_statistics(frames: Sequence[pd.DataFrame], group: str = "all") -> str:
+    """A warning where a batch's own statistics come from very few images; else empty."""
+    batches = by_batch(frames, "statistics_images", group)
+    few = batches[(batches["value"] > 0) & (batches["value"] < FEWEST_STATISTICS_IMAGES)]
+    if few.empty:
+        return ""
+    names = ", ".join(name.split("batch=")[1] for name in few.index[:3]) + (", …" if len(few) > 3 else "")
+    return f"warning: batch-norm statistics from only {few['value'].min():.0f} images ({names})"
+
+
+def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> pd.DataFrame:
+    """A row a cell (`COLUMNS`), with the paper's number and the verdict."""
+    spec = registry.tables[name]
+    rows = []
+    for (row, column), cell in draft.cells.items():
+        mean, sd = published.cell(spec.paper, name, row, spec.published_columns.get(column, column))
+        judged = verdict(cell.mean, cell.sd, mean, sd, registry.screen.published == spec.paper, draft.unit == "%")
+        values = [cell.mean, cell.sd, cell.n, cell.low, cell.high, draft.unit, mean, sd, judged, cell.note]
+        rows.append([row, column, *values])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def laid_out(name: str, draft: Draft, registry: Registry) -> str:
+    """A table as Markdown, laid out as the paper's."""
+    kind = "simulated screen" if registry.screen.simulate else "screen"
+    unit = f" ({draft.unit})" if draft.unit else ""
+    lines = [f"**{table_heading(name)}. {registry.tables[name].title}** ({kind} `{registry.name}`)", ""]
+    lines.append("| | " + " | ".join(f"{heading}{unit}" for heading in draft.columns.values()) + " |")
+    lines.append("|---" + "|---:" * len(draft.columns) + "|")
+    for row, title in draft.rows.items():
+        cells = [_readable(draft, draft.cells.get((row, column), Cell())) for column in draft.columns]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    seeds = max((cell.n for cell in draft.cells.values()), default=0)
+    notes = [f"mean ± sd over seeds (n = {seeds}); in brackets how much the test batches differ", *draft.notes]
+    notes += sorted({cell.note for cell in draft.cells.values() if cell.note})
+    if registry.screen.simulate:
+        notes.append("every number comes from simulated images")
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
+
+
+def table_heading(name: str) -> str:
+    """`table_s3` as `Table S3`, `table_probe` as `Table probe`."""
+    label = name.removeprefix("table").removeprefix("_")
+    return f"Table {label.upper() if label[:1] == 's' and label[1:].isdigit() else label}"
+
+
+def _readable(draft: Draft, cell: Cell) -> str:
+    if cell.mean is None:
+        return "—"
+    text = draft.text(cell.mean) + ("" if cell.sd is None else f" ± {cell.sd:.{draft.decimals}f}")
+    if cell.low is not None and cell.high is not None:
+        text += f" [{draft.text(cell.low)} to {draft.text(cell.high)}]"
+    return text

@@ -1,0 +1,64 @@
+"""A table as the page shows it: numbers from its file, their layout from its kind."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from debatch.report.results import Results
+from debatch.report.tables import draft_table
+from debatch.report.tables.cells import Draft, table_heading
+
+
+def table_view(name: str, results: Results) -> dict[str, Any]:
+    """Headings, rows of cells and notes; `rows` is empty where the table has not been made."""
+    registry = results.registry
+    spec = registry.tables[name]
+    view: dict[str, Any] = {
+        "name": name,
+        "kind": spec.kind,
+        "heading": table_heading(name),
+        "title": spec.title,
+        "seeds": 0,
+        "rows": [],
+        "columns": [],
+        "notes": [],
+    }
+    path = Path(results.files.table(name, "csv"))
+    if not path.exists():
+        return view
+    draft = draft_table(name, results)
+    table = pd.read_csv(path)
+    cells = {(cell["row"], cell["column"]): cell for _, cell in table.iterrows()}
+    unit = f" ({draft.unit})" if draft.unit else ""
+    view["seeds"] = int(table["n"].max())
+    view["columns"] = [heading + unit for heading in draft.columns.values()]
+    view["notes"] = draft.notes
+    view["rows"] = [
+        {
+            "title": title,
+            "null": row in draft.nulls,
+            "cells": [_cell(cells[row, column], draft) if (row, column) in cells else None for column in draft.columns],
+        }
+        for row, title in draft.rows.items()
+    ]
+    view["published"] = bool(table["published_mean"].notna().any())
+    return view
+
+
+def _cell(cell: pd.Series, draft: Draft) -> dict[str, str]:
+    missing = bool(pd.isna(cell["mean"]))
+    bounds = missing or pd.isna(cell["low"])
+    sd = f"± {cell['sd']:.{draft.decimals}f}"
+    published = ""
+    if not pd.isna(cell["published_mean"]):
+        own_sd = "" if pd.isna(cell["published_sd"]) else f" ± {cell['published_sd']:.{draft.decimals}f}"
+        published = f"{cell['published_mean']:.{draft.decimals}f}{own_sd}"
+    return {
+        "value": "—" if missing else draft.text(cell["mean"]),
+        "sd": "" if missing or pd.isna(cell["sd"]) else sd,
+        "range": "" if bounds else f"{draft.text(cell['low'])} to {draft.text(cell['high'])}",
+        "published": published,
+        "verdict": cell["verdict"],
+        "note": "" if pd.isna(cell["note"]) else str(cell["note"]),
+    }

@@ -1,0 +1,77 @@
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_index
+from made_up import made_up_embeddings
+
+from debatch.evaluate.embeddings import (
+    cosine_metrics,
+    features_of,
+    images_of,
+    seen_batch_probes,
+    unseen_batch_probes,
+    with_direction,
+    without_first_half,
+)
+from debatch.screen.order import well_names
+
+
+@pytest.fixture
+def embeddings():
+    return made_up_embeddings(make_index(experiments=4, wells=16, sites=2))
+
+
+def cell(numbers, metric, subset="all"):
+    return numbers[(numbers["metric"] == metric) & (numbers["subset"] == subset)].iloc[0]
+
+
+def test_cosine_metrics_are_tidy_and_the_histograms_hold_every_pair(embeddings):
+    numbers, histograms = cosine_metrics(embeddings)
+    images = len(embeddings)
+    kinds = ["same_within", "different_within", "same_across", "different_across"]
+    assert histograms[kinds].to_numpy().sum() == images * (images - 1) // 2
+    one_well = images // 2  # two sites a well
+    others = histograms[[f"other_wells_{kind}" for kind in kinds]].to_numpy().sum()
+    assert others == images * (images - 1) // 2 - one_well
+    row = cell(numbers, "ks_same_perturbation")
+    assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
+    assert row["n"] == histograms["same_across"].sum()
+
+
+def test_all_zero_embeddings_and_unknown_perturbations_are_left_out(embeddings):
+    features = [column for column in embeddings if column.startswith("embedding_")]
+    embeddings.loc[:2, features] = np.float32(0)
+    embeddings.loc[5, "Metadata_Perturbation"] = None
+    numbers, histograms = cosine_metrics(embeddings)
+    assert cell(numbers, "left_out")["value"] == 3
+    left = len(embeddings) - 4
+    assert histograms[["same_within", "different_within", "same_across", "different_across"]].to_numpy().sum() == (
+        left * (left - 1) // 2
+    )
+    embeddings.loc[7, features[0]] = np.nan
+    assert len(with_direction(embeddings)) == len(embeddings) - 4
+    for scores in (seen_batch_probes(embeddings, embeddings), unseen_batch_probes(embeddings)):
+        assert scores.set_index(["metric", "group"])["n"]["probe_lda", "all"] == len(embeddings) - 4
+        assert scores.loc[scores["group"] == "all", "value"].notna().all()
+
+
+def test_half_that_is_left_holds_whole_wells_of_every_batch(embeddings):
+    left = without_first_half(embeddings)
+    wells = pd.Series(well_names(images_of(left)))
+    assert (wells.value_counts() == 2).all()
+    assert left["Metadata_Batch"].value_counts().to_dict() == dict.fromkeys(["E00", "E01", "E02", "E03"], 16)
+    shuffled = without_first_half(embeddings.sample(frac=1, random_state=0))
+    assert set(shuffled["Metadata_Image"]) == set(left["Metadata_Image"])
+
+
+def test_features_are_every_column_that_is_no_metadata(embeddings):
+    assert features_of(embeddings).shape == (128, 6)
+
+
+def test_one_batch_has_nothing_to_compare(embeddings):
+    one = embeddings[embeddings["Metadata_Batch"] == "E00"]
+    numbers, _ = cosine_metrics(one)
+    assert np.isnan(cell(numbers, "ks_same_perturbation")["value"])
+    scores = unseen_batch_probes(one).set_index(["metric", "group"])["value"]
+    assert np.isnan(scores["probe_lda", "all"])
+    assert scores["probe_guess", "all"] == 1

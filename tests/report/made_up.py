@@ -1,0 +1,110 @@
+"""A results folder with made-up runs: every file that tables, figures and the report read."""
+
+import io
+import json
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from conftest import make_index
+
+from debatch.config import build_registry
+from debatch.evaluate.accuracy import score_predictions
+from debatch.evaluate.embeddings import cosine_metrics
+from debatch.evaluate.nulls import score_nulls
+from debatch.evaluate.probe import probe_seen_batches
+from debatch.files import Files
+from debatch.report.published import Published
+from debatch.report.results import Results
+from debatch.report.tables import draft_table, tidy
+from debatch.screen.plan import PROBLEM_COLUMNS
+from debatch.screen.splits import make_split
+from debatch.tabular import write_frame, write_text
+
+UNSEEN = {"baseline": 0.5, "gradient_reversal": 0.5, "adabn": 0.9, "adabn_gradient_reversal": 0.9}
+UNSEEN |= {"adabn_test_only": 0.8, "shuffled_labels": 0.25}
+
+
+def made_up_results(root, folder, screen="demo", seeds=1, unseen=None, seen=0.9, index=None, without=(), statistics=64):
+    """Write the results and return them; `unseen` gives each method's accuracy on unseen batches, `seen` on others.
+
+    A second seed is 2 points better. `without` may hold `runs`.
+    """
+    registry = build_registry({"screen": screen, "results": str(folder), "seeds": seeds}, root)
+    files = Files(registry.results, registry.name)
+    index = make_index(experiments=9, wells=8, sites=2) if index is None else index
+    write_frame(index, files.index())
+    splits = {}
+    for name in registry.screen.splits.names:
+        config = registry.screen.splits.model_copy(update={"test_batches": None})
+        splits[name] = make_split(name, index, config)
+        write_frame(splits[name], files.split(name))
+        train, test = (splits[name].loc[splits[name]["subset"] == subset, "image_id"] for subset in ("train", "test"))
+        if len(test):
+            write_frame(score_nulls(index, train, test), files.nulls(name))
+    write_frame(
+        pd.DataFrame([["E00", "1", "B02", "1", "2", "a.png", "broken <b>", "left out"]], columns=PROBLEM_COLUMNS),
+        files.problems(registry.experiments[0]),
+    )
+    runs = {run for name in registry.tables for run in registry.runs(name)}
+    for run in runs if "runs" not in without else []:
+        split = splits[run.split]
+        test = index[index["image_id"].isin(split.loc[split["subset"].isin(["test", "val"]), "image_id"])]
+        accuracy = (unseen or UNSEEN)[run.method] if run.split.startswith("separated") else seen
+        _write_run(files, run, index, test, accuracy + 0.02 * run.seed, statistics)
+    results = Results(registry, files)
+    published = Published.read(root / "resources/published/published.csv")
+    for name in registry.targets("tables"):
+        write_frame(tidy(draft_table(name, results), name, registry, published), files.table(name, "csv"))
+    return results
+
+
+def made_up_embeddings(rows, seed=0, width=6):
+    """Embeddings whose direction tells the label and, less, the batch."""
+    generator = np.random.default_rng(seed)
+    labels, batches = rows["label"].fillna(0).to_numpy(int), pd.factorize(rows["batch"])[0]
+    centres, shifts = generator.random((labels.max() + 1, width)), generator.random((batches.max() + 1, width))
+    values = centres[labels] + 0.4 * shifts[batches] + 0.8 * generator.random((len(rows), width))
+    names = {"image_id": "Image", "cell_type": "CellType", "well_type": "WellType"}
+    frame = pd.DataFrame(values.astype(np.float32), columns=[f"embedding_{n}" for n in range(width)])
+    columns = ("image_id", "experiment", "plate", "well", "cell_type", "well_type", "perturbation", "batch")
+    for column in columns:
+        frame[f"Metadata_{names.get(column, column.capitalize())}"] = rows[column].to_numpy()
+    return frame
+
+
+@cache
+def _made_up_metrics(rows):
+    """Of the same made-up embeddings for every run: they take longer than all else."""
+    test = pd.read_json(io.StringIO(rows), dtype=False)
+    embeddings = made_up_embeddings(test)
+    features = embeddings.iloc[:, :6].to_numpy()
+    return *cosine_metrics(embeddings), probe_seen_batches(features, test, features, test)
+
+
+def _write_run(files, run, index, test, accuracy, statistics):
+    place = run.weights, run.split, run.seed, run.inference
+    right = np.random.default_rng(0).permutation(np.arange(len(test)) < round(accuracy * len(test)))
+    predictions = test[["image_id", "label", "batch"]].copy()
+    predictions["predicted"] = predictions["predicted_well"] = np.where(right, test["label"].fillna(0), 99)
+    predictions["batch_predicted"] = test["batch"]
+    predictions["statistics_images"] = statistics
+    seen = set(index["batch"]) if run.split.startswith("stratified") else set()
+    write_frame(score_predictions(predictions, index, seen), files.metrics(*place))
+    if run.seed == 0:  # the others would only cost time
+        distances, histograms, probes = _made_up_metrics(test.to_json())
+        write_frame(distances, files.cosine(*place))
+        write_frame(histograms, files.cosine_histograms(*place))
+        write_frame(probes, files.probe(*place))
+    epochs = pd.DataFrame({"epoch": [1, 2], "accuracy": [accuracy / 2, accuracy], "n": len(test)})
+    write_frame(epochs, files.epochs(*place))
+    folder = files.run(run.weights, run.split, run.seed)
+    history = {"epoch": [1, 2], "loss": [2.0, 1.0], "accuracy": [0.1, 0.5]}
+    write_frame(pd.DataFrame(history), f"{folder}/history.csv")
+    record = {
+        "method": run.weights, "split": run.split, "seed": run.seed, "recipe": {"epochs": 2},
+        "debatch": "0.1.0", "git_commit": None, "python": "3.11", "packages": {"torch": "2"},
+        "hardware": {"device": "CPU", "cpu": "x", "threads": 1}, "wall_seconds": 1.5,
+        "images_per_second": 10.0, "finished": "2026-01-01",
+    }  # fmt: skip
+    write_text(json.dumps(record), f"{folder}/recipe.json")

@@ -1,0 +1,15 @@
+from pathlib import Path
+
+from debatch.config import build_registry
+from debatch.files import Files
+from debatch.report.figures import draw_figure
+from debatch.report.results import Results
+from debatch.report.style import save_figure
+from door import job
+
+with job(snakemake):
+    name = snakemake.wildcards.figure
+    registry = build_registry(snakemake.params.choice, Path(snakemake.params.base))
+    files = Files(registry.results, registry.name)
+    figure, numbers = draw_figure(name, Results(registry, files))
+    save_figure(figure, files, name, numbers)

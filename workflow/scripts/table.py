@@ -1,0 +1,21 @@
+import json
+from pathlib import Path
+
+from debatch.config import build_registry
+from debatch.files import Files
+from debatch.report.published import Published
+from debatch.report.results import Results
+from debatch.report.tables import draft_table, laid_out, tidy
+from debatch.tabular import write_frame, write_text
+from door import job
+
+with job(snakemake):
+    name = snakemake.wildcards.table
+    registry = build_registry(snakemake.params.choice, Path(snakemake.params.base))
+    results = Results(registry, Files(registry.results, registry.name))
+    draft = draft_table(name, results)
+    table = tidy(draft, name, registry, Published.read(Path(snakemake.input.published)))
+    write_frame(table, snakemake.output.csv)
+    write_text(laid_out(name, draft, registry), snakemake.output.md)
+    record = {"table": name, "runs": results.records(registry.runs(name))}
+    write_text(json.dumps(record, indent=1) + "\n", snakemake.output.runs)

@@ -1,0 +1,37 @@
+"""What every job reads that looks at images through a trained model."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+
+from debatch.config import Recipe
+from debatch.model.inputs import ImageSet
+from debatch.model.network import Network
+from debatch.model.weights import choose_device, load_network
+from debatch.screen.store import ImageReader
+from debatch.tabular import read_frame
+
+
+class TrainedRun(NamedTuple):
+    recipe: Recipe
+    index: pd.DataFrame
+    split: pd.DataFrame
+    images: ImageSet
+    network: Network
+    batch_names: list[str]
+    device: torch.device
+
+
+def read_run(snakemake) -> TrainedRun:
+    """Everything of a run that is trained, with all images of the screen at hand."""
+    torch.set_num_threads(snakemake.threads)
+    recipe = Recipe(**snakemake.params.recipe)
+    index, split = read_frame(snakemake.input.index), read_frame(snakemake.input.split)
+    device = choose_device(snakemake.resources.gpu)
+    network, batch_names = load_network(Path(snakemake.input.model), recipe, device)
+    stores = {Path(marker).parent.stem: Path(marker).parent for marker in snakemake.input.stores}
+    reader = ImageReader(stores, snakemake.threads)
+    images = ImageSet(index, read_frame(snakemake.input.normalization), reader, device)
+    return TrainedRun(recipe, index, split, images, network, batch_names, device)
