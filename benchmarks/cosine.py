@@ -11,7 +11,7 @@ import numpy as np
 from common import about
 from threadpoolctl import threadpool_limits
 
-from debatch.evaluate.cosine import KINDS, cosine_similarity_distributions, kolmogorov_smirnov, wasserstein
+from debatch.evaluate.cosine import KINDS, MEASURES, cosine_similarity_distributions, kolmogorov_smirnov, wasserstein
 
 # images and test experiments of HUVEC, RPE, HepG2 and U2OS
 CELL_TYPES = ((19_708, 8), (9_824, 4), (9_850, 4), (4_904, 2))
@@ -29,16 +29,22 @@ def main() -> None:
     embeddings[:] += 0.2 * generator.random((CLASSES, WIDTH), dtype=np.float32)[perturbations]
     with threadpool_limits(THREADS):
         started = time.perf_counter()
-        found = cosine_similarity_distributions(embeddings, perturbations, batches, cell_types, wells).histograms
+        distributions = cosine_similarity_distributions(embeddings, perturbations, batches, cell_types, wells)
+        found = distributions.histograms()
         for first, second in (("same_within", "same_across"), ("different_within", "different_across")):
             kolmogorov_smirnov(found[first], found[second])
             wasserstein(found[first], found[second])
         seconds = time.perf_counter() - started
+        for perturbation in ("same", "different"):
+            for measure in MEASURES:
+                distributions.interval(measure, perturbation)
+        with_intervals = time.perf_counter() - started
     peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
     record = {
         **about("cosine", THREADS),
         "pairs": int(sum(found[kind].sum() for kind in KINDS)),
         "seconds": round(seconds, 1),
+        "with_bootstrap_seconds": round(with_intervals, 1),
         "peak_process_mb": round(peak),
     }
     print(json.dumps(record))

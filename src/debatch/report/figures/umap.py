@@ -59,7 +59,7 @@ def draw_umap(
         figure = new_figure(9.4, 3.7 * len(shown) + 0.5)
         axes = figure.subplots(len(shown), 2, squeeze=False)
         for (method, frame), (left, right) in zip(shown.items(), axes, strict=True):
-            points, left_out, name = _project(frame)
+            points, left_out, name = project(features_of(frame))
             note = _left_out_note(frame, left_out)
             frame = frame[~left_out]
             _scatter(left, points, frame["Metadata_Batch"], batches, f"{method}: by batch{note}", name)
@@ -107,9 +107,8 @@ def _left_out_note(frame: pd.DataFrame, left_out: np.ndarray) -> str:
     return f"\n({reasons} embeddings left out)" if reasons else ""
 
 
-def _project(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, str]:
-    """Points (n, 2) of the embeddings that have a direction, which of N were left out, and the projection's name."""
-    features = features_of(frame)
+def project(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """Points (n, 2) of those of (N, D) embeddings that have a direction, which were left out, the projection's name."""
     lengths = np.linalg.norm(features, axis=1)
     left_out = ~np.isfinite(lengths) | (lengths == 0)
     unit = features[~left_out] / lengths[~left_out, None]
