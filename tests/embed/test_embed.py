@@ -208,3 +208,17 @@ def test_statistics_from_fewer_images_than_a_group_are_said_and_counted(tiny_rec
     embedded = embed_images(network, image_set, groups, tiny_recipe, ["E00", "E01"])
     assert set(embedded.predictions["statistics_images"]) == {3}
     assert "E02: statistics from only 3 images (a training group has 8)" in caplog.text
+
+
+def test_batch_of_one_well_is_left_out_by_halves(tiny_recipe, caplog):
+    index = make_index(experiments=3, wells=8)
+    index.loc[index["batch"] == "E02", "well"] = "B02"
+    images = make_images(index)
+    split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["batch"] > "E00", "test", "train")})
+    embedded = embed(tiny_recipe, "half", index, images, split)
+    assert set(embedded.embeddings["Metadata_Batch"]) == {"E01"}
+    assert "E02: too few wells to take statistics from half of them" in caplog.text
+    nothing = embed(tiny_recipe, "half", index, images, split.assign(
+        subset=np.where(index["batch"] == "E02", "test", "train")))  # fmt: skip
+    assert len(nothing.embeddings) == len(nothing.predictions) == 0
+    assert list(nothing.embeddings) == list(embedded.embeddings)

@@ -75,3 +75,8 @@ def test_one_batch_has_nothing_to_compare(embeddings):
     scores = unseen_batch_probes(one).set_index(["metric", "group"])["value"]
     assert np.isnan(scores["probe_lda", "all"])
     assert scores["probe_guess", "all"] == 1
+
+
+def test_nothing_left_has_no_score(embeddings):
+    scores = unseen_batch_probes(embeddings[:0])
+    assert scores["value"].isna().all()

@@ -79,10 +79,9 @@ def raw_tiffs(tmp_path_factory):
         "targets": ["qc", "plates", "illumination", "table1", "report"],
     }
     (folder / "config/screens/mine.yaml").write_text(yaml.safe_dump(screen))
-    tables = (folder / "config/tables.yaml").read_text()
-    assert "splits: [separated, stratified]" in tables
-    tables = tables.replace("splits: [separated, stratified]", "splits: [separated, separated_val]")
-    (folder / "config/tables.yaml").write_text(tables)
+    tables = yaml.safe_load((folder / "config/tables.yaml").read_text())
+    tables["tables"]["table1"] |= {"methods": ["baseline", "adabn"], "splits": ["separated", "separated_val"]}
+    (folder / "config/tables.yaml").write_text(yaml.safe_dump(tables))
     return folder
 
 

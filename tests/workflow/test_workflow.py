@@ -82,7 +82,7 @@ def test_nothing_is_left_to_do(tiny):
 
 
 def test_editing_one_methods_learning_rate_reruns_that_methods_runs_only(tiny_copy):
-    edit(tiny_copy / "config/methods.yaml", "batch_norm: adaptive", "batch_norm: adaptive\n  learning_rate: 0.002")
+    edit(tiny_copy / "config/methods.yaml", "adaptive\n\nadabn_g", "adaptive\n  learning_rate: 0.002\n\nadabn_g")
     done = snakemake(tiny_copy, "-n", "table1", screen="tiny")
     assert planned(done) == {"train": 3, "embed_run": 3, "evaluate": 3, "make_table": 1, "table1": 1}
     assert "runs/baseline" not in "".join(
@@ -108,7 +108,7 @@ def test_a_method_on_the_baselines_weights_trains_nothing(tiny_copy):
 
 def test_editing_a_metric_remakes_its_tables_and_trains_nothing(tiny_copy):
     """As the hash of the rooms that a cheap job calls does."""
-    jobs = planned(snakemake(tiny_copy, "-n", "--forcerun", "cosine", "table_s3", screen="tiny"))
+    jobs = planned(snakemake(tiny_copy, "-n", "table_s3", "--forcerun", "cosine", screen="tiny"))
     assert jobs == {"cosine": 4, "make_table": 1, "table_s3": 1}
 
 
@@ -255,8 +255,8 @@ def test_metadata_without_a_named_column(tiny_copy):
 def test_test_class_that_was_never_trained(tiny_copy):
     edit(
         tiny_copy / "config/screens/tiny.yaml",
-        "seeds: 1",
-        "seeds: 1\nsplits: {names: [separated], test_batches: [BETA-01]}",
+        "splits: {names: [separated, stratified, stratified_site]}",
+        "splits: {names: [separated], test_batches: [BETA-01]}",
     )
     index = tiny_copy / Files("results", "tiny").index()
     frame = pd.read_parquet(index)

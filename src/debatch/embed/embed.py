@@ -61,7 +61,10 @@ def embed_images(
         recipe: the run's.
         batch_names: the training batches, in the batch head's order.
     """
-    positions, embeddings, log_probabilities, batch_predicted, statistics = [], [], [], [], []
+    # what an empty list of groups comes to: a batch may have too few wells to be looked at by halves
+    width, classes = recipe.embedding_width, network.class_head.out_features
+    positions, batch_predicted, statistics = ([np.zeros(0, np.int64)] for _ in range(3))
+    embeddings, log_probabilities = [np.zeros((0, width), np.float32)], [np.zeros((0, classes))]
     for group in groups:
         reference = group.reference[hash_order(images.rows["image_id"].iloc[group.reference])]
         stream = images.groups(nearly_equal_groups(reference, recipe.group))
@@ -119,7 +122,7 @@ def _prediction_frame(
 ) -> pd.DataFrame:
     # a well's prediction: mean of its images' log-probabilities
     well = rows.groupby(["experiment", "plate", "well"], sort=False).ngroup().to_numpy()
-    total = np.zeros((well.max() + 1, log_probabilities.shape[1]))
+    total = np.zeros((well.max(initial=-1) + 1, log_probabilities.shape[1]))
     np.add.at(total, well, log_probabilities)
     labels = rows["label"]
     known = labels.notna().to_numpy()

@@ -1,5 +1,6 @@
 """Whose images give the batch-norm statistics under which an image is looked at."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from debatch.config.screen import CONTROLS
 from debatch.errors import DataError
 from debatch.screen.order import hash_order, in_first_half, nearly_equal_groups, well_names
 from debatch.screen.splits import scored_subset
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ def statistics_groups(
     probe is scored on would push it below chance, so the training images go first. `plate`: likewise by plate.
     `controls`: of the batch's images, the positive and negative control wells alone. `n32`: 32 of them, in the order
     of a hash of their names. `mini_batch`: the test images of a batch in that order, in nearly equal groups of the
-    recipe's size, each by itself. `half`: half of the batch's test wells; only images of the other half are embedded.
+    recipe's size, each by itself. `half`: half of the batch's test wells; only images of the other half are embedded, and a
+    batch of one well is left out.
 
     Args:
         inference: one of these.
@@ -63,7 +68,11 @@ def statistics_groups(
             for group in nearly_equal_groups(images[hash_order(index["image_id"].iloc[images])], recipe.group)
         ]
     elif inference == "half":
-        groups = [_halves(index, name, images) for name, images, _ in _domains(_names(index, "batch"), train, test)]
+        halves = [_halves(index, name, images) for name, images, _ in _domains(_names(index, "batch"), train, test)]
+        groups = [group for group in halves if len(group.reference) >= 2]
+        for group in halves:
+            if len(group.reference) < 2:
+                log.warning("%s: too few wells to take statistics from half of them; left out", group.name)
     else:
         domains = _domains(_names(index, "plate" if inference == "plate" else "batch"), train, test)
         groups = [StatisticsGroup(name, _chosen(inference, index, pool), images) for name, images, pool in domains]
@@ -133,7 +142,6 @@ def _require_two(group: StatisticsGroup, inference: str) -> None:
         return
     what = {
         "controls": "control image (see `well_types`)",
-        "half": "image in half of its wells",
     }.get(inference, "image")
     raise DataError(
         f"{group.name}: test statistics {inference!r} would come from {len(group.reference) or 'no'} {what}; at least "

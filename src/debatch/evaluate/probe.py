@@ -86,8 +86,8 @@ def probe_unseen_batches(embeddings: np.ndarray, images: pd.DataFrame, wells: np
     batches, kinds = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str)
 
     def predict(probe: Predictor, own: np.ndarray, _: np.ndarray) -> np.ndarray | None:
-        fewest = min(len(np.unique(wells[own & (batches == batch)])) for batch in np.unique(batches[own]))
-        if len(np.unique(batches[own])) < 2 or fewest < FOLDS:
+        names = np.unique(batches[own])
+        if len(names) < 2 or min(len(np.unique(wells[own & (batches == name)])) for name in names) < FOLDS:
             return None
         x, y = embeddings[own], batches[own]
         predicted = np.empty_like(y)
@@ -111,6 +111,8 @@ def _score(
         for group, in_train, in_test in _groups(train_kinds, test_kinds):
             truth = test_batches[in_test]
             predicted = _most_frequent(truth) if probe is None else predict(probe, in_train, in_test)
+            if not len(truth):
+                predicted = None
             right = None if predicted is None else predicted == truth
             records.append((f"probe_{name}", group, np.nan if right is None else right.mean(), len(truth)))
             if group == "all" and right is not None:
@@ -134,4 +136,4 @@ def _groups(train_kinds: np.ndarray, test_kinds: np.ndarray) -> Iterator[tuple[s
 
 def _most_frequent(batches: np.ndarray) -> np.ndarray:
     names, counts = np.unique(batches, return_counts=True)
-    return np.full(len(batches), names[counts.argmax()])
+    return np.full(len(batches), names[counts.argmax()]) if len(names) else batches
