@@ -137,13 +137,13 @@ def test_mini_batches_are_shuffled_groups_of_one_batch_each_by_itself():
     assert {len(group.images) for group in groups} == {8}
 
 
-def test_half_takes_statistics_from_wells_that_are_not_embedded():
+def test_half_gives_two_sides_that_share_neither_wells_nor_statistics():
     index = make_index(experiments=3, wells=12, sites=2)
     split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["batch"] == "E02", "test", "train")})
-    (group,) = statistics_groups("half", index, split, TEN)
-    reference, images = set(index["well"].iloc[group.reference]), set(index["well"].iloc[group.images])
-    assert len(reference) == len(images) == 6
-    assert not reference & images
+    groups = statistics_groups("half", index, split, TEN)
+    wells = [set(index["well"].iloc[part]) for group in groups for part in (group.reference, group.images)]
+    assert [len(own) for own in wells] == [3, 3, 3, 3]
+    assert len(set.union(*wells)) == 12
 
 
 @pytest.mark.parametrize("inference", FORMS)
@@ -217,7 +217,7 @@ def test_batch_of_one_well_is_left_out_by_halves(tiny_recipe, caplog):
     split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["batch"] > "E00", "test", "train")})
     embedded = embed(tiny_recipe, "half", index, images, split)
     assert set(embedded.embeddings["Metadata_Batch"]) == {"E01"}
-    assert "E02: too few wells to take statistics from half of them" in caplog.text
+    assert "E02: too few wells to take statistics from halves of them" in caplog.text
     nothing = embed(tiny_recipe, "half", index, images, split.assign(
         subset=np.where(index["batch"] == "E02", "test", "train")))  # fmt: skip
     assert len(nothing.embeddings) == len(nothing.predictions) == 0

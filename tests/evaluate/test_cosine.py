@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,12 +23,21 @@ def made_up(n, seed=0, width=6, non_negative=False):
 
 def brute_force(embeddings, perturbations, batches, cell_types, wells, with_wells):
     values = {kind: [] for kind in KINDS}
+    pairs = list(itertools.combinations(range(len(wells)), 2))
+    repeated = {
+        (cell_types[a], perturbations[a])
+        for a, b in pairs
+        if (cell_types[a], perturbations[a], batches[a]) == (cell_types[b], perturbations[b], batches[b])
+        and wells[a] != wells[b]
+    }
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    for a in range(len(unit)):
-        for b in range(a + 1, len(unit)):
-            if cell_types[a] == cell_types[b] and (with_wells or wells[a] != wells[b]):
-                same = "same" if perturbations[a] == perturbations[b] else "different"
-                values[f"{same}_{'within' if batches[a] == batches[b] else 'across'}"].append(float(unit[a] @ unit[b]))
+    for a, b in pairs:
+        alone = len(set(batches[cell_types == cell_types[a]])) == 1
+        if cell_types[a] != cell_types[b] or alone or not (with_wells or wells[a] != wells[b]):
+            continue
+        same = "same" if perturbations[a] == perturbations[b] else "different"
+        if with_wells or same == "different" or (cell_types[a], perturbations[a]) in repeated:
+            values[f"{same}_{'within' if batches[a] == batches[b] else 'across'}"].append(float(unit[a] @ unit[b]))
     return values
 
 
@@ -84,10 +95,12 @@ def test_embedding_without_a_direction_is_left_out_and_counted():
 
 
 def test_equal_and_opposite_embeddings_are_at_the_ends():
-    embeddings = np.array([[1.0, 2.0], [1.0, 2.0], [-1.0, -2.0]])
-    found = cosine_similarity_distributions(embeddings, np.array([0, 0, 0]), np.zeros(3), np.zeros(3), np.arange(3))
+    embeddings = np.array([[1.0, 2.0], [1.0, 2.0], [-1.0, -2.0], [2.0, -1.0]])
+    batches = np.array([0, 0, 0, 1])
+    found = cosine_similarity_distributions(embeddings, np.zeros(4), batches, np.zeros(4), np.arange(4))
     assert found.histograms()["same_within"][-1] == 1
     assert found.histograms()["same_within"][0] == 2
+    assert found.histograms()["same_across"].sum() == 3
 
 
 def test_kind_without_a_pair_has_no_distance():
@@ -137,3 +150,32 @@ def test_few_batches_give_their_smallest_and_largest_by_hand():
     found = cosine_similarity_distributions(embeddings, np.zeros(4), np.array([0, 0, 1, 1]), np.zeros(4), np.arange(4))
     assert found.interval("ks", "same") == pytest.approx((0.5, 0.5))
     assert np.isnan(found.interval("ks", "different")).all()
+
+
+def test_without_pairs_of_one_well_like_is_compared_with_like():
+    """No batch effect, but perturbations that differ in how tight they are; most have one well a batch."""
+    generator = np.random.default_rng(0)
+    places = [
+        (batch, label, well) for batch in range(6) for label in range(20) for well in range(4 if label < 4 else 1)
+    ]
+    batch, label, well = (np.repeat([place[at] for place in places], 2) for at in range(3))
+    centres = 3 * generator.normal(size=(20, 16))
+    spread = np.where(label < 4, 0.2, 2.0)[:, None]
+    embeddings = centres[label] + spread * generator.normal(size=(len(label), 16))
+    wells = np.array([f"{b}/{p}/{w}" for b, p, w in zip(batch, label, well, strict=True)])
+    found = cosine_similarity_distributions(embeddings, label, batch, 0 * batch, wells)
+    others = found.histograms(one_well=False)
+    assert kolmogorov_smirnov(others["same_within"], others["same_across"]) < 0.1
+    everything = found.histograms()
+    tight, loose = (np.arange(20) < 4).sum() * 6 * 28, 16 * 6  # pairs within a batch
+    assert everything["same_within"].sum() == tight + loose
+
+
+def test_cell_type_of_one_batch_is_left_out():
+    data = made_up(60)
+    lonely = np.where(data[3] == 0, 0, data[2])  # the cell type 0 has one batch
+    found = cosine_similarity_distributions(data[0], data[1], lonely, *data[3:])
+    kept = data[3] == 1
+    expected = cosine_similarity_distributions(*(part[kept] for part in data))
+    for kind in KINDS:
+        np.testing.assert_array_equal(found.histograms()[kind], expected.histograms()[kind])

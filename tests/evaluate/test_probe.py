@@ -21,8 +21,8 @@ def value(scores, metric="probe_lda", group="all"):
     return scores.set_index(["metric", "group"]).loc[(metric, group), "value"]
 
 
-def across_wells(embeddings, batches, wells, metric="probe_lda"):
-    return value(probe_unseen_batches(embeddings, images_of(batches), wells), metric)
+def across_sides(embeddings, batches, side, metric="probe_lda"):
+    return value(probe_unseen_batches(embeddings, images_of(batches), side), metric)
 
 
 def test_probe_finds_a_planted_batch_and_nothing_where_there_is_none():
@@ -31,7 +31,7 @@ def test_probe_finds_a_planted_batch_and_nothing_where_there_is_none():
         accuracy = batch_probe(embeddings[:400], batches[:400], embeddings[400:], batches[400:])
         assert low <= accuracy <= high
         for metric in ("probe_lda", "probe_knn"):
-            assert low <= across_wells(embeddings, batches, np.arange(600), metric) <= high
+            assert low <= across_sides(embeddings, batches, np.arange(600) % 2 == 0, metric) <= high
 
 
 def test_shuffled_batches_give_chance():
@@ -48,14 +48,22 @@ def test_scale_of_a_feature_and_a_constant_one_do_not_matter():
     assert batch_probe(scaled[:400], batches[:400], scaled[400:], batches[400:]) == pytest.approx(first, abs=0.02)
 
 
-def test_wells_stay_on_one_side():
-    """Two sites of a well that are nearly copies tell nothing of the batch, unless the well is on both sides."""
+@pytest.mark.parametrize("metric", ["probe_lda", "probe_knn"])
+def test_statistics_of_their_own_on_each_side_tell_nothing_where_there_is_no_batch(metric):
+    """A sample's own mean is subtracted, as batch statistics do: shared by both sides, it would be a batch's mark."""
     generator = np.random.default_rng(0)
-    wells = np.repeat(np.arange(60), 2)
-    embeddings = generator.normal(size=(60, 100))[wells] + 0.01 * generator.normal(size=(120, 100))
-    batches = (np.arange(60) % 3)[wells]
-    assert across_wells(embeddings, batches, wells) < 0.55
-    assert across_wells(embeddings, batches, np.arange(120)) > 0.8
+    batches, quarter = np.repeat(np.arange(4), 100), np.tile(np.arange(100) // 25, 4)
+    features = generator.normal(size=(400, 128))
+    looked_at, side = np.isin(quarter, (1, 3)), quarter == 1
+    own, shared = features.copy(), features.copy()
+    for batch in range(4):
+        for reference, of in ((0, 1), (2, 3)):
+            mine = batches == batch
+            own[mine & (quarter == of)] -= features[mine & (quarter == reference)].mean(axis=0)
+            shared[mine & (quarter == of)] -= features[mine & np.isin(quarter, (0, 2))].mean(axis=0)
+    scores = [across_sides(values[looked_at], batches[looked_at], side[looked_at], metric) for values in (own, shared)]
+    assert scores[0] < 0.34
+    assert scores[1] > scores[0] + 0.1
 
 
 def test_within_cell_types_the_cell_type_does_not_help():
@@ -90,5 +98,21 @@ def test_what_cannot_be_probed_is_not_a_number():
     one = np.zeros(40)
     assert np.isnan(batch_probe(embeddings, one, embeddings, one))
     assert np.isnan(batch_probe(embeddings, batches, embeddings[:0], batches[:0]))
-    assert np.isnan(across_wells(embeddings, one, np.arange(40)))
-    assert np.isnan(across_wells(embeddings[:8], batches[:8], np.arange(8)))
+    side = np.arange(40) % 2 == 0
+    assert np.isnan(across_sides(embeddings, one, side))
+    assert np.isnan(across_sides(embeddings, batches, batches == 0))  # a batch on one side only
+    nothing = probe_seen_batches(embeddings[:0], images_of(batches[:0]), embeddings[:0], images_of(batches[:0]))
+    assert nothing["value"].isna().all()
+
+
+def test_guess_is_on_the_images_that_the_probe_was_scored_on():
+    embeddings, batches = planted(2.0, n=400)
+    kinds = np.where(batches < 2, "A", "B")
+    side = np.arange(400) % 2 == 0
+    side[batches == 0] = True  # so that nothing can be probed within A
+    scores = probe_unseen_batches(embeddings, images_of(batches, kinds), side)
+    assert np.isnan(value(scores))
+    assert np.isnan(value(scores, "probe_guess"))
+    for metric in ("probe_lda", "probe_guess"):
+        n = scores.set_index(["metric", "group"]).loc[(metric, "within"), "n"]
+        assert n == (kinds == "B").sum()

@@ -129,3 +129,17 @@ def test_splits_show_their_balance(page):
     text = words(page())
     assert "images a class" in text
     assert re.search(r"separated train 96 66\.7 48 6 4 24 16 0 [0-9a-f]{12}", text)
+
+
+def test_a_tie_is_no_loss(page):
+    text = words(page(unseen=dict.fromkeys(UNSEEN, 0.9)))
+    assert "AdaBN loses" not in text
+    assert "Not told apart from it by the test batches: " in text
+
+
+def test_unlabelled_test_images_leave_the_label_shift_unknown(page):
+    index = make_index(experiments=9, wells=8, sites=2)
+    index.loc[index["well"] == "B02", "label"] = pd.NA
+    text = words(page(index=index))
+    assert "test images have no label, and AdaBN's statistics come from them too" in text
+    assert "That is the condition" not in text

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,6 +115,16 @@ def test_differences_are_paired(made):
     assert (none["mean"], none["low"], none["high"]) == (0, 0, 0)
     assert draft.text(gain["mean"]).startswith("+")
     assert len(draft.rows) == 10
+
+
+def test_differences_are_of_the_seeds_that_both_have(root, tmp_path):
+    results = made_up_results(root, tmp_path, seeds=2)
+    run = results.registry.run("baseline", "separated", 0)
+    Path(results.files.metrics("baseline", "separated", 0, run.inference)).unlink()
+    cell = draft_table("table_differences", results).cells["adabn_minus_baseline", "accuracy_batch_separated"]
+    assert cell.n == 1
+    assert cell.mean == pytest.approx(100 * (44 - 25) / 48)
+    assert cell.low <= cell.mean <= cell.high
 
 
 def test_cell_types(made):

@@ -180,3 +180,20 @@ def test_balance_counts_each_side():
     assert table.loc["train", ["images", "wells", "batches", "classes", "unlabelled"]].tolist() == [32, 16, 2, 4, 0]
     assert table.loc["test", ["class_min", "class_max", "batch_min", "batch_max"]].tolist() == [4, 4, 16, 16]
     assert table["share"].tolist() == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_cell_type_of_one_training_batch_is_not_validated():
+    index = make_index(experiments=9, wells=8)
+    index.loc[index["batch"].isin(["E07", "E08"]), "cell_type"] = "rare"
+    separated = make_split("separated", index, Splits(test_batches=["E00", "E07"]))
+    assert "E08" in set(index.merge(separated.query("subset == 'train'"), on="image_id")["batch"])
+    held_out = make_split("separated_val", index, Splits(test_batches=["E00", "E07"])).query("subset == 'val'")
+    assert index.merge(held_out, on="image_id")["cell_type"].unique().tolist() == ["C0"]
+
+
+def test_split_whose_test_images_have_no_label_is_refused():
+    index = make_index(experiments=3, wells=8)
+    index.loc[index["batch"] == "E01", "label"] = pd.NA
+    index.loc[index["batch"] == "E01", "perturbation"] = None
+    with pytest.raises(DataError, match="no image in test has a label"):
+        make_split("separated", index, Splits(test_batches=["E01"]))

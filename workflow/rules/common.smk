@@ -83,7 +83,7 @@ def needed_files(target):
 
 
 def probed_embeddings(wildcards):
-    """What the probe of unseen batches looks at: under a batch's own statistics, those from the other half of its wells."""
+    """What the probe of unseen batches looks at: under a batch's own statistics, those from other wells."""
     inference = "train" if wildcards.inference == "train" else "half"
     return FILES.embeddings(wildcards.method, wildcards.split, wildcards.seed, inference)
 

@@ -86,7 +86,9 @@ rule probe_seen:
 
 rule probe_unseen:
     input:
-        probed_embeddings,
+        index=FILES.index(),
+        split=FILES.split("{split}"),
+        embeddings=probed_embeddings,
     output:
         FILES.probe("{method}", "{split}", "{seed}", "{inference}"),
     log:

@@ -8,8 +8,8 @@ from debatch.config.base import Section
 from debatch.errors import ConfigError
 
 Normalization = Literal["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]
-# of the screen's images: half of a batch's wells, and the first 32 and so on of its images
-TestStatistics = Annotated[str, Field(pattern=r"^(train|batch|plate|controls|mini_batch|half|n[1-9][0-9]*)$")]
+# n32 and so on: that many images of a batch
+TestStatistics = Annotated[str, Field(pattern=r"^(train|batch|plate|controls|mini_batch|n[1-9][0-9]*)$")]
 
 # Families of timm that have no batch normalization, by the start of their names. It only serves to say so before
 # anything runs: the training job looks at the network itself.
@@ -36,8 +36,7 @@ class Recipe(Section):
         description="Whose images give the batch-norm statistics of inference: train (a fixed set of training "
         "images), "
         "batch (those of the image's own batch), plate, controls (the batch's control wells), mini_batch (a random "
-        "group of the batch), half (half of the batch's wells; the other half is embedded) or n32 (32 images of the "
-        "batch). "
+        "group of the batch) or n32 (32 images of the batch). "
         "Null: `batch` under adaptive batch norm, else `train`.",
     )
     statistics_images: int = Field(

@@ -10,9 +10,8 @@ import pandas as pd
 from debatch.config.recipe import Recipe
 from debatch.config.screen import CONTROLS
 from debatch.errors import DataError
-from debatch.screen.order import hash_order, in_first_half, nearly_equal_groups, well_names
+from debatch.screen.order import hash_order, nearly_equal_groups, well_names, well_quarters
 from debatch.screen.splits import scored_subset
-
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +41,8 @@ def statistics_groups(
     probe is scored on would push it below chance, so the training images go first. `plate`: likewise by plate.
     `controls`: of the batch's images, the positive and negative control wells alone. `n32`: 32 of them, in the order
     of a hash of their names. `mini_batch`: the test images of a batch in that order, in nearly equal groups of the
-    recipe's size, each by itself. `half`: half of the batch's test wells; only images of the other half are embedded, and a
-    batch of one well is left out.
+    recipe's size, each by itself. `half`: the batch's test wells in two halves, and of each half some wells give the
+    statistics and the others are embedded; a batch of very few wells is left out.
 
     Args:
         inference: one of these.
@@ -68,11 +67,8 @@ def statistics_groups(
             for group in nearly_equal_groups(images[hash_order(index["image_id"].iloc[images])], recipe.group)
         ]
     elif inference == "half":
-        halves = [_halves(index, name, images) for name, images, _ in _domains(_names(index, "batch"), train, test)]
-        groups = [group for group in halves if len(group.reference) >= 2]
-        for group in halves:
-            if len(group.reference) < 2:
-                log.warning("%s: too few wells to take statistics from half of them; left out", group.name)
+        domains = _domains(_names(index, "batch"), train, test)
+        groups = [group for name, images, _ in domains for group in _halves(index, name, images)]
     else:
         domains = _domains(_names(index, "plate" if inference == "plate" else "batch"), train, test)
         groups = [StatisticsGroup(name, _chosen(inference, index, pool), images) for name, images, pool in domains]
@@ -99,12 +95,13 @@ def training_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, re
     names = _names(index, "plate" if inference == "plate" else "batch")
     domains = [(str(name), train[names[train] == name]) for name in np.unique(names[train])]
     if inference == "mini_batch":
-        return [
+        groups = [
             StatisticsGroup(name, group, group)
             for name, own in domains
             for group in nearly_equal_groups(own[hash_order(index["image_id"].iloc[own])], recipe.group)
         ]
-    groups = [StatisticsGroup(name, _chosen(inference, index, own), own) for name, own in domains]
+    else:
+        groups = [StatisticsGroup(name, _chosen(inference, index, own), own) for name, own in domains]
     for group in groups:
         _require_two(group, inference)
     return groups
@@ -130,11 +127,15 @@ def _chosen(inference: str, index: pd.DataFrame, pool: np.ndarray) -> np.ndarray
     return pool
 
 
-def _halves(index: pd.DataFrame, name: str, images: np.ndarray) -> StatisticsGroup:
-    """Wells in the order of a hash of their names: statistics from the first half, the second is embedded."""
+def _halves(index: pd.DataFrame, name: str, images: np.ndarray) -> list[StatisticsGroup]:
+    """Two groups of a batch that share no well: the first and the third quarter give statistics to the next one."""
     rows = index.iloc[images]
-    in_first = in_first_half(well_names(rows), rows["batch"].to_numpy(str))
-    return StatisticsGroup(name, images[in_first], images[~in_first])
+    quarters = well_quarters(well_names(rows), rows["batch"].to_numpy(str))
+    groups = [StatisticsGroup(name, images[quarters == at], images[quarters == at + 1]) for at in (0, 2)]
+    if all(len(group.reference) >= 2 and len(group.images) for group in groups):
+        return groups
+    log.warning("%s: too few wells to take statistics from halves of them; left out", name)
+    return []
 
 
 def _require_two(group: StatisticsGroup, inference: str) -> None:

@@ -20,8 +20,8 @@ class CosineDistributions:
 
     Attributes:
         batches: (P, 2) numbers of the two batches that pairs are of, the same one twice within a batch.
-        counts: (P, 2, 2, 8192) pairs in each bin of [-1, 1]: by batches, perturbation (same, different) and wells (two
-            wells, one well).
+        counts: (P, 2, 3, 8192) pairs in each bin of [-1, 1]: by batches, perturbation (same, different) and wells: two
+            wells; one well; two wells of a perturbation that has no two wells in any one batch.
         left_out: embeddings without a direction (all zero, or not finite), which have no cosine.
     """
 
@@ -33,7 +33,9 @@ class CosineDistributions:
         """Kind -> (8192,) pairs: `same` and `different` perturbation, `within` one batch and `across` two.
 
         Args:
-            one_well: whether pairs of two images of one well count, which are of one batch and mostly close.
+            one_well: whether pairs of two images of one well count, which are of one batch and mostly close. Without
+                them, perturbations that never have two wells in a batch do not count either: they would be compared
+                across batches and not within one.
         """
         counts = self.counts.sum(axis=2) if one_well else self.counts[:, :, 0]
         within = self.batches[:, 0] == self.batches[:, 1]
@@ -81,6 +83,8 @@ def cosine_similarity_distributions(
 ) -> CosineDistributions:
     """Exact histograms of the cosine similarities of every pair of images of one cell type.
 
+    A cell type with a single batch is left out: it has pairs within it and none across.
+
     Args:
         embeddings: (N, D).
         perturbations: (N,) what each was treated with.
@@ -100,13 +104,16 @@ def cosine_similarity_distributions(
         own = np.flatnonzero(names[2] == cell_type)
         own = own[np.argsort(names[1][own], kind="stable")]  # batch after batch, so that a block is of two batches
         perturbation, batch, _, well = (values[own] for values in names)
+        if batch[0] == batch[-1]:
+            continue
+        repeated = _repeated(perturbation, batch, well)
         vectors = unit[own]
         blocks = _blocks(batch)
         for (first, second), (i, j) in zip(
             combinations_with_replacement(blocks, 2), combinations_with_replacement(range(len(blocks)), 2), strict=True
         ):
             pair = int(batch[first.start]), int(batch[second.start])
-            counts = found.setdefault(pair, np.zeros((2, 2, BINS), np.int64))
+            counts = found.setdefault(pair, np.zeros((2, 3, BINS), np.int64))
             bins = _bins(vectors[first] @ vectors[second].T)
             alike = perturbation[first, None] == perturbation[None, second]
             one_well = well[first, None] == well[None, second]
@@ -121,10 +128,13 @@ def cosine_similarity_distributions(
             if one_well.any():
                 of_wells[0] = np.bincount(bins[one_well & alike], minlength=BINS)
                 of_wells[1] = np.bincount(bins[one_well], minlength=BINS) - of_wells[0]
+            single = np.bincount(bins[alike & ~one_well & ~repeated[first, None]], minlength=BINS)
             counts[:, 0] += both - of_wells
+            counts[0, 0] -= single
             counts[:, 1] += of_wells
+            counts[0, 2] += single
     pairs = np.array(list(found), dtype=np.int64).reshape(-1, 2)
-    stacked = np.stack(list(found.values())) if found else np.zeros((0, 2, 2, BINS), np.int64)
+    stacked = np.stack(list(found.values())) if found else np.zeros((0, 2, 3, BINS), np.int64)
     return CosineDistributions(pairs, stacked, int((~good).sum()))
 
 
@@ -146,6 +156,13 @@ def _distances(first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
     """Both measures between the rows of histograms (R, bins), none of them empty."""
     apart = np.abs(_distribution(first) - _distribution(second))
     return {"ks": apart.max(axis=1), "wasserstein": apart.sum(axis=1) * 2 / first.shape[1]}
+
+
+def _repeated(perturbations: np.ndarray, batches: np.ndarray, wells: np.ndarray) -> np.ndarray:
+    """(N,) bool: images of a perturbation that has two wells or more in some batch."""
+    places = np.unique(np.stack([perturbations, batches, wells], axis=1), axis=0)
+    pairs, count = np.unique(places[:, :2], axis=0, return_counts=True)
+    return np.isin(perturbations, pairs[count > 1, 0])
 
 
 def _blocks(batches: np.ndarray) -> list[slice]:

@@ -12,7 +12,7 @@ from debatch.evaluate.cosine import (
     wasserstein,
 )
 from debatch.evaluate.probe import probe_seen_batches, probe_unseen_batches
-from debatch.screen.order import in_first_half, well_names
+from debatch.screen.order import well_names, well_quarters
 
 NAMES = {
     "Metadata_Experiment": "experiment",
@@ -79,14 +79,19 @@ def seen_batch_probes(train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
     return probe_seen_batches(features_of(train), images_of(train), features_of(test), images_of(test))
 
 
-def unseen_batch_probes(frame: pd.DataFrame) -> pd.DataFrame:
-    """`probe_unseen_batches` of a file of embeddings, without those that have no direction."""
+def unseen_batch_probes(frame: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
+    """`probe_unseen_batches` of a file of embeddings, without those that have no direction.
+
+    A batch's wells are in four quarters: the second and the fourth are the two sides; under a batch's own statistics
+    those of a side come from the quarter before it. Under other statistics the same images are looked at.
+
+    Args:
+        frame: the embeddings, under `half` or under statistics that are not of their batch.
+        tested: index rows of all images that the split tests on.
+    """
+    quarters = pd.Series(well_quarters(well_names(tested), tested["batch"].to_numpy(str)), tested["image_id"])
     frame = with_direction(frame)
-    images = images_of(frame)
-    return probe_unseen_batches(features_of(frame), images, well_names(images))
-
-
-def without_first_half(frame: pd.DataFrame) -> pd.DataFrame:
-    """The images that are left where the first half of each batch's wells gives the statistics."""
-    images = images_of(frame)
-    return frame[~in_first_half(well_names(images), images["batch"].to_numpy(str))].reset_index(drop=True)
+    quarter = frame["Metadata_Image"].map(quarters).to_numpy()
+    looked_at = np.isin(quarter, (1, 3))
+    images = images_of(frame)[looked_at].reset_index(drop=True)
+    return probe_unseen_batches(features_of(frame)[looked_at], images, quarter[looked_at] == 1)

@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from debatch.evaluate.neighbors import knn_predict
 
-FOLDS = 5
 Predictor = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -69,31 +67,32 @@ def probe_seen_batches(
     return _score(predict, kinds, test_images["cell_type"].to_numpy(str), test_images["batch"].to_numpy(str))
 
 
-def probe_unseen_batches(embeddings: np.ndarray, images: pd.DataFrame, wells: np.ndarray) -> pd.DataFrame:
-    """Probes in five folds of whole wells of the same batches: fitted on four, scored on the fifth.
+def probe_unseen_batches(embeddings: np.ndarray, images: pd.DataFrame, side: np.ndarray) -> pd.DataFrame:
+    """Probes fitted on one side of every batch and scored on the other, both ways.
 
-    The images whose batch-norm statistics the embeddings were made with must not be among them: such statistics push a
-    probe below chance.
+    Where embeddings were made under a batch's own statistics, the two sides must have statistics of their own, from
+    wells that are on neither side. Statistics from images that are scored push a probe below chance; statistics that
+    both sides share push it above: what the sample that they come from has by chance is then a mark of the batch.
 
     Args:
         embeddings: (N, D).
         images: (N, …) batch, cell_type.
-        wells: (N,) a well's images stay on one side.
+        side: (N,) bool; a well's images are on one side.
 
     Returns:
-        As `probe_seen_batches`; NaN too where a batch has fewer than five wells.
+        As `probe_seen_batches`; NaN too where a batch is on one side only.
     """
     batches, kinds = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str)
 
     def predict(probe: Predictor, own: np.ndarray, _: np.ndarray) -> np.ndarray | None:
+        first, second = own & side, own & ~side
         names = np.unique(batches[own])
-        if len(names) < 2 or min(len(np.unique(wells[own & (batches == name)])) for name in names) < FOLDS:
+        if len(names) < 2 or not (set(batches[first]) == set(batches[second]) == set(names)):
             return None
-        x, y = embeddings[own], batches[own]
-        predicted = np.empty_like(y)
-        for train, test in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(x, y, wells[own]):
-            predicted[test] = probe(x[train], y[train], x[test])
-        return predicted
+        predicted = batches.copy()
+        predicted[second] = probe(embeddings[first], batches[first], embeddings[second])
+        predicted[first] = probe(embeddings[second], batches[second], embeddings[first])
+        return predicted[own]
 
     return _score(predict, kinds, kinds, batches)
 
@@ -106,22 +105,28 @@ def _score(
 ) -> pd.DataFrame:
     """Every probe over all images, and within each cell type: knowing the type alone tells much of the batch."""
     records = []
+    answered: set[str] = set()
     for name, probe in {**PROBES, "guess": None}.items():
-        right_within = []
+        within = []
         for group, in_train, in_test in _groups(train_kinds, test_kinds):
             truth = test_batches[in_test]
-            predicted = _most_frequent(truth) if probe is None else predict(probe, in_train, in_test)
-            if not len(truth):
-                predicted = None
-            right = None if predicted is None else predicted == truth
-            records.append((f"probe_{name}", group, np.nan if right is None else right.mean(), len(truth)))
-            if group == "all" and right is not None:
+            predicted = None
+            if probe is None:  # on those images that a probe was scored on
+                predicted = _most_frequent(truth) if group in answered else None
+            elif len(truth):
+                predicted = predict(probe, in_train, in_test)
+            if predicted is None:
+                records.append((f"probe_{name}", group, np.nan, len(truth)))
+                continue
+            answered.add(group)
+            right = predicted == truth
+            records.append((f"probe_{name}", group, right.mean(), len(truth)))
+            if group != "all":
+                within.append(right)
+            elif probe is not None:
                 own = [(batch, right[truth == batch]) for batch in np.unique(truth)]
                 records += [(f"probe_{name}", f"batch={batch}", of.mean(), len(of)) for batch, of in own]
-            # a type of one batch has nothing to tell apart
-            if group != "all" and right is not None and len(np.unique(truth)) > 1:
-                right_within.append(right)
-        pooled = np.concatenate(right_within) if right_within else np.array([])
+        pooled = np.concatenate(within) if within else np.array([])
         records.append((f"probe_{name}", "within", pooled.mean() if len(pooled) else np.nan, len(pooled)))
     frame = pd.DataFrame(records, columns=["metric", "group", "value", "n"])
     frame.insert(1, "subset", "all")
@@ -136,4 +141,4 @@ def _groups(train_kinds: np.ndarray, test_kinds: np.ndarray) -> Iterator[tuple[s
 
 def _most_frequent(batches: np.ndarray) -> np.ndarray:
     names, counts = np.unique(batches, return_counts=True)
-    return np.full(len(batches), names[counts.argmax()]) if len(names) else batches
+    return np.full(len(batches), names[counts.argmax()])

@@ -66,26 +66,38 @@ def shift_facts(results: Results, index: pd.DataFrame, table: str) -> Shift:
     """Explain, from measured numbers, whether a batch's own statistics carry its classes."""
     split = read_frame(results.files.split("separated"))
     sides = index.merge(split, on="image_id")
+    unknown = int(sides.loc[sides["subset"] == "test", "label"].isna().sum())
     sides = sides[sides["label"].notna()]
     train, test = sides[sides["subset"] == "train"], sides[sides["subset"] == "test"]
     shift = label_shift(test["label"].to_numpy(int), test["batch"].to_numpy(str), train["label"].to_numpy(int))
-    mean, classes = float(shift["total_variation"].mean()), int(index["label"].nunique())
-    fewest, most = shift["classes"].min(), shift["classes"].max()
-    held = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    if mean <= LARGE_SHIFT:
+    rows = [dict(zip(shift.columns, row, strict=True)) for row in shift.itertuples(index=False)]
+    if unknown or shift.empty:
         text = (
-            f"Every test batch holds {held} of the {classes} classes in nearly the training set's mix (total variation "
-            f"{mean:.2f} on average, where 0 is the same mix and 1 no class in common). That is the condition that "
+            f"{unknown:,} test images have no label, and AdaBN's statistics come from them too: whether the test "
+            "batches hold the training set's mix of classes is not known. The table below is of labelled images alone."
+        )
+        return Shift(text, rows)
+    mean, largest = float(shift["total_variation"].mean()), float(shift["total_variation"].max())
+    fewest, most, classes = shift["classes"].min(), shift["classes"].max(), int(index["label"].nunique())
+    held = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    how_far = (
+        f"(total variation {mean:.2f} on average and {largest:.2f} at most, where 0 is the same mix and 1 no class in "
+        "common)"
+    )
+    holds = f"{held} of the {classes} classes"
+    if largest <= LARGE_SHIFT:
+        text = (
+            f"Every test batch holds {holds} in nearly the training set's mix {how_far}. That is the condition that "
             "adaptive batch normalization rests on: what differs between batches is then the batch and not its classes."
         )
     else:
+        few = "Each test batch holds only" if most < classes else "The test batches hold"
         text = (
-            f"Each test batch holds only {held} of the {classes} classes: its class mix is far from the training set's "
-            f"(total variation {mean:.2f} on average, where 0 is the same mix and 1 no class in common). A batch's own "
-            "statistics then carry its classes too, and normalizing by them removes the very difference that is to be "
-            "told. AdaBN is expected to lose here. " + _shift_outcome(results, table)
+            f"{few} {holds}, in a mix that is far from the training set's {how_far}. A batch's own statistics then "
+            "carry its classes too, and normalizing by them removes the very difference that is to be told. AdaBN is "
+            "expected to lose here. " + _shift_outcome(results, table)
         )
-    return Shift(text, [dict(zip(shift.columns, row, strict=True)) for row in shift.itertuples(index=False)])
+    return Shift(text, rows)
 
 
 def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
@@ -120,7 +132,6 @@ SEES = {
     "plate": "all images of the image's plate",
     "controls": "its control images",
     "mini_batch": "a random group of its images",
-    "half": "half of its wells",
 }
 
 

@@ -1,9 +1,7 @@
 """The result in a few sentences, computed from the runs: which method generalizes, and how sure that is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-
-import pandas as pd
 
 from debatch.report.results import Results
 from debatch.report.tables.cells import Cell, pooled
@@ -31,20 +29,23 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     registry = results.registry
     spec = registry.tables[name]
     frames = {method: results.by_seed("metrics", name, method, "separated") for method in spec.methods}
-    frames = {method: own for method, own in frames.items() if own}
-    if not frames:
+    cells = {method: pooled(own, "accuracy", "") for method, own in frames.items() if own}
+    if not cells:
         return Headline("No run on unseen batches has been made.")
-    cells = {method: pooled(own, "accuracy", "") for method, own in frames.items()}
+
+    def less(method: str, other: str) -> Cell:
+        return paired(*results.pair("metrics", name, (method, other), "separated"))
+
     best = max(cells, key=lambda method: cells[method].mean or 0.0)
     first = next(iter(cells))
     finding = f"{registry.title(best)} recognises {cells[best].mean:.1f} % of images from batches it never saw"
     if best != first:
-        gain = paired(frames[best], frames[first])
+        gain = less(best, first)
         finding += (
             f", {gain.mean:.1f} points more than the {_lower(registry.title(first))} ({_range(gain, test_batches)})"
         )
-    details = [*_compared(best, cells, frames, results, test_batches), *_kept(name, best, first, results)]
-    if best == first and "adabn" in cells:
+    details = [*_compared(best, cells, less, results, test_batches), *_kept(name, best, first, results)]
+    if "adabn" in cells and "baseline" in cells and (less("baseline", "adabn").low or 0.0) > 0:
         details.insert(0, "AdaBN loses to the baseline here; see the section on the test batches' classes.")
     details += _batch_sentence(results)
     seeds = min(cell.n for cell in cells.values())
@@ -58,13 +59,13 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
 
 
 def _compared(
-    best: str, cells: dict[str, Cell], frames: dict[str, list[pd.DataFrame]], results: Results, test_batches: int
+    best: str, cells: dict[str, Cell], less: Callable[[str, str], Cell], results: Results, test_batches: int
 ) -> list[str]:
     """The other methods, by whether the test batches tell them from the best."""
     level: list[str] = []
     below: list[str] = []
-    for method in sorted(set(cells) - {best}, key=lambda other: -(cells[other].mean or 0.0)):
-        difference = paired(frames[best], frames[method])
+    for method in sorted((other for other in cells if other != best), key=lambda other: -(cells[other].mean or 0.0)):
+        difference = less(best, method)
         words = f"{results.registry.title(method)} ({cells[method].mean:.1f} %)"
         (below if (difference.low or 0.0) > 0 else level).append(words)
     lines = []

@@ -103,7 +103,7 @@ def _sections(results: Results) -> list[dict[str, Any]]:
 def _test_batches(files: Files, index: pd.DataFrame) -> int:
     split = read_frame(files.split("separated"))
     test = split.loc[split["subset"] == "test", "image_id"]
-    return int(index.loc[index["image_id"].isin(set(test)), "batch"].nunique())
+    return int(index.loc[index["image_id"].isin(set(test)) & index["label"].notna(), "batch"].nunique())
 
 
 def _channels(registry: Registry, files: Files) -> str:

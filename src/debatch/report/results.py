@@ -34,6 +34,19 @@ class Results:
         runs = sorted(r for r in self.registry.runs(target) if (r.method, r.split) == (method, split))
         return [frame for run in runs if (frame := self.of(need, run)) is not None]
 
+    def pair(
+        self, need: str, target: str, methods: tuple[str, str], split: str
+    ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+        """As `by_seed` of two methods, of those seeds that both have."""
+        by_method: list[dict[int, pd.DataFrame]] = [{}, {}]
+        for run in self.registry.runs(target):
+            for at, method in enumerate(methods):
+                frame = self.of(need, run) if (run.method, run.split) == (method, split) else None
+                if frame is not None:
+                    by_method[at][run.seed] = frame
+        seeds = sorted(set(by_method[0]) & set(by_method[1]))
+        return [by_method[0][seed] for seed in seeds], [by_method[1][seed] for seed in seeds]
+
     def records(self, runs: list[Run]) -> list[dict[str, Any]]:
         """The records of trainings, each once, without those that lack."""
         places = dict.fromkeys((run.weights, run.split, run.seed) for run in runs)

@@ -25,16 +25,18 @@ def well_names(rows: pd.DataFrame) -> np.ndarray:
     return (rows["experiment"] + "_" + rows["plate"] + "_" + rows["well"]).to_numpy(str)
 
 
-def in_first_half(wells: np.ndarray, batches: np.ndarray) -> np.ndarray:
-    """(N,) bool: images in half of their batch's wells, the first in hash order.
+def well_quarters(wells: np.ndarray, batches: np.ndarray) -> np.ndarray:
+    """(N,) 0 to 3: the quarter of its batch's wells, in hash order, that an image's well is in.
 
     Args:
         wells: (N,) as `well_names` gives them.
         batches: (N,).
     """
-    chosen = np.zeros(len(wells), bool)
+    quarters = np.zeros(len(wells), np.int64)
     for batch in np.unique(batches):
-        unique = np.unique(wells[batches == batch])
-        first = unique[hash_order(unique)[: len(unique) // 2]]
-        chosen |= (batches == batch) & np.isin(wells, first)
-    return chosen
+        own = batches == batch
+        unique = np.unique(wells[own])
+        of_well = np.empty(len(unique), np.int64)
+        of_well[hash_order(unique)] = np.arange(len(unique)) * 4 // len(unique)
+        quarters[own] = of_well[np.searchsorted(unique, wells[own])]
+    return quarters

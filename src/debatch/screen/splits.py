@@ -65,7 +65,7 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
 
     Raises:
         DataError: an image on both sides; a well, but under `stratified_site`; a batch, but under the `stratified`
-            ones; an empty side; a class in test that no training image has.
+            ones; an empty side, or one without labels to score; a class in test that no training image has.
     """
     rows = split.merge(index, on="image_id", how="left", validate="many_to_one")
     kept_whole: dict[str, list[list[str]]] = {"stratified_site": [], "stratified": [WELL]}
@@ -78,6 +78,8 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
                 f"split {name!r}: no image in {side}; the screen has {index['batch'].nunique()} batches: "
                 f"{', '.join(sorted(index['batch'].unique(), key=natural_key)[:8])}"
             )
+    if held_out["label"].isna().all():
+        raise DataError(f"split {name!r}: no image in {scored} has a label, so that nothing could be scored")
     for columns in unique:
         for first, second in (("train", "test"), ("train", "val"), ("val", "test")):
             both = _places(rows, columns, first) & _places(rows, columns, second)
@@ -162,7 +164,9 @@ def _with_validation(index: pd.DataFrame, separated: pd.Series, seed: int) -> pd
     subset = separated.where(separated != "test")
     if (subset == "val").any():
         return subset
-    held_out = {drawn[0] for _, drawn in _drawn_batches(index[subset == "train"], seed, "separated_val")}
+    # a cell type of one training batch would be validated without having been trained on
+    by_type = [drawn for _, drawn in _drawn_batches(index[subset == "train"], seed, "separated_val")]
+    held_out = {drawn[0] for drawn in by_type if len(drawn) > 1}
     return subset.mask(subset.notna() & index["batch"].isin(held_out), "val")
 
 

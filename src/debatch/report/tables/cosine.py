@@ -28,15 +28,18 @@ def draft(name: str, results: Results) -> Draft:
             for measure in MEASURES:
                 cells[method + suffix, measure] = _cell(frames, measure, subset)
     notes = [
-        f"split {split}, test images, every pair of one cell type: 0 means that a batch cannot be told by similarity",
-        "sites of one well are alike for more reasons than their perturbation: the rows below leave their pairs out",
+        f"split {split}, test images, every pair of one cell type: the nearer to 0, the less similarity tells of the "
+        "batch; pairs are pooled over cell types as in the paper, so that types with more batches weigh more across",
+        "sites of one well are alike for more reasons than their perturbation: the rows below leave their pairs out, "
+        "and perturbations of one well a batch, which could only be compared across (on RxRx1: controls remain)",
     ]
     return Draft(rows, dict(MEASURES), cells, unit="", decimals=3, notes=notes)
 
 
 def _cell(frames: list[pd.DataFrame], measure: str, subset: str) -> Cell:
-    chosen = [frame[(frame["metric"] == measure) & (frame["subset"] == subset)].iloc[0] for frame in frames]
-    values = [float(row["value"]) for row in chosen if np.isfinite(row["value"])]
+    found = [frame[(frame["metric"] == measure) & (frame["subset"] == subset)].iloc[0] for frame in frames]
+    chosen = [row for row in found if np.isfinite(row["value"])]
+    values = [float(row["value"]) for row in chosen]
     if not values:
         return Cell(note="no pair of this kind" if frames else "not run")
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None

@@ -20,9 +20,8 @@ def draft(name: str, results: Results) -> Draft:
     rows = {pair_key(b, a): f"{registry.title(b)} − {registry.title(a)}" for a, b in pairs}
     cells = {}
     for split in splits:
-        frames = {method: results.by_seed("metrics", name, method, split) for method in spec.methods}
         for a, b in pairs:
-            cells[pair_key(b, a), split_column(split)[0]] = paired(frames[b], frames[a])
+            cells[pair_key(b, a), split_column(split)[0]] = paired(*results.pair("metrics", name, (b, a), split))
     notes = [
         "percentage points; a range that holds 0 means that the test batches do not say which of the two is better",
         "paired: sd of the differences of equal seeds; every draw of test batches serves both methods",
@@ -37,8 +36,13 @@ def pair_key(method: str, less: str) -> str:
 
 
 def paired(frames: Sequence[pd.DataFrame], less: Sequence[pd.DataFrame]) -> Cell:
-    """One method's accuracy less another's, seed by seed and batch by batch."""
-    values = [a - b for a, b in zip(by_seed(frames, "accuracy"), by_seed(less, "accuracy"), strict=False)]
+    """One method's accuracy less another's, seed by seed and batch by batch.
+
+    Args:
+        frames: metrics of one method, seed by seed.
+        less: of the other, of the same seeds.
+    """
+    values = [a - b for a, b in zip(by_seed(frames, "accuracy"), by_seed(less, "accuracy"), strict=True)]
     if not values:
         return Cell(note="not run")
     both = by_batch(frames, "accuracy").merge(

@@ -38,13 +38,14 @@ def draft(name: str, results: Results) -> Draft:
     for column, (_, is_unseen, _, group) in PROBES.items():
         split = unseen if is_unseen else seen
         frames = results.by_seed("probe", name, spec.methods[0], split)[:1] if split else []
-        cells[GUESS, column] = pooled(frames, "probe_guess", "", group)
+        cells[GUESS, column] = pooled(frames, "probe_guess", "too few batches or wells", group)
     columns = {HEAD: "Head trained beside the network", **{column: about[0] for column, about in PROBES.items()}}
     notes = [
         "probes: standardised shrinkage LDA and 10 nearest neighbours on frozen embeddings, the same for all methods; "
         "a head that was fooled in training proves nothing",
-        "seen batches: fitted on training images, scored on test images; unseen: five folds of whole wells, in the "
-        "half of the wells that gives no batch-norm statistics",
+        "seen batches: fitted on training images, scored on test images; unseen: fitted on one quarter of a batch's "
+        "wells, scored on another, both ways; under a batch's own statistics each of the two has its own, from the "
+        "quarters that are left",
         "within a cell type: knowing the cell type alone tells much of the batch; of its own null, see the last row",
     ]
     return Draft(rows, columns, cells, nulls=(GUESS,), notes=notes)
