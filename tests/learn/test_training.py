@@ -48,7 +48,8 @@ def test_an_epoch_shows_every_image_once(batches, size, single, epoch, groups_pe
     assert sorted(np.concatenate(groups_of(steps))) == list(range(len(batches)))
     assert len(steps) == steps_in_epoch(np.array(batches), size, single, groups_per_step)
     sizes = [len(step) for step in steps]
-    assert max(sizes) <= groups_per_step
+    assert len(steps) == 1 or min(sizes) >= groups_per_step
+    assert max(sizes) < 2 * groups_per_step
     assert max(sizes) - min(sizes) <= 1
 
 
@@ -59,12 +60,28 @@ def test_adaptive_groups_are_of_one_batch(batches, size):
         assert len(set(batches[group])) == 1
 
 
-@given(count=st.integers(2, 9), groups=st.integers(1, 6), groups_per_step=st.integers(2, 8), seed=st.integers(0, 4))
-def test_a_step_of_single_batch_groups_holds_as_many_batches_as_it_can(count, groups, groups_per_step, seed):
-    batches = np.repeat(np.arange(count), 8 * groups)
-    for step in epoch_steps(batches, 8, True, groups_per_step, seed=seed, epoch=0):
-        held = {int(batches[group[0]]) for group in step}
-        assert len(held) == min(len(step), count)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=9), st.integers(1, 8), st.integers(0, 4))
+def test_a_step_of_single_batch_groups_holds_as_many_batches_as_it_can(groups, groups_per_step, seed):
+    """A batch that has no more groups than there are steps is in as many steps as it has groups."""
+    batches = np.repeat(np.arange(len(groups)), 8 * np.array(groups))
+    steps = epoch_steps(batches, 8, True, groups_per_step, seed=seed, epoch=0)
+    held = [[int(batches[group[0]]) for group in step] for step in steps]
+    for batch, count in enumerate(groups):
+        in_steps = [step.count(batch) for step in held]
+        assert max(in_steps) - min(in_steps) <= 1
+        assert sum(in_steps) == count
+
+
+def test_batches_of_one_group_each_fill_steps_of_four():
+    """Nine of them in steps of four, not in steps of three: the adversary is to see four."""
+    steps = epoch_steps(np.repeat(np.arange(9), 8), 8, True, 4, seed=0, epoch=0)
+    assert sorted(len(step) for step in steps) == [4, 5]
+
+
+def test_one_large_batch_among_small_ones_leaves_no_step_alone():
+    batches = np.repeat([0, 1, 2, 3], [640, 64, 64, 64])
+    for step in epoch_steps(batches, 64, True, 4, seed=0, epoch=0):
+        assert len({int(batches[group[0]]) for group in step}) >= 2
 
 
 def test_random_groups_mix_batches_and_epochs_differ():

@@ -43,7 +43,9 @@ class Recipe(Section):
         6400, ge=2, description="Training images that the `train` statistics are computed from."
     )
     group: int = Field(64, ge=4, description="Images in a batch-norm group: the unit of a forward pass.")
-    groups_per_step: int = Field(8, ge=1, description="Groups whose gradients one optimizer step averages.")
+    groups_per_step: int = Field(
+        8, ge=1, description="Groups whose gradients an optimizer step averages, or a few more: no small step is left."
+    )
     epochs: int = Field(100, ge=1, description="Passes over the training images.")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="Optimizer.")
     learning_rate: float = Field(0.1024, gt=0, description="Peak learning rate at `learning_rate_images`.")
