@@ -7,7 +7,7 @@ from pathlib import Path
 
 from debatch.config import Registry, build_registry
 from debatch.config.read import read_yaml
-from debatch.errors import UserError
+from debatch.errors import ConfigError, UserError
 from debatch.files import Files
 from debatch.report.check import check_text
 from debatch.screen.check import check_screen
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     check.add_argument("screen", nargs="?", help="a name in config/screens or a YAML file; else that of config.yaml")
     check.add_argument(
-        "--sample", type=int, default=24, metavar="N", help="images that are read for sizes and values (24)"
+        "--sample", type=_positive, default=24, metavar="N", help="images that are read for sizes and values (24)"
     )
     check.set_defaults(run=_check)
     options = parser.parse_args(arguments)
@@ -44,6 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `debatch check | head`
         sys.stderr.close()
         return 1
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of images")
+    return number
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -62,6 +69,8 @@ def _registry(screen: str | None) -> Registry:
     """The configuration as the Snakefile reads it, for another screen where one is named."""
     own = Path("config/config.yaml")
     choice = read_yaml(own if own.exists() else BASE / own) or {}
+    if not isinstance(choice, dict):
+        raise ConfigError(f"{own}: expected keys and values, as in `screen: demo`")
     return build_registry({**choice, "screen": screen} if screen else choice, BASE)
 
 

@@ -38,14 +38,6 @@ def read_frame(path: Path | str) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def read_about(path: Path | str) -> dict[str, str]:
-    """The key-value metadata that `write_frame` kept."""
-    metadata = pyarrow.parquet.read_schema(path).metadata or {}
-    return {
-        key.decode(): value.decode() for key, value in metadata.items() if not key.startswith((b"pandas", b"ARROW"))
-    }
-
-
 def write_text(text: str, path: Path | str) -> None:
     """Write a text file."""
     write_atomically(path, lambda part: part.write_text(text))

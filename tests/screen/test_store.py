@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorstore
-from raw_screens import ingest, make_screen, write_png_screen
+from raw_screens import ingest, write_png_screen
 
 from debatch.config.screen import Store
 from debatch.errors import DataError
@@ -169,4 +169,3 @@ def test_stored_bytes_do_not_depend_on_threads(tmp_path):
 def test_shard_of_more_images_than_there_are(tmp_path):
     write_png_screen(tmp_path, wells=3)
     assert len(ingest(tmp_path, store=Store(images_per_shard=64))) == 3
-    assert make_screen(tmp_path).store.images_per_shard == 4

@@ -94,7 +94,8 @@ def test_without_a_batch_effect_no_method_gains():
     found = unseen_accuracies("demo_no_batch_effect", (*WITHOUT, *WITH))
     assert found["baseline"] > 80  # there was something to learn
     for method, accuracy in found.items():
-        assert accuracy - found["baseline"] < 10, method
+        # nor loses: at an accuracy near 100 % a method could hardly gain anyway
+        assert abs(accuracy - found["baseline"]) < 10, method
 
 
 def test_where_the_new_batch_holds_hits_only_adabn_falls_and_the_report_says_why(table):

@@ -106,8 +106,7 @@ def test_a_method_on_the_baselines_weights_trains_nothing(tiny_copy):
     }  # fmt: skip
 
 
-def test_editing_a_metric_remakes_its_tables_and_trains_nothing(tiny_copy):
-    """As the hash of the rooms that a cheap job calls does."""
+def test_a_metric_made_again_remakes_its_table_and_nothing_else(tiny_copy):
     jobs = planned(snakemake(tiny_copy, "-n", "table_s3", "--forcerun", "cosine", screen="tiny"))
     assert jobs == {"cosine": 4, "make_table": 1, "table_s3": 1}
 

@@ -182,11 +182,6 @@ def channel_names(path: Path) -> list[str]:
     return [str(name) for name in zarr.open_group(path, mode="r").attrs["channels"]]  # type: ignore[union-attr]
 
 
-def stored_attributes(path: Path) -> dict[str, Any]:
-    """What a store says of itself: channels, source, preprocessing."""
-    return dict(zarr.open_group(path, mode="r").attrs)
-
-
 def open_images(path: Path, threads: int) -> Any:
     """A store's images as a tensorstore (N, C, H, W), which reads when it is asked to.
 
@@ -284,7 +279,7 @@ class ImageReader:
 def _keep_freed_memory() -> None:
     """Let freed blocks of an image's size be used again instead of going back to the system.
 
-    Asking for them anew takes as long as decoding does: benchmarks/reading.py is 1.3 (lz4) to 1.6 times (none) slower.
+    Asking for them anew costs page faults, a good part of what decoding costs.
     """
     trim_threshold, mmap_threshold = -1, -3  # <malloc.h>
     with contextlib.suppress(OSError, AttributeError):  # no glibc
