@@ -115,7 +115,8 @@ def test_file_that_is_not_there(tmp_path):
 @given(st.lists(st.text(max_size=6), max_size=12))
 def test_natural_order_is_an_order(words):
     in_order = sorted(words, key=natural_key)
-    assert sorted(words[::-1], key=natural_key) == in_order
+    backwards = words[::-1]
+    assert sorted(backwards, key=natural_key) == in_order
     assert sorted(in_order) == sorted(words)
     assert sorted(["T10", "T2", "T1"], key=natural_key) == ["T1", "T2", "T10"]
 
