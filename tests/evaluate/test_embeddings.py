@@ -4,13 +4,8 @@ import pytest
 from conftest import make_index
 from made_up import made_up_embeddings
 
-from debatch.evaluate.embeddings import (
-    cosine_metrics,
-    features_of,
-    seen_batch_probes,
-    unseen_batch_probes,
-    with_direction,
-)
+from debatch.embedding_table import features_of, with_direction
+from debatch.evaluate.embeddings import cosine_metrics, seen_batch_probes, unseen_batch_probes
 
 INDEX = make_index(experiments=4, wells=16, sites=2)
 

@@ -1,10 +1,9 @@
 """A trained model's embeddings and predictions of a screen's images."""
 
-from debatch.embed.embed import METADATA, Embedded, embed_images, snapshot_accuracy
+from debatch.embed.embed import Embedded, embed_images, snapshot_accuracy
 from debatch.embed.statistics import StatisticsGroup, statistics_groups, training_groups
 
 __all__ = [
-    "METADATA",
     "Embedded",
     "StatisticsGroup",
     "embed_images",

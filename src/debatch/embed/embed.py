@@ -10,6 +10,7 @@ import torch
 
 from debatch.config.recipe import Recipe
 from debatch.embed.statistics import StatisticsGroup
+from debatch.embedding_table import embedding_table
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
 from debatch.model.population import set_population_statistics
@@ -17,20 +18,6 @@ from debatch.model.weights import load_network
 from debatch.screen.order import hash_order, nearly_equal_groups
 
 log = logging.getLogger(__name__)
-
-# The index's columns under the names that pycytominer and copairs know.
-METADATA = {
-    "image_id": "Metadata_Image",
-    "experiment": "Metadata_Experiment",
-    "plate": "Metadata_Plate",
-    "well": "Metadata_Well",
-    "site": "Metadata_Site",
-    "cell_type": "Metadata_CellType",
-    "well_type": "Metadata_WellType",
-    "perturbation": "Metadata_Perturbation",
-    "label": "Metadata_Label",
-    "batch": "Metadata_Batch",
-}
 
 
 @dataclass(frozen=True)
@@ -82,7 +69,7 @@ def embed_images(
     order = np.argsort(np.concatenate(positions), kind="stable")
     rows = images.rows.iloc[np.concatenate(positions)[order]].reset_index(drop=True)
     return Embedded(
-        _embedding_frame(rows, np.concatenate(embeddings)[order]),
+        embedding_table(rows, np.concatenate(embeddings)[order]),
         _prediction_frame(
             rows,
             np.concatenate(log_probabilities)[order],
@@ -108,13 +95,6 @@ def snapshot_accuracy(
     predictions = embed_images(network, images, groups, recipe, batch_names).predictions
     scored = predictions[predictions["label"].notna()]
     return float((scored["predicted"] == scored["label"]).mean()), len(scored)
-
-
-def _embedding_frame(rows: pd.DataFrame, embeddings: np.ndarray) -> pd.DataFrame:
-    metadata = rows[list(METADATA)].rename(columns=METADATA)
-    width = len(str(embeddings.shape[1] - 1))
-    names = [f"embedding_{feature:0{width}d}" for feature in range(embeddings.shape[1])]
-    return pd.concat([metadata, pd.DataFrame(embeddings.astype(np.float32), columns=names)], axis=1)
 
 
 def _prediction_frame(

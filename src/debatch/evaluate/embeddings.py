@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from debatch.embedding_table import features_of, images_of, with_direction
 from debatch.evaluate.cosine import (
     BINS,
     KINDS,
@@ -13,31 +14,6 @@ from debatch.evaluate.cosine import (
 )
 from debatch.evaluate.probe import probe_seen_batches, probe_unseen_batches
 from debatch.screen.order import well_names, well_quarters
-
-NAMES = {
-    "Metadata_Experiment": "experiment",
-    "Metadata_Plate": "plate",
-    "Metadata_Well": "well",
-    "Metadata_CellType": "cell_type",
-    "Metadata_Batch": "batch",
-    "Metadata_Perturbation": "perturbation",
-}
-
-
-def features_of(frame: pd.DataFrame) -> np.ndarray:
-    """(N, D) float32: all columns but the `Metadata_*` ones."""
-    return frame.loc[:, ~frame.columns.str.startswith("Metadata_")].to_numpy(np.float32)
-
-
-def with_direction(frame: pd.DataFrame) -> pd.DataFrame:
-    """The embeddings that are numbers and not all zero: the others can be told from nothing by anything."""
-    features = features_of(frame)
-    return frame[np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)].reset_index(drop=True)
-
-
-def images_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """The images' columns by the names of the index."""
-    return frame[list(NAMES)].rename(columns=NAMES)
 
 
 def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from debatch.evaluate.embeddings import features_of
+from debatch.embedding_table import features_of
 from debatch.report.results import Results
 from debatch.report.style import FAINT, LOOK, category_styles, figure_title, new_figure
 from debatch.screen.metadata import natural_key

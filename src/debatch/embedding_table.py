@@ -1,0 +1,65 @@
+"""The format of embeddings, ours and anyone's: `Metadata_*` columns, then one float32 column a feature.
+
+It is the field's convention, so that pycytominer and copairs read our files as they are, and we read theirs.
+"""
+
+import numpy as np
+import pandas as pd
+
+# The index's columns under the names that pycytominer and copairs know.
+METADATA = {
+    "image_id": "Metadata_Image",
+    "experiment": "Metadata_Experiment",
+    "plate": "Metadata_Plate",
+    "well": "Metadata_Well",
+    "site": "Metadata_Site",
+    "cell_type": "Metadata_CellType",
+    "well_type": "Metadata_WellType",
+    "perturbation": "Metadata_Perturbation",
+    "label": "Metadata_Label",
+    "batch": "Metadata_Batch",
+}
+_PREFIX = "Metadata_"
+
+
+def embedding_table(rows: pd.DataFrame, features: np.ndarray, names: list[str] | None = None) -> pd.DataFrame:
+    """Features with the metadata of their images.
+
+    Args:
+        rows: (N, …) of the index.
+        features: (N, D).
+        names: of the features; None: `embedding_0`, ….
+    """
+    metadata = rows[list(METADATA)].rename(columns=METADATA).reset_index(drop=True)
+    return with_features(metadata, features, names)
+
+
+def with_features(metadata: pd.DataFrame, features: np.ndarray, names: list[str] | None = None) -> pd.DataFrame:
+    """`Metadata_*` columns (N, …) and features (N, D) as one table."""
+    if names is None:
+        width = len(str(features.shape[1] - 1))
+        names = [f"embedding_{feature:0{width}d}" for feature in range(features.shape[1])]
+    columns = pd.DataFrame(features.astype(np.float32), columns=names, index=metadata.index)
+    return pd.concat([metadata, columns], axis=1)
+
+
+def features_of(table: pd.DataFrame) -> np.ndarray:
+    """(N, D) float32: all columns but the `Metadata_*` ones."""
+    return table.loc[:, ~table.columns.str.startswith(_PREFIX)].to_numpy(np.float32)
+
+
+def feature_names(table: pd.DataFrame) -> list[str]:
+    """The columns of `features_of`."""
+    return [str(column) for column in table.columns if not str(column).startswith(_PREFIX)]
+
+
+def images_of(table: pd.DataFrame) -> pd.DataFrame:
+    """The images by the names of the index; the user's own `Metadata_*` columns keep theirs."""
+    metadata = table.loc[:, table.columns.str.startswith(_PREFIX)]
+    return metadata.rename(columns={name: column for column, name in METADATA.items()})
+
+
+def with_direction(table: pd.DataFrame) -> pd.DataFrame:
+    """The embeddings that are numbers and not all zero: the others can be told from nothing by anything."""
+    features = features_of(table)
+    return table[np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)].reset_index(drop=True)
