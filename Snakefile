@@ -6,11 +6,22 @@ min_version("9.16")
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/simulate.smk"
-include: "workflow/rules/ingest.smk"
+
+
+if REGISTRY.externals:
+
+    include: "workflow/rules/profiles.smk"
+
+else:
+
+    include: "workflow/rules/simulate.smk"
+    include: "workflow/rules/ingest.smk"
+
+
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/embed.smk"
+include: "workflow/rules/correct.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 

@@ -1,4 +1,4 @@
-"""The format of embeddings, ours and anyone's: `Metadata_*` columns, then one float32 column a feature.
+"""The format of embeddings, ours and anyone's: `Metadata_*` columns, then one float32 column a feature; of predictions.
 
 It is the field's convention, so that pycytominer and copairs read our files as they are, and we read theirs.
 """
@@ -19,6 +19,8 @@ METADATA = {
     "label": "Metadata_Label",
     "batch": "Metadata_Batch",
 }
+# Where the screen names them.
+OPTIONAL = {"compound": "Metadata_Compound", "mechanism": "Metadata_Mechanism"}
 _PREFIX = "Metadata_"
 
 
@@ -30,7 +32,8 @@ def embedding_table(rows: pd.DataFrame, features: np.ndarray, names: list[str] |
         features: (N, D).
         names: of the features; None: `embedding_0`, ….
     """
-    metadata = rows[list(METADATA)].rename(columns=METADATA).reset_index(drop=True)
+    columns = {**METADATA, **{column: name for column, name in OPTIONAL.items() if column in rows}}
+    metadata = rows[list(columns)].rename(columns=columns).reset_index(drop=True)
     return with_features(metadata, features, names)
 
 
@@ -56,10 +59,52 @@ def feature_names(table: pd.DataFrame) -> list[str]:
 def images_of(table: pd.DataFrame) -> pd.DataFrame:
     """The images by the names of the index; the user's own `Metadata_*` columns keep theirs."""
     metadata = table.loc[:, table.columns.str.startswith(_PREFIX)]
-    return metadata.rename(columns={name: column for column, name in METADATA.items()})
+    return metadata.rename(columns={name: column for column, name in {**METADATA, **OPTIONAL}.items()})
 
 
 def with_direction(table: pd.DataFrame) -> pd.DataFrame:
     """The embeddings that are numbers and not all zero: the others can be told from nothing by anything."""
     features = features_of(table)
     return table[np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)].reset_index(drop=True)
+
+
+def prediction_table(
+    rows: pd.DataFrame,
+    log_probabilities: np.ndarray,
+    classes: np.ndarray | None = None,
+    batch_predicted: np.ndarray | None = None,
+    statistics: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Predictions of images.
+
+    Columns: image_id, label, predicted, predicted_well, batch, batch_predicted, log_probability (of the label),
+    statistics_images.
+
+    Args:
+        rows: (N, …) of the index.
+        log_probabilities: (N, K).
+        classes: (K,) the label of each column; None: its number.
+        batch_predicted: (N,); None: nothing predicts batches.
+        statistics: (N,) how many images the batch-norm statistics come from; None: there are none.
+    """
+    classes = np.arange(log_probabilities.shape[1]) if classes is None else classes
+    # a well's prediction: mean of its images' log-probabilities
+    well = rows.groupby(["experiment", "plate", "well"], sort=False).ngroup().to_numpy()
+    total = np.zeros((well.max(initial=-1) + 1, len(classes)))
+    np.add.at(total, well, log_probabilities)
+    column = rows["label"].map({label: at for at, label in enumerate(classes.tolist())}).astype("Float64")
+    known = column.notna().to_numpy()
+    own = np.full(len(rows), np.nan)
+    own[known] = log_probabilities[np.flatnonzero(known), column[known].to_numpy(np.int64)]
+    return pd.DataFrame(
+        {
+            "image_id": rows["image_id"],
+            "label": rows["label"],
+            "predicted": classes[log_probabilities.argmax(1)],
+            "predicted_well": classes[total.argmax(1)[well]],
+            "batch": rows["batch"],
+            "batch_predicted": pd.Series(None, rows.index, "str") if batch_predicted is None else batch_predicted,
+            "log_probability": own,
+            "statistics_images": 0 if statistics is None else statistics,
+        }
+    )

@@ -13,19 +13,27 @@ class RunPlace(Protocol):
 
     @property
     def weights(self) -> str:
-        """The method that was trained."""
+        """The method that was trained, or the name of profiles."""
 
     @property
     def split(self) -> str:
-        """The split that it was trained on."""
+        """The split that it was trained on, or that profiles are looked at by."""
 
     @property
     def seed(self) -> int:
         """Its seed."""
 
     @property
+    def external(self) -> bool:
+        """Whether it is of profiles made elsewhere."""
+
+    @property
     def inference(self) -> str:
         """The test-time statistics."""
+
+    @property
+    def view(self) -> str:
+        """The test-time statistics, and the correction after a dot."""
 
 
 class Files:
@@ -80,51 +88,71 @@ class Files:
         """What guesses that look at no image score on a split."""
         return f"{self.root}/splits/{split}.nulls.csv"
 
-    # runs
+    # runs: their files are siblings in one folder
     def run(self, method: str, split: str, seed: str | int) -> str:
         """A run's folder."""
         return f"{self.root}/runs/{method}/{split}/seed{seed}"
 
-    def model(self, method: str, split: str, seed: str | int) -> str:
+    def external(self, name: str) -> str:
+        """The folder of embeddings that no run of this screen made."""
+        return f"{self.root}/runs/external/{name}"
+
+    def any_run(self, run: str) -> str:
+        """The folder of either, by its path below `runs`."""
+        return f"{self.root}/runs/{run}"
+
+    def folder(self, run: RunPlace) -> str:
+        """The folder of a registry's run."""
+        return self.external(run.weights) if run.external else self.run(run.weights, run.split, run.seed)
+
+    def model(self, folder: str) -> str:
         """A run's trained weights: the one declared output of training."""
-        return f"{self.run(method, split, seed)}/model.safetensors"
+        return f"{folder}/model.safetensors"
 
-    def embeddings(self, method: str, split: str, seed: str | int, inference: str) -> str:
-        """A run's embeddings under one choice of test-time statistics."""
-        return f"{self.run(method, split, seed)}/embeddings/{inference}.parquet"
+    def embeddings(self, folder: str, view: str) -> str:
+        """A run's embeddings under one choice of test-time statistics and at most one correction, parted by a dot."""
+        return f"{folder}/embeddings/{view}.parquet"
 
-    def training_embeddings(self, method: str, split: str, seed: str | int, inference: str) -> str:
+    def h5ad(self, folder: str, view: str) -> str:
+        """The same as AnnData."""
+        return f"{folder}/embeddings/{view}.h5ad"
+
+    def training_embeddings(self, folder: str, inference: str) -> str:
         """The same of the split's training images: only made where a probe is fitted on them."""
-        return f"{self.run(method, split, seed)}/embeddings/{inference}.training.parquet"
+        return f"{folder}/embeddings/{inference}.training.parquet"
 
-    def predictions(self, method: str, split: str, seed: str | int, inference: str) -> str:
-        """A run's predictions under one choice of test-time statistics."""
-        return f"{self.run(method, split, seed)}/predictions/{inference}.parquet"
+    def predictions(self, folder: str, inference: str) -> str:
+        """A run's predictions under one choice of test-time statistics; of profiles, by a split's linear probe."""
+        return f"{folder}/predictions/{inference}.parquet"
 
-    def metrics(self, method: str, split: str, seed: str | int, inference: str) -> str:
+    def metrics(self, folder: str, inference: str) -> str:
         """A run's metrics, tidy."""
-        return f"{self.run(method, split, seed)}/metrics/{inference}.csv"
+        return f"{folder}/metrics/{inference}.csv"
 
-    def cosine(self, method: str, split: str, seed: str | int, inference: str) -> str:
+    def scores(self, folder: str, view: str) -> str:
+        """What embeddings tell of batches and of biology, without any training."""
+        return f"{folder}/metrics/{view}.scores.csv"
+
+    def cosine(self, folder: str, view: str) -> str:
         """Distances between a run's distributions of cosine similarities."""
-        return f"{self.run(method, split, seed)}/metrics/{inference}.cosine.csv"
+        return f"{folder}/metrics/{view}.cosine.csv"
 
-    def cosine_histograms(self, method: str, split: str, seed: str | int, inference: str) -> str:
+    def cosine_histograms(self, folder: str, view: str) -> str:
         """Those distributions."""
-        return f"{self.run(method, split, seed)}/metrics/{inference}.cosine.parquet"
+        return f"{folder}/metrics/{view}.cosine.parquet"
 
-    def probe(self, method: str, split: str, seed: str | int, inference: str) -> str:
+    def probe(self, folder: str, inference: str) -> str:
         """How well the batch is told from a run's embeddings."""
-        return f"{self.run(method, split, seed)}/metrics/{inference}.probe.csv"
+        return f"{folder}/metrics/{inference}.probe.csv"
 
-    def snapshot(self, method: str, split: str, seed: str | int, epoch: str | int) -> str:
+    def snapshot(self, folder: str, epoch: str | int) -> str:
         """A run's weights after an epoch, by three digits or `{epoch}`; not declared, as checkpoints are not."""
         name = epoch if isinstance(epoch, str) else f"{epoch:03d}"
-        return f"{self.run(method, split, seed)}/snapshots/epoch{name}.safetensors"
+        return f"{folder}/snapshots/epoch{name}.safetensors"
 
-    def epochs(self, method: str, split: str, seed: str | int, inference: str) -> str:
+    def epochs(self, folder: str, inference: str) -> str:
         """A run's test accuracy after some of its epochs."""
-        return f"{self.run(method, split, seed)}/metrics/{inference}.epochs.csv"
+        return f"{folder}/metrics/{inference}.epochs.csv"
 
     # what a person reads
     def table(self, table: str, suffix: str) -> str:
@@ -153,7 +181,7 @@ def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]
 
     Args:
         files: of the screen.
-        need: `metrics`, `cosine`, `probe`, `embeddings`, `epochs` or `nulls`.
+        need: `metrics`, `cosine`, `probe`, `embeddings`, `scores`, `epochs` or `nulls`.
         runs: the runs.
     """
     if need == "nulls":
@@ -163,16 +191,20 @@ def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]
 
 def run_files(files: Files, need: str, run: RunPlace) -> list[str]:
     """The files of one need that belong to one run."""
-    place = run.weights, run.split, run.seed, run.inference
+    folder = files.folder(run)
+    # profiles are the same on every split: what is told from them by a split is named for it
+    told = run.split if run.external else run.inference
     match need:
         case "cosine":
-            return [files.cosine(*place), files.cosine_histograms(*place)]
+            return [files.cosine(folder, run.view), files.cosine_histograms(folder, run.view)]
         case "metrics":
-            return [files.metrics(*place)]
+            return [files.metrics(folder, told)]
         case "probe":
-            return [files.probe(*place)]
+            return [files.probe(folder, told)]
         case "embeddings":
-            return [files.embeddings(*place)]
+            return [files.embeddings(folder, run.view)]
+        case "scores":
+            return [files.scores(folder, run.view)]
         case "epochs":
-            return [files.epochs(*place)]
+            return [files.epochs(folder, run.inference)]
     raise AssertionError(need)

@@ -83,7 +83,7 @@ def _made_up_metrics(rows):
 
 
 def _write_run(files, run, index, test, accuracy, statistics):
-    place = run.weights, run.split, run.seed, run.inference
+    place = files.folder(run), run.inference
     right = np.random.default_rng(0).permutation(np.arange(len(test)) < round(accuracy * len(test)))
     predictions = test[["image_id", "label", "batch"]].copy()
     predictions["predicted"] = predictions["predicted_well"] = np.where(right, test["label"].fillna(0), 99)
@@ -98,7 +98,7 @@ def _write_run(files, run, index, test, accuracy, statistics):
         write_frame(probes, files.probe(*place))
     epochs = pd.DataFrame({"epoch": [1, 2], "accuracy": [accuracy / 2, accuracy], "n": len(test)})
     write_frame(epochs, files.epochs(*place))
-    folder = files.run(run.weights, run.split, run.seed)
+    folder = files.folder(run)
     history = {"epoch": [1, 2], "loss": [2.0, 1.0], "accuracy": [0.1, 0.5]}
     write_frame(pd.DataFrame(history), f"{folder}/history.csv")
     record = {

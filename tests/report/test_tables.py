@@ -113,14 +113,14 @@ def test_differences_are_paired(made):
     assert 0 < gain["low"] <= gain["mean"] <= gain["high"]
     none = cell(table, "gradient_reversal_minus_baseline", "accuracy_batch_separated")
     assert (none["mean"], none["low"], none["high"]) == (0, 0, 0)
-    assert draft.text(gain["mean"]).startswith("+")
+    assert draft.text(gain["mean"], "accuracy_batch_separated").startswith("+")
     assert len(draft.rows) == 10
 
 
 def test_differences_are_of_the_seeds_that_both_have(root, tmp_path):
     results = made_up_results(root, tmp_path, seeds=2)
     run = results.registry.run("baseline", "separated", 0)
-    Path(results.files.metrics("baseline", "separated", 0, run.inference)).unlink()
+    Path(results.files.metrics(results.files.folder(run), run.inference)).unlink()
     cell = draft_table("table_differences", results).cells["adabn_minus_baseline", "accuracy_batch_separated"]
     assert cell.n == 1
     assert cell.mean == pytest.approx(100 * (44 - 25) / 48)

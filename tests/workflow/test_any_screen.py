@@ -94,12 +94,13 @@ def test_16_bit_screen_with_another_normalization_goes_all_the_way(raw_tiffs):
     at = screen.index.index[screen.index["image_id"] == "B_1_B05_2"][0]
     np.testing.assert_array_equal(screen.images[at].compute()[1], raw[4:36, 4:36])
     assert screen.index["label"].isna().sum() == 2
-    predictions = pd.read_parquet(files.predictions("baseline", "separated", 0, "train"))
-    scored = pd.read_csv(files.metrics("baseline", "separated", 0, "train")).set_index(["metric", "subset", "group"])
+    folder = files.run("baseline", "separated", 0)
+    predictions = pd.read_parquet(files.predictions(folder, "train"))
+    scored = pd.read_csv(files.metrics(folder, "train")).set_index(["metric", "subset", "group"])
     assert len(predictions) == 16
     assert scored.loc[("accuracy", "all", "all"), "n"] == 14  # those with a label
     held_out = pd.read_parquet(files.split("separated_val"))
-    validated = pd.read_parquet(files.predictions("adabn", "separated_val", 0, "batch"))
+    validated = pd.read_parquet(files.predictions(files.run("adabn", "separated_val", 0), "batch"))
     assert set(validated["image_id"]) == set(held_out.loc[held_out["subset"] == "val", "image_id"])
     assert "C" not in set(validated["batch"])
     report = Path(files.report()).read_text()

@@ -34,10 +34,7 @@ def unseen_accuracies(screen, methods, seeds=2):
     """Mean accuracy (%) on unseen experiments of each method, made where it is not there."""
     registry, files = build_registry({"screen": screen}, ROOT), Files("results", screen)
     runs = {method: [registry.run(method, "separated", seed) for seed in range(seeds)] for method in methods}
-    paths = {
-        method: [files.metrics(run.weights, run.split, run.seed, run.inference) for run in own]
-        for method, own in runs.items()
-    }
+    paths = {method: [files.metrics(files.folder(run), run.inference) for run in own] for method, own in runs.items()}
     run(screen, *(path for own in paths.values() for path in own))
     means = {}
     for method, own in paths.items():

@@ -38,10 +38,10 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
         for split in ("separated", "stratified", "stratified_site"):
             place = (method, split, 0)
             record = json.loads(Path(files.run(*place), "recipe.json").read_text())
-            about = pq.read_schema(files.embeddings(*place, inference)).metadata
+            about = pq.read_schema(files.embeddings(files.run(*place), inference)).metadata
             assert about[b"split_sha256"].decode() == record["split_sha256"]
             assert record["recipe"]["epochs"] == len(pd.read_csv(files.run(*place) + "/history.csv"))
-            predictions = pd.read_parquet(files.predictions(*place, inference))
+            predictions = pd.read_parquet(files.predictions(files.run(*place), inference))
             assert list(predictions) == [
                 "image_id", "label", "predicted", "predicted_well", "batch", "batch_predicted", "log_probability",
                 "statistics_images",
@@ -60,19 +60,21 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
         ("table3", 4 * 2),
         ("table_s3", 8 * 4),
         ("table_probe", 5 * 7 + 6),
+        ("table_correction", 4 * 4 * 11 + 1),
     ):
         assert len(pd.read_csv(files.table(name, "csv"))) == cells
         made_from = json.loads(Path(files.table(name, "json")).read_text())["runs"]
         assert {run["method"] for run in made_from} == {method for method, _ in methods}
     assert "simulated images" in Path(files.report()).read_text()
     assert set(index.columns[12:]) > {"qc_flags", "focus_DNA", "clipped_DNA"}
-    for name in ("qc", "plates_focus", "illumination", "figure6", "figure7", "figure10"):
+    for name in ("qc", "plates_focus", "illumination", "figure6", "figure7", "figure10", "figure_correction"):
         for suffix in ("svg", "png", "csv"):
             assert os.path.getsize(files.figure(name, suffix)) > 0
 
 
 def test_embeddings_hold_metadata_and_float32_features(tiny):
-    frame = pd.read_parquet(Files(str(tiny / "results"), "tiny").embeddings("adabn", "separated", 0, "batch"))
+    files = Files(str(tiny / "results"), "tiny")
+    frame = pd.read_parquet(files.embeddings(files.run("adabn", "separated", 0), "batch"))
     metadata = [column for column in frame if column.startswith("Metadata_")]
     assert set(frame.drop(columns=metadata).dtypes.astype(str)) == {"float32"}
 
@@ -96,7 +98,8 @@ def test_a_method_on_the_baselines_weights_trains_nothing(tiny_copy):
     assert not Path(files.run("adabn_test_only", "separated", 0)).exists()
     table = pd.read_csv(files.table("table1", "csv")).set_index(["row", "column"])["mean"]
     assert table.loc["adabn_test_only"].notna().all()
-    embedded = [pd.read_parquet(files.embeddings("baseline", "separated", 0, how)) for how in ("train", "batch")]
+    folder = files.run("baseline", "separated", 0)
+    embedded = [pd.read_parquet(files.embeddings(folder, how)) for how in ("train", "batch")]
     features = [column for column in embedded[0] if column.startswith("embedding_")]
     assert not embedded[0][features].equals(embedded[1][features])
     edit(tiny_copy / "config/methods.yaml", "  weights_of: baseline\n  test_statistics: batch",
@@ -114,27 +117,27 @@ def test_a_metric_made_again_remakes_its_table_and_nothing_else(tiny_copy):
 def test_unseen_probe_looks_at_the_same_wells_under_every_method(tiny):
     files = Files(str(tiny / "results"), "tiny")
     counts = {
-        method: pd.read_csv(files.probe(method, "separated", 0, how)).set_index(["metric", "group"])["n"]
+        method: pd.read_csv(files.probe(files.run(method, "separated", 0), how)).set_index(["metric", "group"])["n"]
         for method, how in (("baseline", "train"), ("adabn", "batch"))
     }
     assert counts["baseline"].equals(counts["adabn"])
-    half = pd.read_parquet(files.embeddings("adabn", "separated", 0, "half"))
+    half = pd.read_parquet(files.embeddings(files.run("adabn", "separated", 0), "half"))
     assert counts["baseline"]["probe_lda", "all"] == len(half) == 2 * 6 * 2
 
 
 def test_last_point_while_training_is_the_tables_accuracy(tiny):
     files = Files(str(tiny / "results"), "tiny")
     for method, how in (("baseline", "train"), ("adabn", "batch")):
-        epochs = pd.read_csv(files.epochs(method, "separated", 0, how))
+        epochs = pd.read_csv(files.epochs(files.run(method, "separated", 0), how))
         assert epochs["epoch"].tolist() == [1, 2]
-        metrics = pd.read_csv(files.metrics(method, "separated", 0, how))
+        metrics = pd.read_csv(files.metrics(files.run(method, "separated", 0), how))
         assert epochs["accuracy"].iloc[-1] == metrics["value"].iloc[0]
 
 
 def test_snapshots_that_are_gone_are_said(tiny_copy):
     files = Files("results", "tiny")
     shutil.rmtree(tiny_copy / files.run("baseline", "separated", 0) / "snapshots")
-    curve = files.epochs("baseline", "separated", 0, "train")
+    curve = files.epochs(files.run("baseline", "separated", 0), "train")
     done = snakemake(tiny_copy, "--force", curve, check=False, screen="tiny")
     assert "epoch001.safetensors is not there: train this run again" in done.output, done.output[-3000:]
 
@@ -269,7 +272,7 @@ def test_killed_job_leaves_nothing_that_looks_finished_and_the_next_call_goes_on
     """Kill Snakemake and its training job half-way; the same command ends with the same weights."""
     files = Files("results", "tiny")
     edit(tiny_copy / "config/methods.yaml", "batch_norm: adaptive", "batch_norm: adaptive\n  epochs: 60")
-    model = files.model("adabn", "separated", 0)
+    model = files.model(files.run("adabn", "separated", 0))
     whole = tiny_copy.parent / "whole"
     shutil.copytree(tiny_copy, whole, copy_function=shutil.copy2)
     snakemake(whole, model, screen="tiny")

@@ -1,5 +1,6 @@
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +13,7 @@ configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str
 
 
 from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
+from debatch.config.read import expand
 from debatch.errors import UserError
 from debatch.files import Files, result_files
 
@@ -21,19 +23,33 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 FILES = Files(REGISTRY.results, REGISTRY.name)
+RUN = FILES.run("{method}", "{split}", "{seed}")
+EXTERNAL = FILES.external("{external}")
+ANY_RUN = FILES.any_run("{run}")
+EXTERNALS = [*REGISTRY.externals, *([REGISTRY.model.name] if REGISTRY.model else [])]
 SCREEN = REGISTRY.screen.model_dump()
 COMPUTE = REGISTRY.screen.compute
 
 
+def any_of(names):
+    """An expression for one of some names; for none of them one that matches nothing."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
 wildcard_constraints:
-    experiment="|".join(re.escape(experiment) for experiment in REGISTRY.experiments),
+    experiment=any_of(REGISTRY.experiments),
     variant="|".join(["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]),
-    # a screen without splits still needs an expression that matches nothing
-    split="|".join(REGISTRY.screen.splits.names) or "(?!)",
-    chosen="|".join(re.escape(chosen) for chosen in REGISTRY.ome_zarr),
-    method="|".join(REGISTRY.recipes),
+    split=any_of(REGISTRY.screen.splits.names),
+    chosen=any_of(REGISTRY.ome_zarr),
+    method=any_of(REGISTRY.recipes),
     seed="[0-9]+",
-    inference="train|batch|plate|controls|mini_batch|half|n[1-9][0-9]*",
+    external=any_of(EXTERNALS),
+    # of a trained run, or of embeddings made elsewhere
+    run=f"(?:{any_of(REGISTRY.recipes)})/(?:{any_of(REGISTRY.screen.splits.names)})/seed[0-9]+|external/(?:{any_of(EXTERNALS)})",
+    inference="train|batch|plate|controls|mini_batch|half|n[1-9][0-9]*|profiles",
+    correction=any_of(REGISTRY.corrections),
+    # nothing, or a correction after a dot
+    corrected=f"(?:\\.(?:{any_of(REGISTRY.corrections)}))?",
     table="|".join(REGISTRY.tables),
     figure="|".join(REGISTRY.figures),
 
@@ -85,18 +101,37 @@ def needed_files(target):
 def probed_embeddings(wildcards):
     """What the probe of unseen batches looks at: under a batch's own statistics, those from other wells."""
     inference = "train" if wildcards.inference == "train" else "half"
-    return FILES.embeddings(wildcards.method, wildcards.split, wildcards.seed, inference)
+    return FILES.embeddings(FILES.run(wildcards.method, wildcards.split, wildcards.seed), inference)
 
 
 def splits_with(unseen_batches):
     """An expression for the screen's splits that test on unseen batches, or for the others."""
-    return "|".join(s for s in REGISTRY.screen.splits.names if has_unseen_batches(s) == unseen_batches) or "(?!)"
+    return any_of(split for split in REGISTRY.screen.splits.names if has_unseen_batches(split) == unseen_batches)
+
+
+def embedded_views():
+    """Folder and view of the embeddings that `embed` and `h5ad` make: of the model that was named; else all that the
+    screen's tables and figures look at."""
+    if REGISTRY.model:
+        return [(FILES.external(REGISTRY.model.name), REGISTRY.model.recipe.inference)]
+    looked_at = [t for t in REGISTRY.screen.targets if {"embeddings", "scores"} & set(needs_of(t))]
+    runs = [run for target in looked_at for run in REGISTRY.runs(target)]
+    return list(dict.fromkeys((FILES.folder(run), run.view) for run in runs))
+
+
+def needs_of(target):
+    """What a target is made from, where it is a table or figure of runs."""
+    return REGISTRY.needs(target) if target in {**REGISTRY.tables, **REGISTRY.figures} else []
 
 
 def target_files(target):
     """What a target of the screen comes to, as files."""
     if target == "ingest":
         return [FILES.store_marker(experiment) for experiment in REGISTRY.experiments]
+    if target == "embed":
+        return [FILES.embeddings(folder, view) for folder, view in embedded_views()]
+    if target == "h5ad":
+        return [FILES.h5ad(folder, view) for folder, view in embedded_views()]
     if target == "report":
         return [FILES.report()]
     if target == "tables":
@@ -117,14 +152,40 @@ def metadata_input():
     return [FILES.raw_metadata()] if REGISTRY.screen.simulate else []
 
 
+def metadata_paths():
+    """The tables that a real screen's index is made from."""
+    screen = REGISTRY.screen
+    tables = [table.file for table in screen.metadata.tables()] if screen.metadata else []
+    annotations = [expand(annotation.file) for annotation in screen.annotations]
+    return [Path(path) for path in (*tables, *annotations, *map(profile_path, REGISTRY.externals))]
+
+
+def profile_path(name):
+    """The file of profiles made elsewhere."""
+    return expand(REGISTRY.externals[name].file)
+
+
+@cache
+def sha256_of_files(*paths):
+    """One digest of the content of several files; None where one is not there."""
+    digest = hashlib.sha256()
+    try:
+        for path in paths:
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
 def metadata_sha256(wildcards):
     """What a real screen's metadata holds, so that editing it re-makes what was made from it. Where it is not there, what
     the index was made from: results that were copied without their raw data are not out of date."""
-    if REGISTRY.screen.metadata is None:
+    if not metadata_paths():
         return None
-    paths = [Path(table.file) for table in REGISTRY.screen.metadata.tables()]
+    paths = metadata_paths()
     if all(path.is_file() for path in paths):
-        return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+        return sha256_of_files(*paths)
     if Path(FILES.index()).exists():
         from pyarrow.parquet import read_schema
 

@@ -6,11 +6,11 @@ rule embed_run:
         index=FILES.index(),
         split=FILES.split("{split}"),
         normalization=run_normalization,
-        model=FILES.model("{method}", "{split}", "{seed}"),
+        model=FILES.model(RUN),
         stores=target_files("ingest"),
     output:
-        embeddings=FILES.embeddings("{method}", "{split}", "{seed}", "{inference}"),
-        predictions=FILES.predictions("{method}", "{split}", "{seed}", "{inference}"),
+        embeddings=FILES.embeddings(RUN, "{inference}"),
+        predictions=FILES.predictions(RUN, "{inference}"),
     log:
         FILES.log("embed_run", "{method}-{split}-seed{seed}-{inference}"),
     conda:
@@ -32,10 +32,10 @@ rule embed_training:
         index=FILES.index(),
         split=FILES.split("{split}"),
         normalization=run_normalization,
-        model=FILES.model("{method}", "{split}", "{seed}"),
+        model=FILES.model(RUN),
         stores=target_files("ingest"),
     output:
-        FILES.training_embeddings("{method}", "{split}", "{seed}", "{inference}"),
+        FILES.training_embeddings(RUN, "{inference}"),
     log:
         FILES.log("embed_training", "{method}-{split}-seed{seed}-{inference}"),
     conda:
@@ -57,10 +57,10 @@ rule embed_snapshots:
         index=FILES.index(),
         split=FILES.split("{split}"),
         normalization=run_normalization,
-        model=FILES.model("{method}", "{split}", "{seed}"),
+        model=FILES.model(RUN),
         stores=target_files("ingest"),
     output:
-        FILES.epochs("{method}", "{split}", "{seed}", "{inference}"),
+        FILES.epochs(RUN, "{inference}"),
     log:
         FILES.log("embed_snapshots", "{method}-{split}-seed{seed}-{inference}"),
     conda:
@@ -75,3 +75,56 @@ rule embed_snapshots:
         place=place,
     script:
         "../scripts/embed_snapshots.py"
+
+
+# All images of this screen by a model that was trained on another one, or on this one before it grew.
+if REGISTRY.model:
+
+    rule embed_screen:
+        input:
+            index=FILES.index(),
+            normalization=FILES.normalization(REGISTRY.model.recipe.normalization),
+            model=str(REGISTRY.model.weights),
+            stores=target_files("ingest"),
+        output:
+            FILES.embeddings(FILES.external(REGISTRY.model.name), REGISTRY.model.recipe.inference),
+        log:
+            FILES.log("embed_screen", REGISTRY.model.name),
+        conda:
+            "../../envs/debatch.yaml"
+        threads: COMPUTE.threads
+        resources:
+            mem_mb=with_attempt(COMPUTE.mem_mb),
+            runtime=min(COMPUTE.runtime, 720),
+            gpu=COMPUTE.gpus,
+        params:
+            recipe=REGISTRY.model.recipe.model_dump(),
+        script:
+            "../scripts/embed_screen.py"
+
+
+rule write_h5ad:
+    input:
+        FILES.embeddings(ANY_RUN, "{inference}{corrected}"),
+    output:
+        FILES.h5ad(ANY_RUN, "{inference}{corrected}"),
+    log:
+        FILES.log("write_h5ad", "{run}", "{inference}{corrected}"),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: 1
+    resources:
+        mem_mb=with_attempt(4000),
+        runtime=30,
+    script:
+        "../scripts/h5ad.py"
+
+
+rule embed:
+    input:
+        target_files("embed"),
+
+
+rule h5ad:
+    input:
+        target_files("h5ad"),

@@ -5,9 +5,9 @@ rule evaluate:
     input:
         index=FILES.index(),
         split=FILES.split("{split}"),
-        predictions=FILES.predictions("{method}", "{split}", "{seed}", "{inference}"),
+        predictions=FILES.predictions(RUN, "{inference}"),
     output:
-        FILES.metrics("{method}", "{split}", "{seed}", "{inference}"),
+        FILES.metrics(RUN, "{inference}"),
     log:
         FILES.log("evaluate", "{method}-{split}-seed{seed}-{inference}"),
     conda:
@@ -44,12 +44,12 @@ rule nulls:
 
 rule cosine:
     input:
-        FILES.embeddings("{method}", "{split}", "{seed}", "{inference}"),
+        FILES.embeddings(ANY_RUN, "{inference}{corrected}"),
     output:
-        numbers=FILES.cosine("{method}", "{split}", "{seed}", "{inference}"),
-        histograms=FILES.cosine_histograms("{method}", "{split}", "{seed}", "{inference}"),
+        numbers=FILES.cosine(ANY_RUN, "{inference}{corrected}"),
+        histograms=FILES.cosine_histograms(ANY_RUN, "{inference}{corrected}"),
     log:
-        FILES.log("cosine", "{method}-{split}-seed{seed}-{inference}"),
+        FILES.log("cosine", "{run}", "{inference}{corrected}"),
     conda:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
@@ -62,12 +62,33 @@ rule cosine:
         "../scripts/cosine.py"
 
 
+# What a correction did to embeddings: they are held against the same ones uncorrected.
+rule score_embeddings:
+    input:
+        before=FILES.embeddings(ANY_RUN, "{inference}"),
+        after=FILES.embeddings(ANY_RUN, "{inference}{corrected}"),
+    output:
+        FILES.scores(ANY_RUN, "{inference}{corrected}"),
+    log:
+        FILES.log("score_embeddings", "{run}", "{inference}{corrected}"),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: min(2, COMPUTE.threads)
+    resources:
+        mem_mb=with_attempt(3000),
+        runtime=120,
+    params:
+        code=room_hash("evaluate"),
+    script:
+        "../scripts/score_embeddings.py"
+
+
 rule probe_seen:
     input:
-        train=FILES.training_embeddings("{method}", "{split}", "{seed}", "{inference}"),
-        test=FILES.embeddings("{method}", "{split}", "{seed}", "{inference}"),
+        train=FILES.training_embeddings(RUN, "{inference}"),
+        test=FILES.embeddings(RUN, "{inference}"),
     output:
-        FILES.probe("{method}", "{split}", "{seed}", "{inference}"),
+        FILES.probe(RUN, "{inference}"),
     log:
         FILES.log("probe_seen", "{method}-{split}-seed{seed}-{inference}"),
     wildcard_constraints:
@@ -90,7 +111,7 @@ rule probe_unseen:
         split=FILES.split("{split}"),
         embeddings=probed_embeddings,
     output:
-        FILES.probe("{method}", "{split}", "{seed}", "{inference}"),
+        FILES.probe(RUN, "{inference}"),
     log:
         FILES.log("probe_unseen", "{method}-{split}-seed{seed}-{inference}"),
     wildcard_constraints:

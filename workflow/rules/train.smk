@@ -8,7 +8,7 @@ rule train:
         normalization=run_normalization,
         stores=target_files("ingest"),
     output:
-        FILES.model("{method}", "{split}", "{seed}"),
+        FILES.model(RUN),
     log:
         FILES.log("train", "{method}-{split}-seed{seed}"),
     conda:

@@ -14,7 +14,7 @@ with job(snakemake) as log:
     run = read_run(snakemake)
     every, last = run.recipe.snapshot_every, run.recipe.epochs
     epochs = [*range(every, last, every), last] if every else [last]
-    paths = [Path(files.snapshot(where.method, where.split, where.seed, epoch)) for epoch in epochs[:-1]]
+    paths = [Path(files.snapshot(files.run(where.method, where.split, where.seed), epoch)) for epoch in epochs[:-1]]
     for path in paths:
         if not path.exists():
             raise DataError(

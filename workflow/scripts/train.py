@@ -31,9 +31,7 @@ with job(snakemake):
     facts = model_facts(recipe, channels, data.classes, data.batch_names)
 
     def keep(epoch, network):
-        save_weights(
-            network, Path(Files(*snakemake.params.place).snapshot(where.method, where.split, seed, epoch)), facts
-        )
+        save_weights(network, Path(Files(*snakemake.params.place).snapshot(str(model.parent), epoch)), facts)
 
     snapshot = keep if has_unseen_batches(where.split) else None
     files = TrainingFiles(model.with_name("history.csv"), model.with_name("checkpoint.pt"), snapshot)

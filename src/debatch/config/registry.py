@@ -1,22 +1,26 @@
 """The registry: one screen, the methods, the tables, and which runs each of them is made of."""
 
-import csv
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_args
+from dataclasses import dataclass, replace
 
-from debatch.config.read import expand, nearest, read_model, read_yaml, validate
-from debatch.config.recipe import Method, Recipe, resolve_recipe
-from debatch.config.screen import SAFE_NAME, MetadataFile, Screen, check_experiment_name
-from debatch.config.tables import NEEDS, SCREEN_FIGURES, Choice, Figure, FixedTarget, Table, Tables
-from debatch.errors import ConfigError
+from debatch.config.corrections import Correction
+from debatch.config.profiles import ProfileSet
+from debatch.config.recipe import Method, Recipe
+from debatch.config.screen import Screen
+from debatch.config.tables import NEEDS, SCREEN_FIGURES, UNCORRECTED, WITHOUT_SPLIT, Figure, Table
+from debatch.config.trained import TrainedModel
+
+ALL_IMAGES = "all"
+PROFILES = "profiles"
 
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """A method on a split with a seed, and the test-time statistics that it is looked at under.
+    """A method on a split with a seed, and how it is looked at: under which test-time statistics, corrected or not.
 
-    `weights` is the method that was trained: another one where this one differs by its test-time statistics alone.
+    Attributes:
+        weights: the method that was trained: another one where this one differs by its test-time statistics alone.
+        correction: of the embeddings, after training; `none`: as they are.
+        external: whether they are profiles made elsewhere: `method` is then their name.
     """
 
     method: str
@@ -24,6 +28,13 @@ class Run:
     seed: int
     inference: str
     weights: str
+    correction: str = UNCORRECTED
+    external: bool = False
+
+    @property
+    def view(self) -> str:
+        """The test-time statistics, and the correction after a dot."""
+        return self.inference if self.correction == UNCORRECTED else f"{self.inference}.{self.correction}"
 
 
 @dataclass(frozen=True)
@@ -35,233 +46,78 @@ class Registry:
     experiments: list[str]
     recipes: dict[str, Recipe]
     methods: dict[str, Method]
+    corrections: dict[str, Correction]
     tables: dict[str, Table]
     figures: dict[str, Figure]
     seeds: int
     results: str
     ome_zarr: list[str]
+    model: TrainedModel | None
+
+    @property
+    def externals(self) -> dict[str, ProfileSet]:
+        """Profiles made elsewhere, by name."""
+        return self.screen.profiles or {}
 
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""
-        made_of = {**self.tables, **self.figures}[target]
-        nulls = made_of.nulls if isinstance(made_of, Table) else []
-        return [
+        made_of = self._target(target)
+        nulls = made_of.nulls if isinstance(made_of, Table) and not self.externals else []
+        seeds = 1 if self.externals else min(made_of.seeds, self.seeds)
+        splits = self.splits(target)
+        runs = [
             self.run(method, split, seed)
-            for methods, splits, seeds in (
-                (made_of.methods, made_of.splits, min(made_of.seeds, self.seeds)),
-                (nulls, made_of.splits[:1], 1),
-            )
+            for methods, some_splits, some_seeds in ((self.rows(target), splits, seeds), (nulls, splits[:1], 1))
             for method in methods
-            for split in splits
-            if split in self.screen.splits.names
-            for seed in range(seeds)
+            for split in some_splits
+            for seed in range(some_seeds)
         ]
+        corrections = self.corrections_of(target)
+        return [replace(run, correction=correction) for run in runs for correction in corrections]
+
+    def rows(self, target: str) -> list[str]:
+        """The methods of a table or figure; of a screen of profiles, those."""
+        return list(self.externals) or self._target(target).methods
+
+    def splits(self, target: str) -> list[str]:
+        """The splits of a table or figure that the screen has; `all` where profiles need none."""
+        made_of = self._target(target)
+        if self.externals and made_of.kind in WITHOUT_SPLIT:
+            return [ALL_IMAGES]
+        return [split for split in made_of.splits if split in self.screen.splits.names]
+
+    def corrections_of(self, target: str) -> list[str]:
+        """The corrections that a table or figure shows here; `none` alone where it is of embeddings as they are."""
+        named = self._target(target).corrections or [UNCORRECTED]
+        chosen = self.screen.corrections
+        return [name for name in named if name == UNCORRECTED or chosen is None or name in chosen]
 
     def run(self, method: str, split: str, seed: int) -> Run:
         """One run, under its recipe's own test-time statistics."""
+        if method in self.externals:
+            return Run(method, split, seed, PROFILES, method, external=True)
         return Run(method, split, seed, self.recipes[method].inference, self.methods[method].weights_of or method)
 
     def needs(self, target: str) -> list[str]:
         """What a table or figure is made from, of each of its runs."""
-        return NEEDS[self.tables[target].kind if target in self.tables else self.figures[target].kind]
+        return NEEDS[self._target(target).kind]
 
     def title(self, method: str) -> str:
         """A method's name for people."""
+        if method in self.externals:
+            return self.externals[method].title or method
         return self.methods[method].title or method.replace("_", " ")
+
+    def correction_title(self, correction: str) -> str:
+        """A correction's name for people."""
+        if correction == UNCORRECTED:
+            return "uncorrected"
+        return self.corrections[correction].title or correction.replace("_", " ")
 
     def targets(self, kind: str) -> list[str]:
         """Those of the screen's own targets that are tables, or figures (those of the screen itself included)."""
         known = self.tables if kind == "tables" else {**SCREEN_FIGURES, **self.figures}
         return [target for target in self.screen.targets if target in known]
 
-
-def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
-    """Read, check and resolve the whole configuration.
-
-    Args:
-        choice_data: what the user chose (`config/config.yaml` and `--config`).
-        base: the workflow's folder, where files that are not in the working directory are looked for.
-
-    Raises:
-        ConfigError: anything that could not work, with the file, the key and what to do.
-    """
-    choice = validate(Choice, choice_data, "config")
-    name, screen = _read_screen(choice.screen, base)
-    methods = _read_methods(_find(choice.methods, base))
-    tables = read_model(Tables, _find(choice.tables, base))
-    for target, table in {**tables.tables, **tables.figures}.items():
-        for method in [*table.methods, *(table.nulls if isinstance(table, Table) else [])]:
-            if method not in methods:
-                raise ConfigError(f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}")
-    known = [*tables.tables, *tables.figures, *get_args(FixedTarget)]
-    for target in screen.targets:
-        if target not in known:
-            raise ConfigError(f"screen {name!r}: `targets`: no target {target!r}{nearest(target, known)}")
-    for target in screen.targets:
-        if target in tables.tables and not set(tables.tables[target].splits) & set(screen.splits.names):
-            raise ConfigError(
-                f"screen {name!r}: `targets`: {target} needs one of the splits "
-                f"{', '.join(tables.tables[target].splits)}, and `splits.names` has none of them"
-            )
-    used = {method for table in {**tables.tables, **tables.figures}.values() for method in table.methods}
-    used |= {method for table in tables.tables.values() for method in table.nulls}
-    experiments = _experiments(name, screen)
-    return Registry(
-        name=name,
-        screen=screen,
-        experiments=experiments,
-        recipes=_resolve(screen, methods, used),
-        methods=methods,
-        tables=tables.tables,
-        figures=tables.figures,
-        seeds=min(screen.seeds, choice.seeds or screen.seeds),
-        results=choice.results,
-        ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
-    )
-
-
-def _find(path: str, base: Path) -> Path:
-    """A configuration file: in the working directory, or beside the workflow."""
-    given = Path(expand(path))
-    return given if given.exists() else base / given
-
-
-def _read_screen(screen: str, base: Path) -> tuple[str, Screen]:
-    path = _screen_file(screen, base, "config: `screen`")
-    return path.stem, validate(Screen, _screen_data(path, base, []), str(path))
-
-
-def _screen_file(screen: str, base: Path, where: str) -> Path:
-    folder = Path("config/screens")
-    is_path = screen.endswith((".yaml", ".yml"))
-    path = _find(screen if is_path else str(folder / f"{screen}.yaml"), base)
-    if not path.exists():
-        known = [p.stem for place in (folder, base / folder) for p in place.glob("*.yaml")]
-        reason = f"no file {screen}" if is_path else f"no screen {screen!r}{nearest(screen, sorted(set(known)))}"
-        raise ConfigError(f"{where}: {reason}")
-    return path
-
-
-def _screen_data(path: Path, base: Path, seen: list[Path]) -> Any:
-    """What a screen's file says, laid over what it extends."""
-    data = read_yaml(path)
-    if not isinstance(data, dict) or not isinstance(data.get("extends"), str):
-        return data
-    if path in seen:
-        raise ConfigError(f"{path}: `extends` leads back to this file")
-    below = _screen_data(_screen_file(data["extends"], base, f"{path}: `extends`"), base, [*seen, path])
-    return _laid_over(below, data)
-
-
-def _laid_over(below: Any, above: Any) -> Any:
-    if not (isinstance(below, dict) and isinstance(above, dict)):
-        return above
-    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
-
-
-def _read_methods(path: Path) -> dict[str, Method]:
-    data = read_yaml(path)
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected methods by name")
-    methods = {}
-    for name, changes in data.items():
-        if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
-            raise ConfigError(f"{path}: `{name}`: a method's name is lower case letters, digits and underscores")
-        methods[name] = validate(Method, changes, f"{path}: {name}")
-    for name, method in methods.items():
-        _check_shared_weights(path, name, method, methods)
-    return methods
-
-
-def _check_shared_weights(path: Path, name: str, method: Method, methods: dict[str, Method]) -> None:
-    if method.weights_of is None:
-        return
-    if method.weights_of not in methods:
-        raise ConfigError(f"{path}: {name}: no method {method.weights_of!r}{nearest(method.weights_of, list(methods))}")
-    if methods[method.weights_of].weights_of is not None:
-        raise ConfigError(f"{path}: {name}: `weights_of` names {method.weights_of!r}, which is not trained itself")
-    own = method.model_fields_set - {"title", "description", "weights_of", "test_statistics"}
-    if own:
-        raise ConfigError(
-            f"{path}: {name}: `{min(own)}` would need a training of its own; beside `weights_of` only "
-            "`test_statistics` may be set"
-        )
-
-
-def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict[str, Recipe]:
-    """Every method's recipe on this screen; one that no table uses may be impossible there."""
-    recipes = {}
-    for name, method in methods.items():
-        changes = {} if method.weights_of is None else methods[method.weights_of].model_dump(exclude_unset=True)
-        whole = method.model_copy() if not changes else Method(**{**changes, **method.model_dump(exclude_unset=True)})
-        try:
-            recipes[name] = resolve_recipe(screen.training, whole, name)
-        except ConfigError:
-            if name in used:
-                raise
-    return recipes
-
-
-def _chosen_plates(chosen: list[str], experiments: list[str]) -> list[str]:
-    """Experiments, or plates that name one: which plates it has is known once it is ingested."""
-    for name in chosen:
-        if not SAFE_NAME.fullmatch(name) or not any(name == e or name.startswith(f"{e}_") for e in experiments):
-            raise ConfigError(
-                f"config: `ome_zarr`: {name!r} is neither an experiment nor <experiment>_<plate>"
-                f"{nearest(name, experiments)}"
-            )
-    return chosen
-
-
-def _experiments(name: str, screen: Screen) -> list[str]:
-    """The experiments, known before anything runs."""
-    if screen.simulate is not None:
-        return screen.simulate.experiment_names()
-    if screen.experiments is not None:
-        return screen.experiments
-    assert screen.metadata is not None
-    tables = screen.metadata.tables()
-    names = {experiment for table in tables for experiment in _experiments_of(name, screen, table)}
-    file = ", ".join(table.file for table in tables)
-    for experiment in names:
-        try:
-            check_experiment_name(experiment)
-        except ValueError as error:
-            raise ConfigError(f"{file}: {error}") from None
-    if not names:
-        raise ConfigError(f"{file}: no row is selected for screen {name!r}; see `metadata.select`")
-    return sorted(names)
-
-
-def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
-    """The experiments of the rows that a metadata file has selected."""
-    assert screen.metadata is not None
-    constants = {key: str(value) for key, value in {**screen.fields, **table.fields}.items()}
-    chosen = {key: {str(value) for value in values} for key, values in screen.metadata.select.items()}
-    column = screen.columns.experiment
-    # a derived column is not in the file yet: it is looked at when the file is read as a whole
-    derived = set(screen.derive)
-    if column in derived:
-        raise ConfigError(f"screen {name!r}: the experiment column is derived; list the `experiments:`")
-    try:
-        with open(table.file, newline="", encoding="utf-8-sig") as lines:
-            rows = csv.DictReader(lines)
-            there = [*(rows.fieldnames or []), *constants]
-            for needed in (column, *(key for key in chosen if key not in derived)):
-                if needed not in there:
-                    cure = (
-                        "; name it as `columns.experiment`, or give a constant in `fields:`" if needed == column else ""
-                    )
-                    raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}{cure}")
-            return {
-                row[column]
-                for row in ({**constants, **row} for row in rows)
-                if all(row[key] in chosen[key] for key in chosen if key not in derived) and row[column]
-            }
-    except OSError as error:
-        raise ConfigError(
-            f"screen {name!r}: the experiments are to be read from {table.file}, which cannot be read "
-            f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{table.file}: cannot be read as a CSV table: {error}") from None
+    def _target(self, name: str) -> Table | Figure:
+        return self.tables[name] if name in self.tables else self.figures[name]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from debatch.config.corrections import Correction
 from debatch.config.recipe import Method
 from debatch.config.screen import Screen
 from debatch.config.tables import Choice, Tables
@@ -16,6 +17,7 @@ MODELS: dict[str, Any] = {
     "screen": Screen,
     "methods": dict[str, Method],
     "tables": Tables,
+    "corrections": dict[str, Correction],
 }
 
 

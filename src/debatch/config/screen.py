@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from debatch.config.base import Section
+from debatch.config.profiles import Annotation, ProfileSet
 from debatch.config.read import expand, nearest
 from debatch.config.recipe import Recipe
 from debatch.config.simulation import SimulationConfig
@@ -27,6 +28,7 @@ SplitName = Annotated[
 ]
 WellType = Literal["treatment", "positive_control", "negative_control"]
 CONTROLS = ("positive_control", "negative_control")
+PROFILE_TARGETS = ("table_correction", "table_s3", "figure_correction", "figure6", "figure7", "report")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -104,7 +106,9 @@ class Columns(Section):
     plate: str = Field("plate", description="Plate within the experiment.")
     well: str = Field("well", description="Well within the plate.")
     site: str | None = Field(None, description="Site, where the metadata has a row an image; null: a row a well.")
-    perturbation: str = Field("perturbation", description="What the well was treated with: the class to tell.")
+    perturbation: str | list[str] = Field(
+        "perturbation", description="What the well was treated with: the class to tell."
+    )
     batch: str | list[str] = Field("experiment", description="The domain whose effect is to be removed.")
     cell_type: str | None = Field("cell_type", description="Cell type; null: one for all.")
     well_type: str | None = Field(
@@ -113,6 +117,12 @@ class Columns(Section):
         "are treatments.",
     )
     subset: str | None = Field(None, description="Official train/test column, for the split `separated`; null: none.")
+    compound: str | None = Field(
+        None, description="Compound, where a perturbation is a compound at a dose; null: perturbations are compounds."
+    )
+    mechanism: str | None = Field(
+        None, description="Mechanism of action; null: not known. Empty where a well's is not."
+    )
 
 
 class Derive(Section):
@@ -192,7 +202,8 @@ class Splits(Section):
 
     names: list[SplitName] = Field(
         default=["separated", "stratified"],
-        description="Splits that the screen has: separated, separated_val, stratified, stratified_site, fold1, …",
+        description="Splits that the screen has: separated, separated_val, stratified, stratified_site, fold1, …; of "
+        "profiles, where it is not said, none.",
     )
     folds: int | None = Field(
         None, ge=2, description="Number of folds that the batches are dealt to, for the splits fold1, fold2, …"
@@ -232,8 +243,18 @@ class Screen(Section):
     description: str = Field("", description="A sentence or two for the report.")
     simulate: SimulationConfig | None = Field(None, description="Draw the screen instead of reading one.")
     source: Source | None = Field(None, description="Raw images.")
+    profiles: dict[str, ProfileSet] | None = Field(
+        None,
+        min_length=1,
+        description="Profiles made elsewhere, by name, in place of images: they enter at the embeddings.",
+    )
     metadata: Metadata | None = Field(
-        None, description="What each well holds; null: wells are those of the file names, none has a label."
+        None,
+        description="What each well holds; null: wells are those of the file names and none has a label, or the "
+        "profiles say it themselves.",
+    )
+    annotations: list[Annotation] = Field(
+        default=[], description="Tables joined to the metadata, as one of mechanisms by compound."
     )
     experiments: list[str] | None = Field(
         None, description="Experiments of the screen; null: those of the metadata file."
@@ -241,7 +262,8 @@ class Screen(Section):
     columns: Columns = Field(default_factory=Columns, description="What the metadata's columns mean.")
     well_types: dict[str, WellType] = Field(
         default={},
-        description="The metadata's own words -> well types, as in {DMSO: negative_control, drug: treatment}.",
+        description="The metadata's own words -> well types, as in {DMSO: negative_control, drug: treatment}; '*': all "
+        "others.",
     )
     fields: dict[str, str | int] = Field(default={}, description="Constants for columns that are not there.")
     derive: dict[str, Derive] = Field(default={}, description="Columns made from others.")
@@ -249,7 +271,7 @@ class Screen(Section):
     on_problem: Literal["fail", "drop"] = Field(
         "fail",
         description="What a broken or missing image does: fail the ingestion once every file has been looked at, "
-        "or leave the image out and list it.",
+        "or leave the image out and list it. Likewise a profile or feature that holds what is no number.",
     )
     store: Store = Field(default_factory=Store, description="How images are stored.")
     plate_format: PlateFormat = Field(default_factory=PlateFormat, description="Rows and columns of the plates.")
@@ -263,21 +285,42 @@ class Screen(Section):
         description="Paper whose numbers this screen's may be compared with, as in `rxrx1`; null: none, every "
         "verdict is 'not comparable'.",
     )
+    corrections: list[str] | None = Field(
+        None, description="Corrections that tables and figures show here, of those they name; null: all of them."
+    )
     targets: list[str] = Field(
         default=["qc", "plates", "illumination", "table1", "figure6", "report"],
         min_length=1,
-        description="What plain `snakemake` makes.",
+        description="What plain `snakemake` makes; of profiles, where it is not said, what needs no training.",
     )
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Screen":
-        if (self.simulate is None) == (self.source is None):
-            raise ValueError("a screen has either `source:` (raw images) or `simulate:` (drawn ones), one of them")
+        origins = [name for name in ("source", "simulate", "profiles") if getattr(self, name) is not None]
+        if len(origins) != 1:
+            raise ValueError(
+                "a screen has one of `source:` (raw images), `simulate:` (drawn ones) and `profiles:` (made elsewhere)"
+            )
         if self.source is not None and self.metadata is None and self.experiments is None:
             raise ValueError("a screen without `metadata:` lists its `experiments:`")
         if self.simulate is not None and self.published is not None:
             raise ValueError("a simulated screen cannot be compared with published numbers; leave out `published`")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_profiles(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("profiles"):
+            return {"targets": list(PROFILE_TARGETS), "splits": {"names": []}, **data}
+        return data
+
+    @field_validator("profiles")
+    @classmethod
+    def _safe_set_names(cls, value: dict[str, ProfileSet] | None) -> dict[str, ProfileSet] | None:
+        for name in value or {}:
+            if not SAFE_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} becomes a folder, and may hold only letters, digits, '.', '-', '_'")
+        return value
 
     @field_validator("experiments")
     @classmethod

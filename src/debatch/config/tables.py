@@ -9,21 +9,28 @@ from debatch.config.screen import SplitName
 
 
 class Target(Section):
-    """A view over runs, which it shares with the other tables and figures."""
+    """A view over runs, which it shares with the other tables and figures.
+
+    On a screen of profiles, or under `model`, the rows are those profiles in place of methods.
+    """
 
     title: str = Field(description="Heading.")
     methods: list[str] = Field(min_length=1, description="Rows, in order; differences are to the first.")
     splits: list[SplitName] = Field(min_length=1, description="Splits that it looks at.")
     seeds: int = Field(1, ge=1, description="Seeds that it wants; a screen may allow fewer.")
+    corrections: list[str] = Field(
+        default=[], description="Corrections of embeddings that it shows of each method; `none`: as they are."
+    )
 
 
 class Table(Target):
     """A table."""
 
-    kind: Literal["generalization", "differences", "cell_types", "cosine", "probe"] = Field(
+    kind: Literal["generalization", "differences", "cell_types", "cosine", "probe", "correction"] = Field(
         description="What its cells hold. generalization: accuracy on each split, unseen over seen, batch accuracy; "
         "differences: of methods, paired; cell_types: accuracy on unseen batches by cell type; cosine: how far "
-        "similarities across batches are from those within; probe: what still tells the batch."
+        "similarities across batches are from those within; probe: what still tells the batch; correction: what "
+        "corrections of embeddings remove, and what they cost."
     )
     paper: str = Field("rxrx1", description="Paper that has a table of this name; its numbers stand beside.")
     nulls: list[str] = Field(
@@ -37,9 +44,9 @@ class Table(Target):
 class Figure(Target):
     """A figure that shows trained runs."""
 
-    kind: Literal["umap", "cosine", "epochs"] = Field(
+    kind: Literal["umap", "cosine", "epochs", "correction"] = Field(
         description="umap: test embeddings by batch and by perturbation; cosine: distributions of cosine similarities; "
-        "epochs: test accuracy while training."
+        "epochs: test accuracy while training; correction: batch effect removed against biology kept."
     )
     cell_type: str | None = Field(
         None, description="The one cell type that a UMAP shows; null: the one with most test batches."
@@ -55,7 +62,11 @@ NEEDS: dict[str, list[str]] = {
     "probe": ["metrics", "probe"],
     "umap": ["embeddings"],
     "epochs": ["epochs"],
+    "correction": ["scores"],
 }
+# Those that look at embeddings alone: of profiles they need no split.
+WITHOUT_SPLIT = ("cosine", "correction", "umap")
+UNCORRECTED = "none"
 
 
 class Tables(Section):
@@ -78,6 +89,12 @@ class Choice(Section):
         "null: the first experiment.",
     )
     methods: str = Field("config/methods.yaml", description="File of the named methods.")
+    corrections: str = Field("config/corrections.yaml", description="File of the named corrections of embeddings.")
+    model: str | None = Field(
+        None,
+        description="Folder of a trained run: the screen's images are embedded by it, and tables and figures are of "
+        "those embeddings.",
+    )
     tables: str = Field("config/tables.yaml", description="File that says which runs make which table.")
 
 
@@ -87,4 +104,8 @@ SCREEN_FIGURES = {
     "plates": ["plates_intensity", "plates_focus", "plates_foreground", "plates_saturation"],
     "illumination": ["illumination"],
 }
-FixedTarget = Literal["qc", "plates", "illumination", "report", "ingest", "ome_zarr", "tables", "figures"]
+FixedTarget = Literal[
+    "qc", "plates", "illumination", "report", "ingest", "embed", "h5ad", "ome_zarr", "tables", "figures"
+]
+# What there is only of images.
+IMAGE_TARGETS = ("qc", "plates", "illumination", "ingest", "ome_zarr")

@@ -30,6 +30,7 @@ def znorm(embeddings: np.ndarray, batches: np.ndarray, reference: np.ndarray) ->
                 f"batch {batch}: no control to standardise by; mark its controls in the metadata's well type column, "
                 "or take all of the batch as the reference"
             )
-        sd = of.std(axis=0)
-        corrected[own] = (embeddings[own] - of.mean(axis=0)) / np.where(sd > 0, sd, 1.0)
+        constant = np.ptp(of, axis=0) == 0
+        mean, sd = np.where(constant, of[0], of.mean(axis=0)), np.where(constant, 1.0, of.std(axis=0))
+        corrected[own] = (embeddings[own] - mean) / sd
     return corrected

@@ -1,6 +1,7 @@
 """Embeddings and predictions of a split's test images under one choice of test-time statistics."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import torch
 
 from debatch.config.recipe import Recipe
 from debatch.embed.statistics import StatisticsGroup
-from debatch.embedding_table import embedding_table
+from debatch.embedding_table import embedding_table, prediction_table
 from debatch.model.inputs import ImageSet
-from debatch.model.network import Network
+from debatch.model.network import Network, Outputs
 from debatch.model.population import set_population_statistics
 from debatch.model.weights import load_network
 from debatch.screen.order import hash_order, nearly_equal_groups
@@ -52,31 +53,55 @@ def embed_images(
     width, classes = recipe.embedding_width, network.class_head.out_features
     positions, batch_predicted, statistics = ([np.zeros(0, np.int64)] for _ in range(3))
     embeddings, log_probabilities = [np.zeros((0, width), np.float32)], [np.zeros((0, classes))]
-    for group in groups:
-        reference = group.reference[hash_order(images.rows["image_id"].iloc[group.reference])]
-        stream = images.groups(nearly_equal_groups(reference, recipe.group))
-        used = set_population_statistics(network, (part.standardized(recipe.pixels) for part in stream))
-        if used < recipe.group:
-            log.warning("%s: statistics from only %d images (a training group has %d)", group.name, used, recipe.group)
-        for part in images.groups(nearly_equal_groups(group.images, recipe.group)):
-            with torch.inference_mode():
-                outputs = network.heads(network.embed(part.standardized(recipe.pixels)))
-            positions.append(part.positions)
-            embeddings.append(outputs.embedding.cpu().numpy())
-            log_probabilities.append(torch.log_softmax(outputs.class_logits.double(), 1).cpu().numpy())
-            batch_predicted.append(outputs.batch_logits.argmax(1).cpu().numpy())
-            statistics.append(np.full(len(part.positions), used))
+    for part, outputs, used in outputs_by_group(network, images, groups, recipe):
+        positions.append(part)
+        embeddings.append(outputs.embedding.cpu().numpy())
+        log_probabilities.append(torch.log_softmax(outputs.class_logits.double(), 1).cpu().numpy())
+        batch_predicted.append(outputs.batch_logits.argmax(1).cpu().numpy())
+        statistics.append(np.full(len(part), used))
     order = np.argsort(np.concatenate(positions), kind="stable")
     rows = images.rows.iloc[np.concatenate(positions)[order]].reset_index(drop=True)
     return Embedded(
         embedding_table(rows, np.concatenate(embeddings)[order]),
-        _prediction_frame(
+        prediction_table(
             rows,
             np.concatenate(log_probabilities)[order],
-            np.array(batch_names, dtype=object)[np.concatenate(batch_predicted)[order]],
-            np.concatenate(statistics)[order],
+            batch_predicted=np.array(batch_names, dtype=object)[np.concatenate(batch_predicted)[order]],
+            statistics=np.concatenate(statistics)[order],
         ),
     )
+
+
+def outputs_by_group(
+    network: Network, images: ImageSet, groups: list[StatisticsGroup], recipe: Recipe
+) -> Iterator[tuple[np.ndarray, Outputs, int]]:
+    """What a network gives images, each under its group's population statistics.
+
+    Args:
+        network: trained; the last group's statistics stay in it.
+        images: all images of the index.
+        groups: which to look at, and under whose statistics.
+        recipe: the run's.
+
+    Yields:
+        A few images at a time: (n,) their positions in the index, the outputs, and from how many images of the screen
+        the statistics are; 0: the network's own.
+    """
+    network.eval()
+    for group in groups:
+        used = 0
+        if len(group.reference):
+            reference = group.reference[hash_order(images.rows["image_id"].iloc[group.reference])]
+            stream = images.groups(nearly_equal_groups(reference, recipe.group))
+            used = set_population_statistics(network, (part.standardized(recipe.pixels) for part in stream))
+            if used < recipe.group:
+                log.warning(
+                    "%s: statistics from only %d images (a training group has %d)", group.name, used, recipe.group
+                )
+        for part in images.groups(nearly_equal_groups(group.images, recipe.group)):
+            with torch.inference_mode():
+                outputs = network.heads(network.embed(part.standardized(recipe.pixels)))
+            yield part.positions, outputs, used
 
 
 def snapshot_accuracy(
@@ -95,28 +120,3 @@ def snapshot_accuracy(
     predictions = embed_images(network, images, groups, recipe, batch_names).predictions
     scored = predictions[predictions["label"].notna()]
     return float((scored["predicted"] == scored["label"]).mean()), len(scored)
-
-
-def _prediction_frame(
-    rows: pd.DataFrame, log_probabilities: np.ndarray, batch_predicted: np.ndarray, statistics: np.ndarray
-) -> pd.DataFrame:
-    # a well's prediction: mean of its images' log-probabilities
-    well = rows.groupby(["experiment", "plate", "well"], sort=False).ngroup().to_numpy()
-    total = np.zeros((well.max(initial=-1) + 1, log_probabilities.shape[1]))
-    np.add.at(total, well, log_probabilities)
-    labels = rows["label"]
-    known = labels.notna().to_numpy()
-    own = np.full(len(rows), np.nan)
-    own[known] = log_probabilities[np.flatnonzero(known), labels[known].to_numpy(np.int64)]
-    return pd.DataFrame(
-        {
-            "image_id": rows["image_id"],
-            "label": labels,
-            "predicted": log_probabilities.argmax(1),
-            "predicted_well": total.argmax(1)[well],
-            "batch": rows["batch"],
-            "batch_predicted": batch_predicted,
-            "log_probability": own,
-            "statistics_images": statistics,
-        }
-    )

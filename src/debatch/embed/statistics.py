@@ -22,7 +22,8 @@ class StatisticsGroup:
 
     Attributes:
         name: `train`, or the batch or plate.
-        reference: (R,) positions in the index of the images that the statistics come from.
+        reference: (R,) positions in the index of the images that the statistics come from; empty: the network's own
+            statistics, as they were loaded. Such a group stands alone, since any other overwrites those.
         images: (M,) positions in the index of the images to embed.
     """
 
@@ -105,6 +106,25 @@ def training_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, re
     for group in groups:
         _require_two(group, inference)
     return groups
+
+
+def screen_groups(inference: str, index: pd.DataFrame, recipe: Recipe) -> list[StatisticsGroup]:
+    """All images of a screen that the model was not trained on, labelled or not, by the statistics of each.
+
+    `train`: the network's own, which are those of its training images; nothing of this screen goes into them. Anything
+    else as `statistics_groups` has it on a split in which every image is a test image.
+
+    Args:
+        inference: as there; `half` leaves images out, and is not for this.
+        index: the screen's images.
+        recipe: the model's.
+
+    Raises:
+        DataError: statistics would come from fewer than two images.
+    """
+    if inference == "train":
+        return [StatisticsGroup("train", np.zeros(0, np.int64), np.arange(len(index)))]
+    return statistics_groups(inference, index, pd.DataFrame({"image_id": index["image_id"], "subset": "test"}), recipe)
 
 
 def _names(index: pd.DataFrame, kind: str) -> np.ndarray:

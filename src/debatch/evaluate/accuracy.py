@@ -30,7 +30,7 @@ def score_predictions(predictions: pd.DataFrame, index: pd.DataFrame, training_b
             records += _accuracies(images, subset, group)
     for group, images in _groups(rows):
         records.append(("statistics_images", "all", group, float(images["statistics_images"].min()), len(images)))
-    seen = rows[rows["batch"].isin(training_batches)]
+    seen = rows[rows["batch"].isin(training_batches) & rows["batch_predicted"].notna()]
     for group, images in _groups(seen):
         right = (images["batch_predicted"] == images["batch"]).mean()
         records.append(("batch_accuracy", "all", group, float(right), len(images)))

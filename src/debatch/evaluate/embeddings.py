@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from debatch.embedding_table import features_of, images_of, with_direction
+from debatch.embedding_table import features_of, images_of, prediction_table, with_direction
+from debatch.errors import DataError
 from debatch.evaluate.cosine import (
     BINS,
     KINDS,
@@ -12,8 +13,10 @@ from debatch.evaluate.cosine import (
     kolmogorov_smirnov,
     wasserstein,
 )
+from debatch.evaluate.linear import linear_probe_log_probabilities
 from debatch.evaluate.probe import probe_seen_batches, probe_unseen_batches
 from debatch.screen.order import well_names, well_quarters
+from debatch.screen.splits import scored_subset
 
 
 def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -71,3 +74,32 @@ def unseen_batch_probes(frame: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFra
     looked_at = np.isin(quarter, (1, 3))
     images = images_of(frame)[looked_at].reset_index(drop=True)
     return probe_unseen_batches(features_of(frame)[looked_at], images, quarter[looked_at] == 1)
+
+
+def probe_predictions(table: pd.DataFrame, index: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
+    """What a linear classifier says of a split's test images, fitted on its training images: embeddings as a network's.
+
+    Args:
+        table: embeddings that no run made.
+        index: of the screen.
+        split: image_id, subset.
+
+    Returns:
+        As `embed_images` gives predictions of a trained network; batch_predicted is empty: there is no batch head.
+
+    Raises:
+        DataError: no training or no test image has an embedding and a label.
+    """
+    rows = index.merge(split, on="image_id").set_index("image_id")
+    table = with_direction(table)
+    own = rows.reindex(table["Metadata_Image"])
+    subset, labels = own["subset"].to_numpy(object), own["label"]
+    train = (subset == "train") & labels.notna().to_numpy()
+    test = subset == scored_subset(split)
+    if not train.any() or not test.any():
+        raise DataError("the split has no training image, or no test image, that has an embedding and a label")
+    features = features_of(table)
+    classes, log_probabilities = linear_probe_log_probabilities(
+        features[train], labels[train].to_numpy(np.int64), features[test]
+    )
+    return prediction_table(own[test].reset_index(names="image_id"), log_probabilities, classes)

@@ -2,12 +2,19 @@
 
 import numpy as np
 
+from debatch.evaluate.neighbors import blocks, finite, members
+
+# An sd of similarities below this share of the controls' distances from their mean may be rounding: it is a root, in
+# float64, of a difference of sums. Controls that are not farther than a few of their own roundings do not differ.
+_ROUNDING, _ROUNDINGS = 1e-6, 10
+
 
 def grit(profiles: np.ndarray, groups: np.ndarray, controls: np.ndarray) -> np.ndarray:
     """How much more alike a profile is to its replicates than to controls, in sds of the latter.
 
     Similarity is Pearson's correlation; a profile's similarities to the controls (itself left out) give mean and
-    population sd, by which those to its replicates are standardised and averaged.
+    population sd, by which those to its replicates are standardised and averaged. A profile whose features are all
+    equal has no correlation: it has no score, and is neither a replicate nor a control of any other.
 
     Args:
         profiles: (N, D), as of wells.
@@ -15,24 +22,80 @@ def grit(profiles: np.ndarray, groups: np.ndarray, controls: np.ndarray) -> np.n
         controls: (N,) bool.
 
     Returns:
-        (N,); NaN without a replicate, or without two controls that differ.
+        (N,); NaN without a replicate, or without two controls that it is not equally similar to.
+
+    Raises:
+        ValueError: lengths that do not match, values that are not finite.
 
     Source: Way et al. 2022 (cytominer-eval).
     """
-    centred = profiles - profiles.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = np.divide(centred, lengths, out=np.full_like(centred, np.nan, dtype=np.float64), where=lengths > 0)
-    to_controls = unit @ unit[controls].T
-    own = np.full(len(profiles), -1)
-    own[controls] = np.arange(controls.sum())
+    controls = np.asarray(controls, dtype=bool)
+    profiles = finite(profiles, "profiles", groups=groups, controls=controls)
+    varied = profiles.max(axis=1, initial=-np.inf) > profiles.min(axis=1, initial=np.inf)
     scores = np.full(len(profiles), np.nan)
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        alike = unit[members] @ unit[members].T
-        for at, member in enumerate(members):
-            reference = np.delete(to_controls[member], own[member]) if own[member] >= 0 else to_controls[member]
-            replicates = np.delete(alike[at], at)
-            sd = reference.std() if len(reference) > 1 else 0.0
-            if len(replicates) and sd > 0:
-                scores[member] = (replicates.mean() - reference.mean()) / sd
+    good, reference = np.flatnonzero(varied), np.flatnonzero(controls & varied)
+    if not len(reference):
+        return scores
+    centre = _total(profiles, reference) / len(reference)
+    spread = _spread(profiles, reference, centre)
+    distance = np.sqrt(np.trace(spread) / len(reference))
+    if distance <= _ROUNDINGS * np.finfo(profiles.dtype).eps:
+        return scores
+    mean, sd = np.full((2, len(profiles)), np.nan)
+    for at in blocks(len(good)):
+        rows = good[at]
+        directions = _directions(profiles, rows)
+        mean[rows], sd[rows] = _to_controls(directions, controls[rows], centre, spread, len(reference))
+    for places in members(np.asarray(groups)[varied])[1]:
+        if len(places) == 1:
+            continue
+        replicates = good[places]
+        total = _total(profiles, replicates)
+        for at in blocks(len(replicates)):
+            rows = replicates[at]
+            alike = (_directions(profiles, rows) @ total - 1) / (len(replicates) - 1)  # 1: itself
+            scores[rows] = np.divide(
+                alike - mean[rows], sd[rows], out=scores[rows], where=sd[rows] > _ROUNDING * distance
+            )
     return scores
+
+
+def _total(profiles: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(D,) sum of directions: the sum of similarities to them all is the similarity to it."""
+    total = np.zeros(profiles.shape[1])
+    for at in blocks(len(rows)):
+        total += _directions(profiles, rows[at]).sum(axis=0)
+    return total
+
+
+def _spread(profiles: np.ndarray, reference: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """(D, D): u of it u is the sum of squared deviations of u's similarities to the controls from their mean.
+
+    About the mean direction, not about 0: the squares of similarities that are all near 1 differ by little.
+    """
+    spread = np.zeros((profiles.shape[1],) * 2)
+    for at in blocks(len(reference)):
+        deviations = _directions(profiles, reference[at]) - centre
+        spread += deviations.T @ deviations
+    return spread
+
+
+def _to_controls(
+    directions: np.ndarray, is_control: np.ndarray, centre: np.ndarray, spread: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and population sd of each one's similarities to the controls (itself left out); an sd of 0 for too few."""
+    mean = directions @ centre
+    squares = np.einsum("nd,nd->n", directions @ spread, directions)
+    others = count - is_control
+    # taking a value of 1 out of n values changes their mean and their sum of squares by this much
+    apart = is_control * (1 - mean)
+    mean = mean - apart / np.maximum(others, 1)
+    squares = squares - apart**2 * count / np.maximum(others, 1)
+    return mean, np.where(others > 1, np.sqrt(np.maximum(squares, 0) / np.maximum(others, 1)), 0.0)
+
+
+def _directions(profiles: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(B, D) of some rows, of mean 0 and length 1, so that a product is a correlation."""
+    centred = profiles[rows].astype(np.float64)
+    centred -= centred.mean(axis=1, keepdims=True)
+    return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True))

@@ -1,17 +1,18 @@
 """k-BET: do an embedding's neighbours come from the batches in the proportions of all?"""
 
 import numpy as np
-from scipy.stats import chi2
-from sklearn.neighbors import NearestNeighbors
+from scipy.special import chdtrc
 
-_BLOCK = 2048
+from debatch.evaluate.neighbors import as_it_is, blocks, count_by_row, finite, nearest
 
 
 def kbet(embeddings: np.ndarray, batches: np.ndarray, k: int, alpha: float = 0.05, include_self: bool = False) -> float:
     """Share of embeddings whose k nearest neighbours' batches are as those of all (chi-squared test, not rejected).
 
     1 is what well-mixed batches give (less the test's own error of `alpha`), 0 what separate ones do. Neighbours are
-    Euclidean, of the embeddings as they are: normalise them before, where cosine is meant.
+    Euclidean, of the embeddings as they are: normalise them before, where cosine is meant. An all-zero embedding is a
+    point like any other. Of neighbours at one distance the first rows are taken: where many embeddings are copies of
+    each other, shuffle the rows first, or their order decides.
 
     Args:
         embeddings: (N, D).
@@ -24,33 +25,59 @@ def kbet(embeddings: np.ndarray, batches: np.ndarray, k: int, alpha: float = 0.0
         Acceptance rate in [0, 1]; NaN with fewer than two batches.
 
     Raises:
-        ValueError: k is not between 1 and what there is.
+        ValueError: k is not between 1 and what there is, lengths that do not match, values that are not finite.
 
     Source: Büttner et al. 2019.
     """
+    accepted = kbet_accepted(embeddings, batches, k, alpha, include_self)
+    return float(accepted.mean()) if len(np.unique(batches)) > 1 else float("nan")
+
+
+def kbet_accepted(
+    embeddings: np.ndarray, batches: np.ndarray, k: int, alpha: float = 0.05, include_self: bool = False
+) -> np.ndarray:
+    """(N,) 1 for each embedding whose neighbours are not rejected, 0 for the others; NaN of one batch. As `kbet`."""
+    statistic = kbet_statistic(embeddings, batches, k, include_self)
+    accepted = chdtrc(len(np.unique(batches)) - 1, statistic) >= alpha
+    return np.where(np.isnan(statistic), np.nan, accepted)
+
+
+def kbet_statistic(embeddings: np.ndarray, batches: np.ndarray, k: int, include_self: bool = False) -> np.ndarray:
+    """(N,) chi-squared of each embedding's neighbours, with a degree of freedom less than batches; as `kbet`."""
+    embeddings = finite(embeddings, batches=batches)
     names, of = np.unique(batches, return_inverse=True)
     largest = len(of) if include_self else len(of) - 1
     if not 1 <= k <= largest:
         raise ValueError(f"k-BET with k = {k} needs 1 <= k <= {largest} ({len(of)} embeddings)")
+    statistic = np.full(len(of), np.nan)
     if len(names) < 2:
-        return float("nan")
-    index = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(embeddings)
+        return statistic
+    points = _about_zero(embeddings)
+    # |a - b|^2 = |a|^2 + |b|^2 - 2ab: for one a, the nearest b has the largest ab - |b|^2 / 2
+    offset = -np.einsum("nd,nd->n", points, points) / 2
+    others = k - 1 if include_self else k
     expected = k * np.bincount(of) / len(of)
-    accepted = 0
-    for start in range(0, len(of), _BLOCK):
-        neighbours = _neighbours(index, embeddings, start, k, include_self)
-        counts = np.stack([(of[neighbours] == batch).sum(axis=1) for batch in range(len(names))], axis=1)
-        statistic = ((counts - expected) ** 2 / expected).sum(axis=1)
-        accepted += int((chi2.sf(statistic, len(names) - 1) >= alpha).sum())
-    return accepted / len(of)
+    for block, neighbours, _ in nearest(as_it_is, points, points, others, _itself, offset):
+        counts = count_by_row(of[neighbours], len(names))
+        if include_self:  # first even among its copies
+            counts[np.arange(len(counts)), of[block]] += 1
+        statistic[block] = ((counts - expected) ** 2 / expected).sum(axis=1)
+    return statistic
 
 
-def _neighbours(index: NearestNeighbors, embeddings: np.ndarray, start: int, k: int, include_self: bool) -> np.ndarray:
-    """(B, k) neighbours of a block of embeddings."""
-    block = embeddings[start : start + _BLOCK]
-    if include_self:
-        return np.asarray(index.kneighbors(block, k, return_distance=False))
-    found = np.asarray(index.kneighbors(block, k + 1, return_distance=False))
-    own = found == np.arange(start, start + len(block))[:, None]
-    own[~own.any(axis=1), -1] = True  # copies of it crowded it out: one of those goes
-    return found[~own].reshape(len(block), k)
+def _itself(query: int) -> list[np.ndarray]:
+    return [np.array([query])]
+
+
+def _about_zero(embeddings: np.ndarray) -> np.ndarray:
+    """Centred, and scaled to at most 1: neither changes which neighbours are nearest.
+
+    Far from zero, |b|^2 and ab are large and nearly equal, and what is left of their difference is rounding; and
+    squares of very large values are infinite.
+    """
+    mean = embeddings.mean(axis=0, dtype=np.float64).astype(embeddings.dtype)
+    points = embeddings - mean
+    largest = max(float(np.abs(points[at]).max(initial=0)) for at in blocks(len(points)))
+    if largest > 0:
+        points /= largest
+    return np.asarray(points)

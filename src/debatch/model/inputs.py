@@ -41,13 +41,31 @@ class Group(NamedTuple):
 
 
 class ImageSet:
-    """Some images of a screen, with the statistics that standardise them."""
+    """Some images of a screen, with the statistics that standardise them.
 
-    def __init__(self, rows: pd.DataFrame, statistics: pd.DataFrame, reader: ImageReader, device: torch.device) -> None:
+    Args:
+        rows: of the index.
+        statistics: mean and sd of each image and stored channel.
+        reader: of the stores.
+        device: where the images go.
+        channels: which of the stored channels, in the network's order; None: all, as stored.
+    """
+
+    def __init__(
+        self,
+        rows: pd.DataFrame,
+        statistics: pd.DataFrame,
+        reader: ImageReader,
+        device: torch.device,
+        channels: list[int] | None = None,
+    ) -> None:
         self.rows = rows.reset_index(drop=True)
         self.experiments = self.rows["experiment"].to_numpy()
         self.store_rows = self.rows["store_row"].to_numpy()
         means, sds = as_arrays(statistics, self.rows["image_id"])
+        if channels is not None:
+            means, sds = means[:, channels], sds[:, channels]
+        self.channels = None if channels is None else torch.tensor(channels, device=device)
         self.means, self.sds = torch.from_numpy(means).to(device), torch.from_numpy(sds).to(device)
         self.reader, self.device = reader, device
         self.memory = _Memory(pinned=device.type == "cuda")
@@ -87,6 +105,8 @@ class ImageSet:
         on_device = images.result().to(self.device, non_blocking=True)
         if on_device.dtype == torch.uint16:  # for which torch has neither flips nor arithmetic
             on_device = on_device.view(torch.int16).int() & 0xFFFF
+        if self.channels is not None:  # here: an image's channels are one chunk of the store, and are read together
+            on_device = on_device.index_select(1, self.channels)
         return Group(at, on_device, self.means[where], self.sds[where])
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from debatch.config.recipe import Recipe
+from debatch.config.trained import read_weights_facts
 from debatch.errors import DataError
 from debatch.model.network import Network
 from debatch.tabular import write_atomically
@@ -61,7 +62,7 @@ def _cpu_name() -> str:
 
 
 def model_facts(recipe: Recipe, channels: list[str], classes: int, batch_names: list[str]) -> dict[str, str]:
-    """What a weights file says of its network: enough to build it again."""
+    """What a weights file says of its network: enough to build it again. `read_weights_facts` reads it."""
     facts = {"recipe": recipe.model_dump(), "channels": channels, "classes": classes, "batches": batch_names}
     # one key: safetensors writes several in an order of its own, and equal models would differ in their bytes
     return {"debatch": json.dumps(facts)}
@@ -73,14 +74,12 @@ def load_network(path: Path, recipe: Recipe, device: torch.device) -> tuple[Netw
     Raises:
         DataError: the file is broken, or is not one of `save_weights`.
     """
+    facts = read_weights_facts(path)
+    # pretrained weights served the start of training; here they would be overwritten
+    scratch = recipe.model_copy(update={"weights": None})
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()["debatch"])
-        channels, batch_names = facts["channels"], facts["batches"]
-        # pretrained weights served the start of training; here they would be overwritten
-        scratch = recipe.model_copy(update={"weights": None})
-        network = Network(scratch, len(channels), facts["classes"], len(batch_names))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        network = Network(scratch, len(facts.channels), facts.classes, len(facts.batches))
+    except (TypeError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a trained model: {error}") from None
     load_weights(network, path)
-    return network.to(device, memory_format=torch.channels_last).eval(), batch_names  # type: ignore[call-overload]
+    return network.to(device, memory_format=torch.channels_last).eval(), facts.batches  # type: ignore[call-overload]

@@ -46,12 +46,15 @@ def figure_caption(name: str, registry: Registry) -> str:
     if name in SCREEN_CAPTIONS:
         return SCREEN_CAPTIONS[name]
     figure = registry.figures[name]
+    if registry.externals:
+        return f"{_BY_KIND[figure.kind]} Profiles: {', '.join(map(registry.title, registry.externals))}."
     runs = registry.runs(name)
-    methods = ", ".join(registry.title(method) for method in figure.methods)
+    methods = ", ".join(registry.title(method) for method in registry.rows(name))
     seeds = sorted({run.seed for run in runs})
     numbered = ", ".join(map(str, seeds))
     made_from = (
-        f"Runs: {methods}; split {' and '.join(dict.fromkeys(run.split for run in runs))}; "
+        f"Test images of batches that were not trained on; runs: {methods}; split "
+        f"{' and '.join(dict.fromkeys(run.split for run in runs))}; "
         f"{'seed' if len(seeds) == 1 else 'seeds'} {numbered}."
     )
     return f"{_BY_KIND[figure.kind]} {made_from}"
@@ -59,16 +62,22 @@ def figure_caption(name: str, registry: Registry) -> str:
 
 _BY_KIND = {
     "umap": (
-        f"UMAP (cosine distance, {NEIGHBORS} neighbours, fixed seed) of test embeddings, a row a method; a point is "
-        "one image of a batch that was not trained on. Left: coloured by batch. Right: some treatments in colour, all "
-        "others grey. Where colours separate on the left, the batch shows in the embedding; where they gather on the "
-        "right, the perturbation does. Distances between clusters in a UMAP mean little."
+        f"UMAP (cosine distance, {NEIGHBORS} neighbours, fixed seed) of embeddings, a row a method; a point is "
+        "one image. Left: coloured by batch. Right: some treatments, or their mechanisms, in colour, all others grey. "
+        "Where colours separate on the left, the batch shows in the embedding; where they gather on the right, the "
+        "perturbation does. Distances between clusters in a UMAP mean little."
     ),
     "cosine": (
-        "Cosine similarities of test embeddings, of every pair of images of one cell type: of the same perturbation "
+        "Cosine similarities of embeddings, of every pair of images of one cell type: of the same perturbation "
         "(left) and of different ones (right), within one batch (solid) and across two (dashed). Where the two lines "
         "of a panel agree, similarity does not depend on the batch. KS: largest difference of the two distribution "
         "functions; Wasserstein: the area between them. Exact, from all pairs; drawn in 128 bins."
+    ),
+    "correction": (
+        "A point is one method's embeddings under one correction; large with a black rim: as they are, and a thin line "
+        "leads from there to each correction. To the right the batch effect is gone, at the top biology is kept: the "
+        "upper right corner is where one wants to be, the lower right is over-corrected. Means; intervals are in the "
+        "table."
     ),
     "epochs": (
         "Accuracy per image on unseen batches after some epochs of training, computed afterwards from weights that "

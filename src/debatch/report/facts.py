@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from debatch.config import Registry
+from debatch.config import UNCORRECTED, Registry, Screen
 from debatch.evaluate.label_shift import label_shift
 from debatch.files import Files
 from debatch.report.results import Results
@@ -21,23 +21,39 @@ PAPER_SEEDS = 5
 def screen_facts(registry: Registry, index: pd.DataFrame) -> list[tuple[str, str]]:
     """The screen in numbers: label and value."""
     screen = registry.screen
-    origin = "drawn by a computer (simulated)" if screen.simulate else str(screen.source.root if screen.source else "")
     return [
-        ("images", f"{len(index):,}"),
+        ("profiles" if registry.externals else "images", f"{len(index):,}"),
         ("wells", f"{len(index.drop_duplicates(['experiment', 'plate', 'well'])):,}"),
         ("plates", f"{len(index.drop_duplicates(['experiment', 'plate'])):,}"),
         ("experiments", f"{index['experiment'].nunique():,}"),
         ("batches", f"{index['batch'].nunique():,}"),
         ("cell types", ", ".join(sorted(index["cell_type"].unique()))),
         ("classes", f"{index['label'].nunique():,}"),
-        ("images without a label", f"{int(index['label'].isna().sum()):,}"),
-        ("origin", origin),
+        *_biology(index),
+        ("without a label", f"{int(index['label'].isna().sum()):,}"),
+        ("origin", _origin(screen)),
     ]
+
+
+def _biology(index: pd.DataFrame) -> list[tuple[str, str]]:
+    """Compounds, mechanisms and controls, where the screen knows of them."""
+    controls = index[index["well_type"] != "treatment"]["well_type"].value_counts()
+    treated = index[index["well_type"] == "treatment"]
+    known = [(str(kind).replace("_", " ") + "s", f"{count:,}") for kind, count in controls.items()]
+    return known + [(f"{c}s", f"{treated[c].nunique():,}") for c in ("compound", "mechanism") if c in index]
+
+
+def _origin(screen: Screen) -> str:
+    if screen.simulate:
+        return "drawn by a computer (simulated)"
+    if screen.profiles:
+        return "; ".join(profiles.file for profiles in screen.profiles.values())
+    return screen.source.root if screen.source else ""
 
 
 def read_problems(registry: Registry, files: Files) -> pd.DataFrame:
     """Everything that was wrong at ingestion."""
-    paths = [Path(files.problems(experiment)) for experiment in registry.experiments]
+    paths = [Path(files.problems(name)) for name in (*registry.experiments, *registry.externals)]
     found = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths if path.exists()]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
@@ -105,7 +121,7 @@ def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
     registry = results.registry
     spec = registry.tables[table]
     rows = []
-    for method in spec.methods:
+    for method in registry.rows(table):
         for split in spec.splits:
             frames = results.by_seed("metrics", table, method, split)
             if not frames:
@@ -139,11 +155,42 @@ def method_facts(registry: Registry, methods: list[str]) -> list[dict[str, str]]
     """What each method is, and what it sees of a batch that it was not trained on."""
     rows = []
     for method in methods:
+        if method in registry.externals:
+            made = registry.externals[method].description
+            rows.append({"title": registry.title(method), "description": made, "sees": "made elsewhere"})
+            continue
         inference = registry.recipes[method].inference
         sees = SEES.get(inference, f"{inference.removeprefix('n')} of its images")
         about = {"title": registry.title(method), "description": registry.methods[method].description, "sees": sees}
         rows.append(about)
     return rows
+
+
+CORRECTION_SEES = {"controls": "its control wells", "images": "all of it, without labels"}
+
+
+def correction_facts(registry: Registry) -> list[dict[str, str]]:
+    """The corrections that the screen's tables and figures show."""
+    shown = [name for target in registry.screen.targets for name in _corrections_of(registry, target)]
+    rows = []
+    for name in dict.fromkeys(shown):
+        correction = registry.corrections[name]
+        own = correction.model_dump(exclude={"title", "description", "kind"})
+        rows.append(
+            {
+                "title": registry.correction_title(name),
+                "description": correction.description,
+                "sees": CORRECTION_SEES[correction.sees],
+                "settings": ", ".join(f"{key} {value}" for key, value in own.items()),
+            }
+        )
+    return rows
+
+
+def _corrections_of(registry: Registry, target: str) -> list[str]:
+    if target not in {**registry.tables, **registry.figures}:
+        return []
+    return [name for name in registry.corrections_of(target) if name != UNCORRECTED]
 
 
 def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
@@ -158,6 +205,8 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         lines.append(
             f"One draw of each split: another choice of the {test_batches} test batches would move the numbers."
         )
+    if registry.externals:
+        return [*lines, *_limits_of_profiles(registry)]
     if not trained:
         return [*lines, "No method was trained: the page shows the images and nothing that was learnt from them."]
     kinds = {registry.tables[name].kind for name in registry.targets("tables")}
@@ -187,6 +236,20 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         )
     if registry.screen.published is None:
         lines.append("Published numbers stand beside ours for orientation only: another screen, or another scale.")
+    return lines
+
+
+def _limits_of_profiles(registry: Registry) -> list[str]:
+    lines = [
+        "How the profiles were made was not looked at: what was standardised, selected or left out before they came "
+        "here is in every number.",
+        "One setting of each correction, its authors' own or the usual one; how far tuning would move each was not "
+        "looked at.",
+        "Corrections were fitted on the very profiles that they are scored on, without labels, as a lab would do with "
+        "a screen at hand; a batch that comes later would have to be corrected anew.",
+    ]
+    if not registry.screen.splits.names:
+        lines.append("No split was drawn: nothing was fitted on some batches to be tested on others.")
     return lines
 
 

@@ -27,8 +27,7 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
         test_batches: how many batches `separated` tests on.
     """
     registry = results.registry
-    spec = registry.tables[name]
-    frames = {method: results.by_seed("metrics", name, method, "separated") for method in spec.methods}
+    frames = {method: results.by_seed("metrics", name, method, "separated") for method in registry.rows(name)}
     cells = {method: pooled(own, "accuracy", "") for method, own in frames.items() if own}
     if not cells:
         return Headline("No run on unseen batches has been made.")
@@ -98,9 +97,11 @@ def _batch_sentence(results: Results) -> list[str]:
     name = next((table for table in registry.targets("tables") if registry.tables[table].kind == "probe"), None)
     if name is None:
         return []
-    methods = registry.tables[name].methods
+    methods = registry.rows(name)
     reversing = [
-        m for m in methods if registry.recipes[m].gradient_reversal and registry.recipes[m].inference == "train"
+        m
+        for m in methods
+        if m in registry.recipes and registry.recipes[m].gradient_reversal and registry.recipes[m].inference == "train"
     ]
     if not reversing:
         return []

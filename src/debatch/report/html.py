@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from debatch.config import SCREEN_FIGURES, Registry
+from debatch.config import SCREEN_FIGURES, Registry, Run
 from debatch.files import Files
+from debatch.learn.record import versions
 from debatch.report import facts
 from debatch.report.captions import SCREEN_TITLES, figure_caption
+from debatch.report.correction_findings import correction_headline
 from debatch.report.curves import draw_curves
-from debatch.report.headline import headline
+from debatch.report.headline import Headline, headline
 from debatch.report.quality import quality_facts
 from debatch.report.results import Results
 from debatch.report.style import as_png
@@ -36,7 +38,7 @@ def build_report(registry: Registry, files: Files) -> str:
     tables = registry.targets("tables")
     main = next((name for name in tables if registry.tables[name].kind == "generalization"), None)
     runs = list(dict.fromkeys(run for name in tables for run in registry.runs(name)))
-    trained = [run for run in runs if run.weights == run.method]
+    trained = [run for run in runs if run.weights == run.method and not run.external]
     read = {run: results.history(run) for run in trained}
     histories = {run: history for run, history in read.items() if history is not None}
     records = results.records(trained)
@@ -44,6 +46,7 @@ def build_report(registry: Registry, files: Files) -> str:
     test_batches = _test_batches(files, index) if has_separated else 0
     problems = facts.read_problems(registry, files)
     methods = list(dict.fromkeys(run.method for run in runs))
+    sections = _sections(results)
     environment = Environment(
         loader=PackageLoader("debatch.report"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -56,8 +59,9 @@ def build_report(registry: Registry, files: Files) -> str:
         name=registry.name,
         simulated=registry.screen.simulate is not None,
         description=registry.screen.description,
-        trained=bool(tables),
-        headline=headline(main, results, test_batches) if main and has_separated else None,
+        trained=bool(tables) and not registry.externals,
+        profiles=bool(registry.externals),
+        headline=headline(main, results, test_batches) if main and has_separated else _lead(sections),
         quality=quality_facts(index),
         quality_figures=[
             _figure(registry, files, name)
@@ -71,7 +75,7 @@ def build_report(registry: Registry, files: Files) -> str:
         problem_columns=list(problems.columns),
         n_problems=len(problems),
         splits=facts.split_facts(registry, files, index),
-        sections=_sections(results),
+        sections=sections,
         main=main,
         companion=facts.companion_rows(results, main) if main else [],
         shift=facts.shift_facts(results, index, main) if main and has_separated else None,
@@ -82,10 +86,23 @@ def build_report(registry: Registry, files: Files) -> str:
         differences=_differences(registry, methods),
         recipe=_common_recipe(registry, methods),
         records=records,
-        missing_runs=[run for run in runs if results.of("metrics", run) is None],
+        missing_runs=_missing(results, main),
+        versions=versions(),
+        corrections=facts.correction_facts(registry),
         limits=facts.limits(registry, test_batches, bool(tables)),
         about=records[0] if records else None,
     )
+
+
+def _lead(sections: list[dict[str, Any]]) -> Headline | None:
+    """Where nothing was trained to say more: what the first table of corrections says."""
+    return next((section["found"] for section in sections if section["found"]), None)
+
+
+def _missing(results: Results, main: str | None) -> list[Run]:
+    """Runs of the main table that have no metrics."""
+    runs = results.registry.runs(main) if main else []
+    return [run for run in runs if results.of("metrics", run) is None]
 
 
 def _sections(results: Results) -> list[dict[str, Any]]:
@@ -94,9 +111,11 @@ def _sections(results: Results) -> list[dict[str, Any]]:
     sections = []
     for name in registry.screen.targets:
         if name in registry.tables:
-            sections.append({"table": table_view(name, results), "figure": None})
+            is_made = Path(files.table(name, "csv")).exists() and registry.tables[name].kind == "correction"
+            found = correction_headline(name, results) if is_made else None
+            sections.append({"table": table_view(name, results), "figure": None, "found": found})
         elif name in registry.figures:
-            sections.append({"table": None, "figure": _figure(registry, files, name)})
+            sections.append({"table": None, "figure": _figure(registry, files, name), "found": None})
     return sections
 
 
@@ -109,6 +128,8 @@ def _test_batches(files: Files, index: pd.DataFrame) -> int:
 def _channels(registry: Registry, files: Files) -> str:
     from debatch.screen.store import channel_names
 
+    if registry.externals:
+        return ""
     path = Path(files.store(registry.experiments[0]))
     return ", ".join(channel_names(path)) if path.exists() else "the store is not there"
 
@@ -118,7 +139,7 @@ def _figure(registry: Registry, files: Files, name: str) -> dict[str, Any]:
     title = SCREEN_TITLES[name] if name in SCREEN_TITLES else registry.figures[name].title
     return {
         "name": name,
-        "heading": name.replace("figure", "Figure ") if name in registry.figures else "",
+        "heading": name.replace("figure", "Figure ").replace("_", "") if name in registry.figures else "",
         "title": title,
         "caption": figure_caption(name, registry),
         "image": _inline(path.read_bytes()) if path.exists() else None,
@@ -132,7 +153,7 @@ def _inline(png: bytes) -> str:
 
 def _differences(registry: Registry, methods: list[str]) -> list[dict[str, str]]:
     """The keys in which methods differ, a row a key."""
-    if not methods:
+    if not methods or registry.externals:
         return []
     recipes = {method: _recipe(registry, method) for method in methods}
     first = recipes[methods[0]]
@@ -143,7 +164,7 @@ def _differences(registry: Registry, methods: list[str]) -> list[dict[str, str]]
 
 
 def _common_recipe(registry: Registry, methods: list[str]) -> dict[str, str]:
-    if not methods:
+    if not methods or registry.externals:
         return {}
     different = {row["key"] for row in _differences(registry, methods)}
     return {key: str(value) for key, value in _recipe(registry, methods[0]).items() if key not in different}

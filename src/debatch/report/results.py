@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from debatch.config import Registry, Run
+from debatch.config import UNCORRECTED, Registry, Run
 from debatch.files import Files, run_files
 from debatch.tabular import read_frame
 
@@ -18,7 +18,7 @@ class Results:
         self.registry, self.files = registry, files
 
     def of(self, need: str, run: Run) -> pd.DataFrame | None:
-        """A run's `metrics`, `cosine` distances, `probe`, `embeddings` or `epochs`."""
+        """A run's `metrics`, `cosine` distances, `probe`, `embeddings`, `scores` or `epochs`."""
         return self._read(run_files(self.files, need, run)[0])
 
     def histograms(self, run: Run) -> pd.DataFrame | None:
@@ -29,9 +29,12 @@ class Results:
         """What guesses score on a split."""
         return self._read(self.files.nulls(split))
 
-    def by_seed(self, need: str, target: str, method: str, split: str) -> list[pd.DataFrame]:
+    def by_seed(
+        self, need: str, target: str, method: str, split: str, correction: str = UNCORRECTED
+    ) -> list[pd.DataFrame]:
         """One file of each of a target's runs of a method on a split, seed by seed, without those that lack."""
-        runs = sorted(r for r in self.registry.runs(target) if (r.method, r.split) == (method, split))
+        chosen = (method, split, correction)
+        runs = sorted(r for r in self.registry.runs(target) if (r.method, r.split, r.correction) == chosen)
         return [frame for run in runs if (frame := self.of(need, run)) is not None]
 
     def pair(
@@ -49,13 +52,13 @@ class Results:
 
     def records(self, runs: list[Run]) -> list[dict[str, Any]]:
         """The records of trainings, each once, without those that lack."""
-        places = dict.fromkeys((run.weights, run.split, run.seed) for run in runs)
+        places = dict.fromkeys((run.weights, run.split, run.seed) for run in runs if not run.external)
         paths = [Path(self.files.run(*place)) / "recipe.json" for place in places]
         return [json.loads(path.read_text()) for path in paths if path.exists()]
 
     def history(self, run: Run) -> pd.DataFrame | None:
         """What happened in a run's training, a row an epoch."""
-        return self._read(f"{self.files.run(run.weights, run.split, run.seed)}/history.csv")
+        return self._read(f"{self.files.folder(run)}/history.csv")
 
     def _read(self, path: str) -> pd.DataFrame | None:
         if not Path(path).exists():

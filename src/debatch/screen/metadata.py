@@ -9,12 +9,13 @@ import pandas as pd
 from debatch.config.read import nearest
 from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
 from debatch.errors import DataError
+from debatch.screen.annotations import annotated
 from debatch.screen.wells import WellNameError, well_name
 
 WELL_TYPES = get_args(WellType)
 RESERVED = (
     "image_id", "site", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation", "selected",
-    "field", "official_subset", "qc_flags",
+    "field", "official_subset", "qc_flags", "compound", "mechanism",
 )  # fmt: skip
 QC_PREFIXES = ("intensity_", "saturation_", "focus_", "foreground_", "clipped_")
 _AT, _SELECTED = " at", " selected"  # a blank first: no user's column is called so
@@ -30,13 +31,13 @@ def plain_number(text: str) -> str:
     return str(int(text)) if text.isdecimal() else text
 
 
-def read_catalogue(screen: Screen, tables: list[MetadataFile], experiments: list[str]) -> pd.DataFrame:
+def read_catalogue(screen: Screen, tables: list[MetadataFile], experiments: list[str] | None) -> pd.DataFrame:
     """The wells (or images) that the metadata lists for some experiments.
 
     Args:
         screen: what its columns mean.
         tables: the files, their names expanded.
-        experiments: whose wells.
+        experiments: whose wells; None: all.
 
     Returns:
         A row a well, or a row an image where the metadata has a site column. All text columns: experiment, plate,
@@ -51,10 +52,11 @@ def read_catalogue(screen: Screen, tables: list[MetadataFile], experiments: list
     empty = wells["experiment"].isna()
     if empty.any():
         raise DataError(f"{wells[_AT][empty].iloc[0]}: an empty experiment")
-    wells = wells[wells["experiment"].isin(experiments)].reset_index(drop=True)
+    if experiments is not None:
+        wells = wells[wells["experiment"].isin(experiments)].reset_index(drop=True)
     _name_wells(wells, screen.plate_format)
     keys = ["experiment", "plate", "well", *(["site"] if "site" in wells else [])]
-    _check(wells, keys, experiments, ", ".join(table.file for table in tables))
+    _check(wells, keys, experiments or [], ", ".join(table.file for table in tables))
     return wells.drop(columns=_AT)
 
 
@@ -86,6 +88,34 @@ def catalogue_of_files(screen: Screen, experiment: str, places: pd.DataFrame) ->
     return wells.drop(columns=_AT).reset_index(drop=True)
 
 
+def catalogue_of_profiles(screen: Screen, raw: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The wells (or images) that profiles say themselves, where the screen has no metadata of its own.
+
+    Args:
+        screen: its columns as they stand in the file.
+        raw: the profiles' metadata, as text.
+        where: the file.
+
+    Returns:
+        As `read_catalogue`.
+    """
+    raw = _with_derived(_with_fields(raw, screen.fields), screen.derive, where)
+    raw = annotated(raw, screen.annotations, where)
+    _require(raw, screen.columns, where)
+    at = [f"{where}, row {row}" for row in range(1, len(raw) + 1)]
+    wells = _in_the_screens_words(screen, raw.assign(**{_AT: at}).assign(**{_SELECTED: True}))
+    _name_wells(wells, screen.plate_format)
+    _check(wells, ["experiment", "plate", "well", *(["site"] if "site" in wells else [])], [], where)
+    return wells.drop(columns=_AT)
+
+
+def with_told_columns(screen: Screen, raw: pd.DataFrame, where: str) -> pd.DataFrame:
+    """A table with the screen's constants, and those derived columns whose source is there."""
+    raw = _with_fields(raw, screen.fields)
+    derive = {name: rule for name, rule in screen.derive.items() if rule.source in raw}
+    return _with_derived(raw, derive, where)
+
+
 def class_labels(perturbations: pd.Series) -> dict[str, int]:
     """Each perturbation's class index, in natural order."""
     return {name: label for label, name in enumerate(sorted(perturbations.dropna().unique(), key=natural_key))}
@@ -97,6 +127,7 @@ def _read_table(screen: Screen, table: MetadataFile) -> pd.DataFrame:
     at = [f"{table.file}, line {line}" for line in range(2, len(raw) + 2)]
     raw = _with_fields(raw, {**screen.fields, **table.fields})
     raw = _with_derived(raw, screen.derive, table.file)
+    raw = annotated(raw, screen.annotations, table.file)
     _require(raw, screen.columns, table.file)
     raw[_SELECTED], raw[_AT] = _selected(raw, screen, table.file), at
     return raw
@@ -124,15 +155,18 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
     wells["cell_type"] = raw[columns.cell_type] if columns.cell_type else "all"
     wells["well_type"] = "treatment"
     if columns.well_type:
-        wells["well_type"] = raw[columns.well_type].replace(screen.well_types)
-        if "" in screen.well_types:
-            wells["well_type"] = wells["well_type"].fillna(screen.well_types[""])
-    wells["perturbation"] = raw[columns.perturbation]
-    batch = [columns.batch] if isinstance(columns.batch, str) else columns.batch
-    wells["batch"] = raw[batch[0]].str.cat(raw[batch[1:]], sep="_") if batch[1:] else raw[batch[0]]
+        wells["well_type"] = _well_types(raw[columns.well_type], screen.well_types)
+    wells["perturbation"] = _joined(raw, columns.perturbation)
+    wells["batch"] = _joined(raw, columns.batch)
+    for name in ("compound", "mechanism"):
+        column = getattr(columns, name)
+        if column:
+            wells[name] = raw[column]
     if columns.subset:
         wells["official_subset"] = raw[columns.subset]
-    mapped = {*keys.values(), columns.perturbation, columns.cell_type, columns.well_type, columns.subset}
+    mapped = {*keys.values(), columns.cell_type, columns.well_type, columns.subset, columns.compound, columns.mechanism}
+    if isinstance(columns.perturbation, str):
+        mapped.add(columns.perturbation)
     for column in raw.columns:
         if column not in mapped and column not in (_AT, _SELECTED):
             clashes = column in RESERVED or column in wells or column.startswith(QC_PREFIXES)
@@ -140,6 +174,17 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
             wells[name] = raw[column]
     wells["selected"], wells[_AT] = raw[_SELECTED], raw[_AT]
     return wells
+
+
+def _joined(raw: pd.DataFrame, columns: str | list[str]) -> pd.Series:
+    names = [columns] if isinstance(columns, str) else columns
+    return raw[names[0]].str.cat(raw[names[1:]], sep="_") if names[1:] else raw[names[0]]
+
+
+def _well_types(words: pd.Series, well_types: dict[str, WellType]) -> pd.Series:
+    others = well_types.get("*")
+    translated = words.map(lambda word: well_types.get(word, others or word), na_action="ignore")
+    return translated.fillna(well_types[""]) if "" in well_types else translated
 
 
 def _name_wells(wells: pd.DataFrame, plate: PlateFormat) -> None:

@@ -4,10 +4,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from debatch.errors import ConfigError
-from debatch.report.figures import cosine, epochs, umap
+from debatch.report.figures import correction, cosine, epochs, umap
 from debatch.report.results import Results
 
-DRAWERS = {"umap": umap.draw, "cosine": cosine.draw, "epochs": epochs.draw}
+DRAWERS = {"umap": umap.draw, "cosine": cosine.draw, "epochs": epochs.draw, "correction": correction.draw}
 
 
 def draw_figure(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:

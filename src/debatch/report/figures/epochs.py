@@ -18,14 +18,13 @@ def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
         The figure, and a row a point: method, split, epoch, mean, sd (in %), n (seeds).
     """
     registry = results.registry
-    spec = registry.figures[name]
-    splits = [split for split in spec.splits if split in registry.screen.splits.names]
+    splits = registry.splits(name)
     records = []
     with mpl.rc_context(LOOK):
         figure = new_figure(max(5.6 * len(splits), 6.4), 3.9)
         axes = figure.subplots(1, len(splits), squeeze=False, sharey=True)
         for split, axis in zip(splits, axes[0], strict=True):
-            for at, method in enumerate(spec.methods):
+            for at, method in enumerate(registry.rows(name)):
                 frames = results.by_seed("epochs", name, method, split)
                 if not frames:
                     continue

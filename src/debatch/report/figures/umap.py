@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from debatch.embedding_table import features_of
+from debatch.embedding_table import OPTIONAL, features_of
 from debatch.report.results import Results
 from debatch.report.style import FAINT, LOOK, category_styles, figure_title, new_figure
 from debatch.screen.metadata import natural_key
@@ -18,6 +18,8 @@ from debatch.screen.metadata import natural_key
 FEWEST_POINTS = 12
 NEIGHBORS = 15
 MOST_PERTURBATIONS = 6
+MOST_MECHANISMS = 14
+METADATA_MECHANISM = OPTIONAL["mechanism"]
 DRAWING_ROUNDS = 20
 
 
@@ -33,7 +35,7 @@ def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
 def draw_umap(
     embeddings: dict[str, pd.DataFrame], title: str, cell_type: str | None = None
 ) -> tuple[Figure, pd.DataFrame]:
-    """A row a method: its test embeddings by batch, and by perturbation.
+    """A row a method: its test embeddings by batch, and by perturbation, or mechanism where that is known.
 
     Args:
         embeddings: by method title; `Metadata_*` columns and one column a feature.
@@ -53,7 +55,8 @@ def draw_umap(
     }
     reference = pd.concat(shown.values(), ignore_index=True)
     batches = category_styles(sorted(reference["Metadata_Batch"].unique(), key=natural_key))
-    perturbations = category_styles(_some_perturbations(reference))
+    column, kind = _what_to_tell(reference)
+    told = category_styles(_most_frequent(reference, column))
     records = []
     with mpl.rc_context(LOOK):
         figure = new_figure(9.4, 3.7 * len(shown) + 0.5)
@@ -63,7 +66,7 @@ def draw_umap(
             note = _left_out_note(frame, left_out)
             frame = frame[~left_out]
             _scatter(left, points, frame["Metadata_Batch"], batches, f"{method}: by batch{note}", name)
-            _scatter(right, points, frame["Metadata_Perturbation"], perturbations, f"{method}: by perturbation", name)
+            _scatter(right, points, frame[column], told, f"{method}: by {kind}", name)
             records.append(
                 pd.DataFrame(
                     {
@@ -77,8 +80,8 @@ def draw_umap(
                 )
             )
         _legend(axes[0, 0], batches, "batch", others=False)
-        everything = set(reference["Metadata_Perturbation"].dropna())
-        _legend(axes[0, 1], perturbations, "perturbation", others=len(everything) > len(perturbations))
+        others = not set(reference[column].dropna()) <= set(told) or bool(reference[column].isna().any())
+        _legend(axes[0, 1], told, kind, others)
         figure.suptitle(title + (f", cell type {chosen}" if chosen else ""))
     return figure, pd.concat(records, ignore_index=True)
 
@@ -92,11 +95,23 @@ def _cell_type(frame: pd.DataFrame) -> str | None:
     return str(min(batches.index, key=lambda name: (-batches[name], natural_key(str(name)))))
 
 
-def _some_perturbations(frame: pd.DataFrame) -> list[str]:
-    treatments = frame[frame["Metadata_WellType"] == "treatment"]
-    counts = (treatments if len(treatments) else frame)["Metadata_Perturbation"].value_counts()
+def _what_to_tell(frame: pd.DataFrame) -> tuple[str, str]:
+    """The column whose values the right side shows, and its name: mechanisms where they are known."""
+    mechanism = METADATA_MECHANISM in frame and frame.loc[_treatments(frame), METADATA_MECHANISM].notna().any()
+    return (METADATA_MECHANISM, "mechanism") if mechanism else ("Metadata_Perturbation", "perturbation")
+
+
+def _treatments(frame: pd.DataFrame) -> pd.Series:
+    """Which rows are of treatments; all of them where none is."""
+    treatments = frame["Metadata_WellType"] == "treatment"
+    return treatments if treatments.any() else ~treatments
+
+
+def _most_frequent(frame: pd.DataFrame, column: str) -> list[str]:
+    counts = frame.loc[_treatments(frame), column].value_counts()
     names = sorted(counts.index, key=lambda name: (-counts[name], natural_key(str(name))))
-    return sorted(names[:MOST_PERTURBATIONS], key=natural_key)
+    most = MOST_MECHANISMS if column == METADATA_MECHANISM else MOST_PERTURBATIONS
+    return sorted(names[:most], key=natural_key)
 
 
 def _left_out_note(frame: pd.DataFrame, left_out: np.ndarray) -> str:

@@ -10,16 +10,16 @@ from debatch.tabular import read_frame
 def draft(name: str, results: Results) -> Draft:
     """Table 3 of the RxRx1 paper: of the model that was trained on all cell types together."""
     registry = results.registry
-    spec = registry.tables[name]
-    split = next(split for split in spec.splits if split in registry.screen.splits.names)
+    split = registry.splits(name)[0]
+    methods = registry.rows(name)
     kinds = _cell_types(results)
     cells = {}
-    for method in spec.methods:
+    for method in methods:
         frames = results.by_seed("metrics", name, method, split)
         for kind in kinds:
             lacking = "no test batch of this cell type" if frames else "not run"
             cells[method, kind] = pooled(frames, "accuracy", lacking, group=f"cell_type={kind}")
-    rows = {method: registry.title(method) for method in spec.methods}
+    rows = {method: registry.title(method) for method in methods}
     return Draft(rows, {kind: kind for kind in kinds}, cells, notes=[f"split {split}; one model for all cell types"])
 
 

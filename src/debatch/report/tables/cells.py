@@ -18,7 +18,7 @@ FEWEST_STATISTICS_IMAGES = 8
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of a table: mean and sd over n seeds, and how far the test batches differ."""
+    """A number of a table: mean and sd over n seeds, and how far the test batches differ; or words."""
 
     mean: float | None = None
     sd: float | None = None
@@ -26,6 +26,7 @@ class Cell:
     low: float | None = None
     high: float | None = None
     note: str = ""
+    words: str = ""
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Draft:
         cells: by row and column; a pair that is not there has no meaning.
         unit: of all cells.
         decimals: shown to people.
+        formats: unit and decimals of columns that differ from these.
         signed: whether a plus sign is shown, as of differences.
         nulls: rows that can only score at chance.
         notes: what holds for the whole table.
@@ -48,13 +50,26 @@ class Draft:
     cells: dict[tuple[str, str], Cell]
     unit: str = "%"
     decimals: int = 1
+    formats: dict[str, tuple[str, int]] = field(default_factory=dict)
     signed: bool = False
     nulls: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
-    def text(self, value: float) -> str:
-        """A number as this table shows it."""
-        return f"{value:{'+' if self.signed else ''}.{self.decimals}f}"
+    def text(self, value: float, column: str) -> str:
+        """A number as this table shows it in a column."""
+        return f"{value:{'+' if self.signed else ''}.{self.decimals_of(column)}f}"
+
+    def unit_of(self, column: str) -> str:
+        """The unit of a column's numbers; empty where they have none."""
+        return self.formats.get(column, (self.unit, 0))[0]
+
+    def decimals_of(self, column: str) -> int:
+        """How many decimals of them are shown."""
+        return self.formats.get(column, ("", self.decimals))[1]
+
+    def headings(self) -> list[str]:
+        """The columns' headings, with units."""
+        return [head + (f" ({self.unit_of(key)})" if self.unit_of(key) else "") for key, head in self.columns.items()]
 
 
 def chosen(frame: pd.DataFrame, metric: str, subset: str = "all") -> pd.DataFrame:
@@ -119,8 +134,9 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
     rows = []
     for (row, column), cell in draft.cells.items():
         mean, sd = published.cell(spec.paper, name, row, spec.published_columns.get(column, column))
-        judged = verdict(cell.mean, cell.sd, mean, sd, registry.screen.published == spec.paper, draft.unit == "%")
-        values = [cell.mean, cell.sd, cell.n, cell.low, cell.high, draft.unit, mean, sd, judged, cell.note]
+        comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
+        judged = "" if cell.words else verdict(cell.mean, cell.sd, mean, sd, comparable, unit == "%")
+        values = [cell.mean, cell.sd, cell.n, cell.low, cell.high, unit, mean, sd, judged, cell.words or cell.note]
         rows.append([row, column, *values])
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -128,15 +144,16 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
 def laid_out(name: str, draft: Draft, registry: Registry) -> str:
     """A table as Markdown, laid out as the paper's."""
     kind = "simulated screen" if registry.screen.simulate else "screen"
-    unit = f" ({draft.unit})" if draft.unit else ""
     lines = [f"**{table_heading(name)}. {registry.tables[name].title}** ({kind} `{registry.name}`)", ""]
-    lines.append("| | " + " | ".join(f"{heading}{unit}" for heading in draft.columns.values()) + " |")
+    lines.append("| | " + " | ".join(draft.headings()) + " |")
     lines.append("|---" + "|---:" * len(draft.columns) + "|")
     for row, title in draft.rows.items():
-        cells = [_readable(draft, draft.cells.get((row, column), Cell())) for column in draft.columns]
+        cells = [_readable(draft, draft.cells.get((row, column), Cell()), column) for column in draft.columns]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     seeds = max((cell.n for cell in draft.cells.values()), default=0)
     notes = [f"mean ± sd over seeds (n = {seeds}); in brackets how much the test batches differ", *draft.notes]
+    if registry.externals:
+        notes[0] = "in brackets how much the batches differ: 95 % bootstrap over them from five on, else the extremes"
     notes += sorted({cell.note for cell in draft.cells.values() if cell.note})
     if registry.screen.simulate:
         notes.append("every number comes from simulated images")
@@ -149,10 +166,10 @@ def table_heading(name: str) -> str:
     return f"Table {label.upper() if label[:1] == 's' and label[1:].isdigit() else label}"
 
 
-def _readable(draft: Draft, cell: Cell) -> str:
+def _readable(draft: Draft, cell: Cell, column: str) -> str:
     if cell.mean is None:
-        return "—"
-    text = draft.text(cell.mean) + ("" if cell.sd is None else f" ± {cell.sd:.{draft.decimals}f}")
+        return cell.words or "—"
+    text = draft.text(cell.mean, column) + ("" if cell.sd is None else f" ± {cell.sd:.{draft.decimals_of(column)}f}")
     if cell.low is not None and cell.high is not None:
-        text += f" [{draft.text(cell.low)} to {draft.text(cell.high)}]"
+        text += f" [{draft.text(cell.low, column)} to {draft.text(cell.high, column)}]"
     return text

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from debatch.config.registry import ALL_IMAGES
 from debatch.report.results import Results
 from debatch.report.tables.cells import Cell, Draft
 
@@ -18,22 +19,40 @@ OTHER_WELLS = "_other_wells"
 def draft(name: str, results: Results) -> Draft:
     """Table S3 of the RxRx1 paper; below each method the same without pairs of two images of one well."""
     registry = results.registry
-    spec = registry.tables[name]
-    split = next(split for split in spec.splits if split in registry.screen.splits.names)
+    split = registry.splits(name)[0]
     rows, cells = {}, {}
-    for method in spec.methods:
-        frames = results.by_seed("cosine", name, method, split)
-        for suffix, subset, title in (("", "all", ""), (OTHER_WELLS, "other_wells", ", pairs of two wells")):
+    own = {method: results.by_seed("cosine", name, method, split) for method in registry.rows(name)}
+    kinds = [("", "all", "")]
+    found = [frame for frames in own.values() for frame in frames]
+    if not found or any(map(_has_images_of_one_well, found)):
+        kinds.append((OTHER_WELLS, "other_wells", ", pairs of two wells"))
+    for method, frames in own.items():
+        for suffix, subset, title in kinds:
             rows[method + suffix] = registry.title(method) + title
             for measure in MEASURES:
                 cells[method + suffix, measure] = _cell(frames, measure, subset)
     notes = [
-        f"split {split}, test images, every pair of one cell type: the nearer to 0, the less similarity tells of the "
+        f"{_of_what(split)}, every pair of one cell type: the nearer to 0, the less similarity tells of the "
         "batch; pairs are pooled over cell types as in the paper, so that types with more batches weigh more across",
-        "sites of one well are alike for more reasons than their perturbation: the rows below leave their pairs out, "
-        "and perturbations of one well a batch, which could only be compared across (on RxRx1: controls remain)",
     ]
+    if len(kinds) > 1:
+        notes.append(
+            "sites of one well are alike for more reasons than their perturbation: the rows below leave their pairs "
+            "out, and perturbations of one well a batch, which could only be compared across (on RxRx1: controls "
+            "remain)"
+        )
     return Draft(rows, dict(MEASURES), cells, unit="", decimals=3, notes=notes)
+
+
+def _has_images_of_one_well(frame: pd.DataFrame) -> bool:
+    """Whether leaving out pairs of one well changes anything."""
+    distances = frame[frame["metric"].isin(MEASURES)].set_index("metric")
+    every, others = (distances[distances["subset"] == subset]["value"] for subset in ("all", "other_wells"))
+    return not every.sort_index().equals(others.sort_index())
+
+
+def _of_what(split: str) -> str:
+    return "all profiles" if split == ALL_IMAGES else f"split {split}, test images"
 
 
 def _cell(frames: list[pd.DataFrame], measure: str, subset: str) -> Cell:

@@ -14,9 +14,8 @@ from debatch.report.tables.generalization import split_column
 def draft(name: str, results: Results) -> Draft:
     """Each method's accuracy less each other's that stands before it, those from the first method on top."""
     registry = results.registry
-    spec = registry.tables[name]
-    splits = [split for split in spec.splits if split in registry.screen.splits.names]
-    pairs = sorted(combinations(spec.methods, 2), key=lambda pair: spec.methods.index(pair[0]))
+    splits, methods = registry.splits(name), registry.rows(name)
+    pairs = sorted(combinations(methods, 2), key=lambda pair: methods.index(pair[0]))
     rows = {pair_key(b, a): f"{registry.title(b)} − {registry.title(a)}" for a, b in pairs}
     cells = {}
     for split in splits:

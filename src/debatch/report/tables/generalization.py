@@ -26,7 +26,8 @@ def draft(name: str, results: Results) -> Draft:
     is scored where all batches were trained on.
     """
     registry = results.registry
-    spec = registry.tables[name]
+    spec, methods = registry.tables[name], registry.rows(name)
+    nulls = [] if registry.externals else spec.nulls
     # the sensitivity is a column only where it was drawn; the paper's own columns are always there
     splits = [s for s in spec.splits if s in registry.screen.splits.names or s in ("separated", "stratified")]
     columns = dict(split_column(split) for split in splits)
@@ -35,15 +36,15 @@ def draft(name: str, results: Results) -> Draft:
     if "stratified" in splits:
         columns |= dict([HEAD])
     rows, cells = {}, {}
-    for method in [*spec.methods, *spec.nulls]:
-        rows[method] = registry.title(method) + (" (null)" if method in spec.nulls else "")
-        own_splits = splits if method in spec.methods else splits[:1]
+    for method in [*methods, *nulls]:
+        rows[method] = registry.title(method) + (" (null)" if method in nulls else "")
+        own_splits = splits if method in methods else splits[:1]
         frames = {split: results.by_seed("metrics", name, method, split) for split in own_splits}
         for split in own_splits:
             cells[method, split_column(split)[0]] = pooled(frames[split], "accuracy", _lacking(registry, split))
-        if method in spec.methods and GENERALIZATION[0] in columns:
+        if method in methods and GENERALIZATION[0] in columns:
             cells[method, GENERALIZATION[0]] = _generalization(frames["separated"], frames["stratified"], registry)
-        if method in spec.methods and HEAD[0] in columns:
+        if method in methods and HEAD[0] in columns:
             cells[method, HEAD[0]] = pooled(frames["stratified"], "batch_accuracy", _lacking(registry, "stratified"))
     for split in splits:
         scores = results.nulls(split)
@@ -52,13 +53,13 @@ def draft(name: str, results: Results) -> Draft:
                 rows[guess] = title
                 cells[guess, split_column(split)[0]] = pooled([scores[scores["null"] == guess]], "accuracy", "")
     notes = ["the head's batch accuracy is of the stratified split: it is not defined for batches that it never saw"]
-    if registry.screen.published == spec.paper and "gradient_reversal" in spec.methods:
+    if registry.screen.published == spec.paper and "gradient_reversal" in methods:
         notes.append(
             "the paper's Tables 1 and 3 disagree on gradient reversal: 71.2 % against 73.8 %, when the cell types of "
             "Table 3 are weighted by their images; no run can reproduce both"
         )
-    nulls = (*spec.nulls, *(guess for guess in GUESSES if guess in rows))
-    return Draft(rows, columns, cells, nulls=nulls, notes=notes)
+    null_rows = (*nulls, *(guess for guess in GUESSES if guess in rows))
+    return Draft(rows, columns, cells, nulls=null_rows, notes=notes)
 
 
 def split_column(split: str) -> tuple[str, str]:

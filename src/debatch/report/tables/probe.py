@@ -19,15 +19,16 @@ GUESS = "guess"
 def draft(name: str, results: Results) -> Draft:
     """Batch accuracies of all methods; below them that of always answering with the most frequent batch."""
     registry = results.registry
-    spec = registry.tables[name]
-    splits = [split for split in spec.splits if split in registry.screen.splits.names]
+    splits, methods = registry.splits(name), registry.rows(name)
     seen = next((split for split in splits if split.startswith("stratified")), None)
     unseen = next((split for split in splits if not split.startswith("stratified")), None)
     rows, cells = {}, {}
-    for method in spec.methods:
+    for method in methods:
         rows[method] = registry.title(method)
         heads = results.by_seed("metrics", name, method, seen) if seen else []
         lacking = "not run" if seen else "the screen has no stratified split"
+        if registry.externals:
+            lacking = "profiles come without a head"
         cells[method, HEAD] = pooled(heads, "batch_accuracy", lacking)
         for column, (_, is_unseen, metric, group) in PROBES.items():
             split = unseen if is_unseen else seen
@@ -37,7 +38,7 @@ def draft(name: str, results: Results) -> Draft:
     rows[GUESS] = "Most frequent batch (null)"
     for column, (_, is_unseen, _, group) in PROBES.items():
         split = unseen if is_unseen else seen
-        frames = results.by_seed("probe", name, spec.methods[0], split)[:1] if split else []
+        frames = results.by_seed("probe", name, methods[0], split)[:1] if split else []
         cells[GUESS, column] = pooled(frames, "probe_guess", "too few batches or wells", group)
     columns = {HEAD: "Head trained beside the network", **{column: about[0] for column, about in PROBES.items()}}
     notes = [

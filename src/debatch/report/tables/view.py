@@ -30,15 +30,16 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
     draft = draft_table(name, results)
     table = pd.read_csv(path)
     cells = {(cell["row"], cell["column"]): cell for _, cell in table.iterrows()}
-    unit = f" ({draft.unit})" if draft.unit else ""
     view["seeds"] = int(table["n"].max())
-    view["columns"] = [heading + unit for heading in draft.columns.values()]
+    view["columns"] = draft.headings()
     view["notes"] = draft.notes
     view["rows"] = [
         {
             "title": title,
             "null": row in draft.nulls,
-            "cells": [_cell(cells[row, column], draft) if (row, column) in cells else None for column in draft.columns],
+            "cells": [
+                _cell(cells[row, column], draft, column) if (row, column) in cells else None for column in draft.columns
+            ],
         }
         for row, title in draft.rows.items()
     ]
@@ -46,18 +47,22 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
     return view
 
 
-def _cell(cell: pd.Series, draft: Draft) -> dict[str, str]:
+def _cell(cell: pd.Series, draft: Draft, column: str) -> dict[str, str]:
+    words = draft.cells[cell["row"], column].words
+    if words:
+        return {"value": words, "sd": "", "range": "", "published": "", "verdict": "", "note": ""}
     missing = bool(pd.isna(cell["mean"]))
     bounds = missing or pd.isna(cell["low"])
-    sd = f"± {cell['sd']:.{draft.decimals}f}"
+    decimals = draft.decimals_of(column)
+    sd = f"± {cell['sd']:.{decimals}f}"
     published = ""
     if not pd.isna(cell["published_mean"]):
-        own_sd = "" if pd.isna(cell["published_sd"]) else f" ± {cell['published_sd']:.{draft.decimals}f}"
-        published = f"{cell['published_mean']:.{draft.decimals}f}{own_sd}"
+        own_sd = "" if pd.isna(cell["published_sd"]) else f" ± {cell['published_sd']:.{decimals}f}"
+        published = f"{cell['published_mean']:.{decimals}f}{own_sd}"
     return {
-        "value": "—" if missing else draft.text(cell["mean"]),
+        "value": "—" if missing else draft.text(cell["mean"], column),
         "sd": "" if missing or pd.isna(cell["sd"]) else sd,
-        "range": "" if bounds else f"{draft.text(cell['low'])} to {draft.text(cell['high'])}",
+        "range": "" if bounds else f"{draft.text(cell['low'], column)} to {draft.text(cell['high'], column)}",
         "published": published,
         "verdict": cell["verdict"],
         "note": "" if pd.isna(cell["note"]) else str(cell["note"]),

@@ -1,0 +1,246 @@
+"""Read, check and resolve the whole configuration into a registry."""
+
+import csv
+from pathlib import Path
+from typing import Any, get_args
+
+from debatch.config.corrections import Correction, read_corrections
+from debatch.config.read import expand, nearest, read_model, read_yaml, validate
+from debatch.config.recipe import Method, Recipe, resolve_recipe
+from debatch.config.registry import Registry
+from debatch.config.screen import SAFE_NAME, MetadataFile, Screen, check_experiment_name
+from debatch.config.tables import (
+    IMAGE_TARGETS,
+    UNCORRECTED,
+    WITHOUT_SPLIT,
+    Choice,
+    Figure,
+    FixedTarget,
+    Table,
+    Tables,
+)
+from debatch.config.trained import read_trained_model
+from debatch.errors import ConfigError
+
+
+def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
+    """Read, check and resolve the whole configuration.
+
+    Args:
+        choice_data: what the user chose (`config/config.yaml` and `--config`).
+        base: the workflow's folder, where files that are not in the working directory are looked for.
+
+    Raises:
+        ConfigError: anything that could not work, with the file, the key and what to do.
+    """
+    choice = validate(Choice, choice_data, "config")
+    name, screen = _read_screen(choice.screen, base)
+    methods = _read_methods(_find(choice.methods, base))
+    tables = read_model(Tables, _find(choice.tables, base))
+    for target, table in {**tables.tables, **tables.figures}.items():
+        for method in [*table.methods, *(table.nulls if isinstance(table, Table) else [])]:
+            if method not in methods:
+                raise ConfigError(f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}")
+    corrections = read_corrections(_find(choice.corrections, base))
+    _check_corrections(choice, screen, name, tables, corrections)
+    _check_targets(name, screen, tables)
+    used = {method for table in {**tables.tables, **tables.figures}.values() for method in table.methods}
+    used |= {method for table in tables.tables.values() for method in table.nulls}
+    experiments = [] if screen.profiles else _experiments(name, screen)
+    if screen.profiles and (choice.model or choice.ome_zarr):
+        raise ConfigError(f"config: `model` and `ome_zarr` need images, and the screen {name!r} is of profiles")
+    return Registry(
+        name=name,
+        screen=screen,
+        experiments=experiments,
+        recipes=_resolve(screen, methods, used),
+        methods=methods,
+        corrections=corrections,
+        tables=tables.tables,
+        figures=tables.figures,
+        seeds=min(screen.seeds, choice.seeds or screen.seeds),
+        results=choice.results,
+        ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
+        model=read_trained_model(choice.model) if choice.model else None,
+    )
+
+
+def _check_corrections(
+    choice: Choice, screen: Screen, name: str, tables: Tables, corrections: dict[str, Correction]
+) -> None:
+    """Refuse corrections that have no entry."""
+    known = [UNCORRECTED, *corrections]
+    named = {f"{choice.tables}: `{target}`": spec.corrections for target, spec in _all(tables).items()}
+    for where, some in {**named, f"screen {name!r}: `corrections`": screen.corrections or []}.items():
+        for correction in some:
+            if correction not in known:
+                raise ConfigError(f"{where}: no correction {correction!r}{nearest(correction, known)}")
+
+
+def _check_targets(name: str, screen: Screen, tables: Tables) -> None:
+    """Refuse targets that there are not, or that this screen could never make."""
+    specs = _all(tables)
+    known = [*specs, *get_args(FixedTarget)]
+    for target in screen.targets:
+        where = f"screen {name!r}: `targets`: "
+        if target not in known:
+            raise ConfigError(f"{where}no target {target!r}{nearest(target, known)}")
+        if screen.profiles and (target in IMAGE_TARGETS or (target in specs and specs[target].kind == "epochs")):
+            raise ConfigError(f"{where}{target} needs images, and the screen is of profiles")
+        needs_no_split = target not in specs or (screen.profiles and specs[target].kind in WITHOUT_SPLIT)
+        if not needs_no_split and not set(specs[target].splits) & set(screen.splits.names):
+            raise ConfigError(
+                f"{where}{target} needs one of the splits {', '.join(specs[target].splits)}, and `splits.names` has "
+                "none of them"
+            )
+
+
+def _all(tables: Tables) -> dict[str, Table | Figure]:
+    return {**tables.tables, **tables.figures}
+
+
+def _find(path: str, base: Path) -> Path:
+    """A configuration file: in the working directory, or beside the workflow."""
+    given = Path(expand(path))
+    return given if given.exists() else base / given
+
+
+def _read_screen(screen: str, base: Path) -> tuple[str, Screen]:
+    path = _screen_file(screen, base, "config: `screen`")
+    return path.stem, validate(Screen, _screen_data(path, base, []), str(path))
+
+
+def _screen_file(screen: str, base: Path, where: str) -> Path:
+    folder = Path("config/screens")
+    is_path = screen.endswith((".yaml", ".yml"))
+    path = _find(screen if is_path else str(folder / f"{screen}.yaml"), base)
+    if not path.exists():
+        known = [p.stem for place in (folder, base / folder) for p in place.glob("*.yaml")]
+        reason = f"no file {screen}" if is_path else f"no screen {screen!r}{nearest(screen, sorted(set(known)))}"
+        raise ConfigError(f"{where}: {reason}")
+    return path
+
+
+def _screen_data(path: Path, base: Path, seen: list[Path]) -> Any:
+    """What a screen's file says, laid over what it extends."""
+    data = read_yaml(path)
+    if not isinstance(data, dict) or not isinstance(data.get("extends"), str):
+        return data
+    if path in seen:
+        raise ConfigError(f"{path}: `extends` leads back to this file")
+    below = _screen_data(_screen_file(data["extends"], base, f"{path}: `extends`"), base, [*seen, path])
+    return _laid_over(below, data)
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+
+
+def _read_methods(path: Path) -> dict[str, Method]:
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected methods by name")
+    methods = {}
+    for name, changes in data.items():
+        if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
+            raise ConfigError(f"{path}: `{name}`: a method's name is lower case letters, digits and underscores")
+        methods[name] = validate(Method, changes, f"{path}: {name}")
+    for name, method in methods.items():
+        _check_shared_weights(path, name, method, methods)
+    return methods
+
+
+def _check_shared_weights(path: Path, name: str, method: Method, methods: dict[str, Method]) -> None:
+    if method.weights_of is None:
+        return
+    if method.weights_of not in methods:
+        raise ConfigError(f"{path}: {name}: no method {method.weights_of!r}{nearest(method.weights_of, list(methods))}")
+    if methods[method.weights_of].weights_of is not None:
+        raise ConfigError(f"{path}: {name}: `weights_of` names {method.weights_of!r}, which is not trained itself")
+    own = method.model_fields_set - {"title", "description", "weights_of", "test_statistics"}
+    if own:
+        raise ConfigError(
+            f"{path}: {name}: `{min(own)}` would need a training of its own; beside `weights_of` only "
+            "`test_statistics` may be set"
+        )
+
+
+def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict[str, Recipe]:
+    """Every method's recipe on this screen; one that no table uses may be impossible there."""
+    recipes = {}
+    for name, method in methods.items():
+        changes = {} if method.weights_of is None else methods[method.weights_of].model_dump(exclude_unset=True)
+        whole = method.model_copy() if not changes else Method(**{**changes, **method.model_dump(exclude_unset=True)})
+        try:
+            recipes[name] = resolve_recipe(screen.training, whole, name)
+        except ConfigError:
+            if name in used:
+                raise
+    return recipes
+
+
+def _chosen_plates(chosen: list[str], experiments: list[str]) -> list[str]:
+    """Experiments, or plates that name one: which plates it has is known once it is ingested."""
+    for name in chosen:
+        if not SAFE_NAME.fullmatch(name) or not any(name == e or name.startswith(f"{e}_") for e in experiments):
+            raise ConfigError(
+                f"config: `ome_zarr`: {name!r} is neither an experiment nor <experiment>_<plate>"
+                f"{nearest(name, experiments)}"
+            )
+    return chosen
+
+
+def _experiments(name: str, screen: Screen) -> list[str]:
+    """The experiments, known before anything runs."""
+    if screen.simulate is not None:
+        return screen.simulate.experiment_names()
+    if screen.experiments is not None:
+        return screen.experiments
+    assert screen.metadata is not None
+    tables = screen.metadata.tables()
+    names = {experiment for table in tables for experiment in _experiments_of(name, screen, table)}
+    file = ", ".join(table.file for table in tables)
+    for experiment in names:
+        try:
+            check_experiment_name(experiment)
+        except ValueError as error:
+            raise ConfigError(f"{file}: {error}") from None
+    if not names:
+        raise ConfigError(f"{file}: no row is selected for screen {name!r}; see `metadata.select`")
+    return sorted(names)
+
+
+def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
+    """The experiments of the rows that a metadata file has selected."""
+    assert screen.metadata is not None
+    constants = {key: str(value) for key, value in {**screen.fields, **table.fields}.items()}
+    chosen = {key: {str(value) for value in values} for key, values in screen.metadata.select.items()}
+    column = screen.columns.experiment
+    # a derived column is not in the file yet: it is looked at when the file is read as a whole
+    derived = set(screen.derive)
+    if column in derived:
+        raise ConfigError(f"screen {name!r}: the experiment column is derived; list the `experiments:`")
+    try:
+        with open(table.file, newline="", encoding="utf-8-sig") as lines:
+            rows = csv.DictReader(lines)
+            there = [*(rows.fieldnames or []), *constants]
+            for needed in (column, *(key for key in chosen if key not in derived)):
+                if needed not in there:
+                    cure = (
+                        "; name it as `columns.experiment`, or give a constant in `fields:`" if needed == column else ""
+                    )
+                    raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}{cure}")
+            return {
+                row[column]
+                for row in ({**constants, **row} for row in rows)
+                if all(row[key] in chosen[key] for key in chosen if key not in derived) and row[column]
+            }
+    except OSError as error:
+        raise ConfigError(
+            f"screen {name!r}: the experiments are to be read from {table.file}, which cannot be read "
+            f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
+        ) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{table.file}: cannot be read as a CSV table: {error}") from None

@@ -1,0 +1,143 @@
+"""What corrections of embeddings remove of the batch effect, and what they cost in biology."""
+
+import pandas as pd
+
+from debatch.config import UNCORRECTED, Registry
+from debatch.evaluate.uncertainty import pooled_interval
+from debatch.report.results import Results
+from debatch.report.tables.cells import Cell, Draft, by_batch, by_seed
+
+SEES = ("sees", "Saw of a test batch")
+# metric -> heading, unit, decimals, factor from the metric's own scale
+COLUMNS: dict[str, tuple[str, str, int, float]] = {
+    "kbet": ("k-BET acceptance ↑", "%", 1, 100),
+    "kbet_controls": ("k-BET, negative controls ↑", "%", 1, 100),
+    "neighbor_same_batch": ("Nearest neighbour of same batch ↓", "%", 1, 100),
+    "replicate_across_batches": ("Nearest well of another batch is a replicate ↑", "%", 1, 100),
+    "replicate_map": ("Replicate mAP ↑", "", 3, 1),
+    "grit": ("Grit, median ↑", "sd", 2, 1),
+    "nsc": ("Mechanism, NSC ↑", "%", 1, 100),
+    "nscb": ("Mechanism, NSCB ↑", "%", 1, 100),
+    "positive_control_retention": ("Positive controls kept ↑", "%", 1, 100),
+    "separability": ("Treatments stand out, AUROC ↑", "", 3, 1),
+    "weak_separability": ("Weak ones stand out, AUROC ↑", "", 3, 1),
+}
+CHANCE = "chance"
+# what test-time statistics look at
+STATISTICS_SEE = {"train": set(), "controls": {"controls"}}
+WORDS = ("images", "controls", "labels")
+
+
+def draft(name: str, results: Results) -> Draft:
+    """A row each method and correction; columns that nothing defines on this screen are left out."""
+    registry = results.registry
+    split = registry.splits(name)[0]
+    rows: dict[str, str] = {}
+    cells: dict[tuple[str, str], Cell] = {}
+    for method in registry.rows(name):
+        for correction in registry.corrections_of(name):
+            row = row_key(method, correction)
+            rows[row] = registry.title(method)
+            if correction != UNCORRECTED:
+                rows[row] += f" + {registry.correction_title(correction)}"
+            cells[row, SEES[0]] = Cell(words=seen_of_a_test_batch(registry, method, correction))
+            frames = results.by_seed("scores", name, method, split, correction)
+            for metric in COLUMNS:
+                cells[row, metric] = score_cell(frames, metric)
+    defined = [metric for metric in COLUMNS if any(cells[row, metric].mean is not None for row in rows)]
+    if not any(key[1] in COLUMNS and cell.mean is not None for key, cell in cells.items()):
+        defined = list(COLUMNS)
+    cells = {key: cell for key, cell in cells.items() if key[1] in {SEES[0], *defined}}
+    chance = _chance(results, name, split)
+    if chance.mean is not None:
+        rows[CHANCE] = "A random image (null)"
+        cells[CHANCE, "neighbor_same_batch"] = chance
+    columns = {SEES[0]: SEES[1], **{metric: COLUMNS[metric][0] for metric in defined}}
+    formats = {metric: COLUMNS[metric][1:3] for metric in defined}
+    notes = [*_notes(registry, split, defined), *_lacking(defined)]
+    return Draft(rows, columns, cells, unit="", formats=formats, nulls=(CHANCE,) if CHANCE in rows else (), notes=notes)
+
+
+def row_key(method: str, correction: str) -> str:
+    """The row of a method's embeddings, corrected."""
+    return method if correction == UNCORRECTED else f"{method}.{correction}"
+
+
+def seen_of_a_test_batch(registry: Registry, method: str, correction: str) -> str:
+    """What of a test batch made these embeddings: nothing, images, controls or labels."""
+    seen = set()
+    if method in registry.externals and correction == UNCORRECTED:
+        return "as made"
+    if method not in registry.externals:
+        seen |= STATISTICS_SEE.get(registry.recipes[method].inference, {"images"})
+    if correction != UNCORRECTED:
+        seen.add(registry.corrections[correction].sees)
+    return ", ".join(word for word in WORDS if word in seen) or "nothing"
+
+
+def score_cell(frames: list[pd.DataFrame], metric: str) -> Cell:
+    """A metric: mean and sd over seeds, interval over batches where it is told by batch."""
+    _, _, _, factor = COLUMNS[metric]
+    values = [factor * value for value in by_seed(frames, metric)]
+    if not values:
+        return Cell(note="not defined on this screen" if frames else "not run")
+    batches = by_batch(frames, metric)
+    low, high = (None, None)
+    if len(batches) > 1:
+        low, high = pooled_interval((factor * batches["value"]).tolist(), batches["n"].tolist())
+    series = pd.Series(values)
+    sd = float(series.std(ddof=1)) if len(values) > 1 else None
+    return Cell(float(series.mean()), sd, len(values), low, high)
+
+
+def _chance(results: Results, name: str, split: str) -> Cell:
+    first = results.registry.rows(name)[0]
+    values = by_seed(results.by_seed("scores", name, first, split), "neighbor_same_batch_chance")
+    return Cell(100 * sum(values) / len(values), None, len(values)) if values else Cell()
+
+
+def _notes(registry: Registry, split: str, defined: list[str]) -> list[str]:
+    of_what = "all profiles" if registry.externals else f"test images of the split {split}"
+    notes = [
+        f"{of_what}; every metric within a cell type; corrections are fitted within a cell type, on what the second "
+        "column says and never on labels, with settings that were fixed before any score was looked at",
+        "the arrow says which way is better; nothing was trained again",
+        "k-BET: share of images whose neighbours (k = 0.5 % of the images or 5 times the batches, whichever is more) "
+        "are of the batches as all images are; 95 % where nothing tells the batches. Where batches hold different "
+        "perturbations it cannot come near that, however good a correction: negative controls are the fairer look, but "
+        "for corrections that saw controls: those were fitted on these very wells",
+        "nearest neighbour of the same batch: among images of other perturbations, and compounds where those are known",
+    ]
+    if "replicate_map" in defined:
+        notes.append("replicate mAP: wells of other batches with the same perturbation, before negative controls")
+    if "grit" in defined:
+        notes.append(
+            "grit: how far a well's replicates are from negative controls, in sds of the latter; replicates may be of "
+            "its own batch, which a batch effect helps"
+        )
+    if "nsc" in defined or "nscb" in defined:
+        level = "compound" if registry.screen.columns.compound else "treatment"
+        notes.append(
+            f"NSC: share of treatments (mean profiles) whose nearest one of another {level} has the same mechanism; "
+            f"NSCB: of another {level} and another batch (one profile a treatment and batch); treatments that could "
+            "only be wrong, for want of another with their mechanism, do not count"
+        )
+    if "separability" in defined:
+        notes.append(
+            "over-correction: how well a treatment's wells stand out from negative controls of their own batch (AUROC "
+            "along its replicates; chance is 0.5): a batch effect moves both, a correction that takes biology away "
+            "lowers it"
+        )
+    if "weak_separability" in defined:
+        notes.append(
+            "weak ones: the weakest quarter of treatments by uncorrected embeddings, chosen on some wells and scored "
+            "on others"
+        )
+    if "positive_control_retention" in defined:
+        notes.append("positive controls kept: the same of these, above chance, as a share of what it was uncorrected")
+    return notes
+
+
+def _lacking(defined: list[str]) -> list[str]:
+    lacking = [COLUMNS[metric][0].removesuffix(" ↑").removesuffix(" ↓") for metric in COLUMNS if metric not in defined]
+    return [f"not defined on this screen, for want of wells that it needs: {'; '.join(lacking)}"] if lacking else []

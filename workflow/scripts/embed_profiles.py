@@ -1,0 +1,20 @@
+from pathlib import Path
+
+from debatch.config import build_registry
+from debatch.screen.plan import Problems
+from debatch.screen.profile_index import embed_profiles
+from debatch.screen.profiles import read_profiles
+from debatch.tabular import read_frame, write_frame
+from door import job
+
+with job(snakemake) as log:
+    name = snakemake.wildcards.external
+    screen = build_registry(snakemake.params.choice, Path(snakemake.params.base)).screen
+    own = screen.profiles[name]
+    problems = Problems(name, "failed" if screen.on_problem == "fail" else "left out")
+    try:
+        table = embed_profiles(read_profiles(own, screen), own, screen, read_frame(snakemake.input.index), problems)
+    finally:
+        problems.write(Path(snakemake.log.problems))
+    write_frame(table, snakemake.output[0], {"profiles": name, "sha256": snakemake.params.sha256 or ""})
+    log.info("%s: %d profiles; %d problems, listed in %s", name, len(table), problems.count, snakemake.log.problems)

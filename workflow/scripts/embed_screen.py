@@ -1,0 +1,30 @@
+import hashlib
+from pathlib import Path
+
+import torch
+
+from debatch.config import Recipe
+from debatch.config.trained import read_trained_model
+from debatch.embed.new_screen import embed_screen, model_channels
+from debatch.model.inputs import ImageSet
+from debatch.model.weights import choose_device, load_network
+from debatch.screen.store import ImageReader
+from debatch.tabular import read_frame, write_frame
+from door import job
+
+with job(snakemake) as log:
+    torch.set_num_threads(snakemake.threads)
+    recipe, weights = Recipe(**snakemake.params.recipe), Path(snakemake.input.model)
+    stores = {Path(marker).parent.stem: Path(marker).parent for marker in snakemake.input.stores}
+    model = read_trained_model(weights.parent)
+    channels = model_channels(model.facts.channels, stores)
+    device = choose_device(snakemake.resources.gpu)
+    network, _ = load_network(weights, recipe, device)
+    reader = ImageReader(stores, snakemake.threads)
+    index, statistics = read_frame(snakemake.input.index), read_frame(snakemake.input.normalization)
+    table = embed_screen(network, ImageSet(index, statistics, reader, device, channels), recipe)
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    about = {"inference": recipe.inference, "model": model.name, "weights_sha256": digest}
+    write_frame(table, snakemake.output[0], about)
+    log.info("%d images embedded under the statistics %r", len(table), recipe.inference)

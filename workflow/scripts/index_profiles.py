@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from debatch.config import build_registry
+from debatch.screen.profile_index import index_profiles
+from debatch.tabular import write_frame
+from door import job
+
+with job(snakemake) as log:
+    # the whole registry: which columns the screen's file names, and which it leaves out, is not in a param
+    screen = build_registry(snakemake.params.choice, Path(snakemake.params.base)).screen
+    index = index_profiles(screen)
+    write_frame(index, snakemake.output[0], {"metadata_sha256": snakemake.params.metadata_sha256 or ""})
+    counts = len(index), index["label"].nunique(), index["batch"].nunique()
+    log.info("%d profiles of %d perturbations in %d batches", *counts)
