@@ -19,7 +19,7 @@ from debatch.config.tables import (
     Table,
     Tables,
 )
-from debatch.config.trained import read_trained_model
+from debatch.config.trained import TrainedModel, channel_positions, read_trained_model
 from debatch.errors import ConfigError
 
 
@@ -61,8 +61,16 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         seeds=min(screen.seeds, choice.seeds or screen.seeds),
         results=choice.results,
         ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
-        model=read_trained_model(choice.model) if choice.model else None,
+        model=_read_model(choice.model, screen) if choice.model else None,
     )
+
+
+def _read_model(folder: str, screen: Screen) -> TrainedModel:
+    """A trained model, whose channels the screen has."""
+    model = read_trained_model(folder)
+    if screen.source is not None:
+        channel_positions(model.facts.channels, list(screen.source.channels.values()))
+    return model
 
 
 def _check_corrections(

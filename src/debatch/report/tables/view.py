@@ -19,6 +19,7 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
         "kind": spec.kind,
         "heading": table_heading(name),
         "title": spec.title,
+        "made": False,
         "seeds": 0,
         "rows": [],
         "columns": [],
@@ -30,7 +31,8 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
     draft = draft_table(name, results)
     table = pd.read_csv(path)
     cells = {(cell["row"], cell["column"]): cell for _, cell in table.iterrows()}
-    view["seeds"] = int(table["n"].max())
+    view["made"] = True
+    view["seeds"] = int(table["n"].max()) if len(table) else 0
     view["columns"] = draft.headings()
     view["notes"] = draft.notes
     view["rows"] = [
