@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from debatch.cli import main
@@ -8,6 +9,38 @@ def test_sample_is_a_number_of_images(number, capsys):
     with pytest.raises(SystemExit):
         main(["check", "tiny", "--sample", number])
     assert "--sample" in capsys.readouterr().err
+
+
+def profiles(folder, **changes):
+    """A screen of four wells in two batches."""
+    table = pd.DataFrame(
+        {
+            "Metadata_Plate": ["P1", "P1", "P2", "P2"], "Metadata_Well": ["A01", "A02"] * 2,
+            "Metadata_Batch": list("aabb"),
+            "Metadata_Perturbation": ["x", "DMSO", "x", "y"],
+            "Metadata_WellType": ["treatment", "negative_control", "treatment", "treatment"],
+            "f0": [1.0, 2.0, 3.0, 4.0], "f1": [0.5, 0.25, -1.0, 2.0],
+        }
+    )  # fmt: skip
+    table.assign(**changes).to_csv(folder / "p.csv", index=False)
+    (folder / "mine.yaml").write_text(f"profiles: {{cp: {{file: {folder}/p.csv}}}}\n")
+    return str(folder / "mine.yaml")
+
+
+def test_check_of_profiles_counts_wells_by_batch_and_names_what_lacks(tmp_path, capsys):
+    assert main(["check", profiles(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "4 profiles in 2 batches, 3 perturbations" in said
+    assert "1 of these are in several batches" in said
+    assert "no negative control in b" in said
+    assert "4 profiles of 2 features, values -1 to 4" in said
+
+
+def test_check_of_profiles_that_hold_no_numbers(tmp_path, capsys):
+    assert main(["check", profiles(tmp_path, f1=[0.5, None, 1.0, 2.0])]) == 1
+    said = capsys.readouterr().out
+    assert "stop the screen" in said
+    assert "f1: missing or infinite in 1 profile" in said
 
 
 def test_configuration_that_holds_no_keys(tmp_path, monkeypatch, capsys):

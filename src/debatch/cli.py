@@ -10,6 +10,7 @@ from debatch.config.read import read_yaml
 from debatch.errors import ConfigError, UserError
 from debatch.files import Files
 from debatch.report.check import check_text
+from debatch.report.check_profiles import check_profiles_text
 from debatch.screen.check import check_screen
 from debatch.screen.origin import metadata_tables, raw_source
 
@@ -56,6 +57,10 @@ def _positive(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     registry = _registry(options.screen)
     files = Files(registry.results, registry.name)
+    if registry.externals:
+        text, clean = check_profiles_text(registry)
+        print(text, end="")
+        return 0 if clean else 1
     if registry.screen.simulate and not Path(files.raw_metadata()).exists():
         print(f"Screen {registry.name} is simulated, and not drawn yet: `snakemake ingest` draws it")
         return 0

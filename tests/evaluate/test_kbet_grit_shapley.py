@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from debatch.evaluate import grit, kbet, knn_predict, neighbors, shapley_values
+from debatch.evaluate import grit, kbet, knn_predict, shapley_values, vectors
 from debatch.evaluate.kbet import kbet_statistic
 
 generator = np.random.default_rng(42)
@@ -68,7 +68,7 @@ def test_kbet_is_that_of_a_neighbour_search_in_blocks_of_any_size(seed, k, inclu
     expected = k * np.bincount(batches) / 400
     p = chi2.sf(((counts - expected) ** 2 / expected).sum(axis=1), 2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbors, "_BLOCK", block)
+        patch.setattr(vectors, "_BLOCK", block)
         assert kbet(points, batches, k, include_self=include_self) == pytest.approx((p >= 0.05).mean())
 
 
@@ -131,7 +131,7 @@ def test_grit_is_that_of_a_loop_in_blocks_of_any_size(seed, far, block):
     profiles = draw.normal(size=(40, 6)) + far * draw.normal(size=6)
     groups, controls = draw.integers(0, 12, 40), draw.random(40) < draw.choice([0.1, 0.5])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbors, "_BLOCK", block)
+        patch.setattr(vectors, "_BLOCK", block)
         found = grit(profiles, groups, controls)
     np.testing.assert_allclose(found, grit_by_hand(profiles, groups, controls), rtol=1e-4, atol=1e-5)
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
-from debatch.evaluate import neighbors
+from debatch.evaluate import neighbors, vectors
 from debatch.evaluate.neighbors import as_it_is, knn_predict, nearest, nearest_neighbor_accuracy
 
 
@@ -48,7 +48,7 @@ def test_nearest_neighbour_is_the_same_in_blocks(monkeypatch):
     generator = np.random.default_rng(0)
     embeddings, labels, compounds = generator.normal(size=(50, 5)), generator.integers(0, 3, 50), np.arange(50) // 4
     whole = nearest_neighbor_accuracy(embeddings, labels, compounds)
-    monkeypatch.setattr(neighbors, "_BLOCK", 7)
+    monkeypatch.setattr(vectors, "_BLOCK", 7)
     assert nearest_neighbor_accuracy(embeddings, labels, compounds) == whole
 
 
@@ -64,7 +64,7 @@ def test_nearest_are_those_of_a_full_stable_sort(seed, k, block, every):
         scores[row, places] = -np.inf
     k = min(k, len(bank) - 5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbors, "_BLOCK", block)
+        patch.setattr(vectors, "_BLOCK", block)
         patch.setattr(neighbors, "_SAMPLE_EVERY", every)
         found = [(rows, values) for _, rows, values in nearest(as_it_is, queries, bank, k, lambda at: [barred[at]])]
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from debatch.evaluate import neighbors, positive_control_retention, separability, weak_separability
+from debatch.evaluate import positive_control_retention, separability, vectors, weak_separability
 
 
 def screen(seed=0, perturbations=12, batches=4, controls=6, wells=1, effect=0.0, offset=0.0, width=8, shift=0.0):
@@ -56,7 +56,7 @@ def test_separability_is_that_of_a_loop_in_blocks_of_any_size(seed, block):
     embeddings = generator.normal(size=(40, 3))
     columns = generator.integers(0, 6, 40), generator.integers(0, 4, 40), generator.random(40) < 0.3
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbors, "_BLOCK", block)
+        patch.setattr(vectors, "_BLOCK", block)
         found = as_dict(separability(embeddings, *columns))
     expected = by_hand(embeddings, *columns)
     assert found.keys() == expected.keys()

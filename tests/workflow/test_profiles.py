@@ -46,7 +46,9 @@ def test_real_profiles_end_in_a_report(bbbc021):
     assert cell(table, "cellprofiler", "nsc")["mean"] > 85
     assert cell(table, "cellprofiler", "nscb")["mean"] < cell(table, "cellprofiler", "nsc")["mean"]
     assert cell(table, "cellprofiler", "sees")["note"] == "as made"
-    assert {cell(table, f"cellprofiler.{name}", "sees")["note"] for name in ("znorm", "tvn", "sphering")} == {"controls"}
+    assert {cell(table, f"cellprofiler.{name}", "sees")["note"] for name in ("znorm", "tvn", "sphering")} == {
+        "controls"
+    }
     assert {cell(table, f"cellprofiler.{name}", "sees")["note"] for name in ("combat", "harmony", "mnn")} == {"images"}
     # every correction takes some of the batch effect away
     before = cell(table, "cellprofiler", "neighbor_same_batch")["mean"]
@@ -54,7 +56,14 @@ def test_real_profiles_end_in_a_report(bbbc021):
     assert len(after) == 8
     assert (after < before).all()
     page = (bbbc021 / FILES.report()).read_text()
-    for words in ("Figure correction", "Harmony", "mechanism", "NSCB", "is of the same batch in", "Nothing was trained"):
+    for words in (
+        "Figure correction",
+        "Harmony",
+        "mechanism",
+        "NSCB",
+        "is of the same batch in",
+        "Nothing was trained",
+    ):
         assert words in page
     assert "simulated" not in page.lower()
     assert "Nothing to be done" in snakemake(bbbc021, "-n", screen="bbbc021").output
@@ -235,7 +244,9 @@ def test_a_batch_without_controls_says_which_and_what_to_do(tmp_path):
     gone = (table["Metadata_Batch"] == "B2") & (table["Metadata_WellType"] == "negative_control")
     table[~gone].to_parquet(folder / "profiles.parquet")
     done = snakemake(folder, "table_correction", check=False, screen="mine.yaml")
-    assert "control wells in the batches B2 (0): choose a correction that needs none" in done.output, done.output[-3000:]
+    assert "control wells in the batches B2 (0): choose a correction that needs none" in done.output, done.output[
+        -3000:
+    ]
 
 
 def test_one_batch_has_no_batch_effect_to_tell(tmp_path):

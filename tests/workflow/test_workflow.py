@@ -183,6 +183,10 @@ def test_touched_script_reruns_nothing(tiny_copy):
         ("pediatric_sample", "all", {"ingest_experiment": 1, "train": 0, "make_plates": 1, "make_report": 1}),
         ("bbbc022_sample", "illumination", {"ingest_experiment": 1, "make_illumination": 1}),
         ("tiny", "report", {"train": 13, "make_report": 1}),
+        ("rxrx1", "table_correction", {"train": 4, "correct": 32, "score_embeddings": 36, "make_table": 1}),
+        ("demo", "table_correction", {"train": 4, "correct": 20, "score_embeddings": 24}),
+        ("demo", "h5ad", {"write_h5ad": 24, "train": 4}),
+        ("bbbc021", "all", {"index_profiles": 1, "embed_profiles": 1, "correct": 8, "score_embeddings": 9, "train": 0}),
     ],
 )
 def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expected):
@@ -194,7 +198,7 @@ def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expect
 def test_every_shipped_screen_has_a_dry_run():
     shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
     planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
-    assert shipped == planned_above | {"pediatric_sample", "bbbc022_sample"}, "add it to the dry runs above"
+    assert shipped == planned_above | {"pediatric_sample", "bbbc021", "bbbc022_sample"}, "add it to the dry runs above"
 
 
 def test_workflow_snakefile_is_an_entrance_too(tiny):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from debatch.evaluate.neighbors import blocks, finite, members
+from debatch.evaluate.vectors import blocks, finite, members
 
 # An sd of similarities below this share of the controls' distances from their mean may be rounding: it is a root, in
 # float64, of a difference of sums. Controls that are not farther than a few of their own roundings do not differ.

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.special import chdtrc
 
-from debatch.evaluate.neighbors import as_it_is, blocks, count_by_row, finite, nearest
+from debatch.evaluate.neighbors import as_it_is, count_by_row, nearest
+from debatch.evaluate.vectors import blocks, finite
 
 
 def kbet(embeddings: np.ndarray, batches: np.ndarray, k: int, alpha: float = 0.05, include_self: bool = False) -> float:

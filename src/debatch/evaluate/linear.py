@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from scipy.special import log_softmax
 
-from debatch.evaluate.neighbors import finite
+from debatch.evaluate.vectors import finite
 
 # Fixed for all embeddings: a probe that was tuned for one method would not be fair to another. The decay is that of the
 # mean loss, not of the sum, so that the probe is as strict with many images as with few; a tenth of it, or of the

@@ -1,4 +1,4 @@
-"""Nearest neighbours in blocks of queries, and the vectors that they and other metrics are made of.
+"""Nearest neighbours, exactly, in blocks of queries.
 
 Products are in the embeddings' own precision (float32 as they are stored): what differs by less than its rounding is
 in either order. Where scores are equal to the last bit, the lowest index comes first.
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-_BLOCK = 512
+from debatch.evaluate.vectors import blocks, finite, members, unit
+
 _SAMPLE_EVERY = 16
 
 Bar = Callable[[int], list[np.ndarray]]
@@ -126,14 +127,14 @@ def nearest(
         A block of queries, (B, k) their neighbours, the first the nearest, and (B, k) their scores.
     """
     sample, rank = _sample(len(bank), k)
-    for start in range(0, len(queries), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(queries)))
+    for block in blocks(len(queries)):
         scores = prepare(queries[block]) @ bank.T
         if offset is not None:
             scores += offset
-        for row in range(len(scores) if barred else 0):
-            for places in barred(start + row) if barred else ():
-                scores[row, places] = -np.inf
+        if barred is not None:
+            for row, query in enumerate(range(block.start, block.stop)):
+                for places in barred(query):
+                    scores[row, places] = -np.inf
         if k == 1:
             found = scores.argmax(axis=1)[:, None]
         else:
@@ -172,56 +173,6 @@ def count_by_row(codes: np.ndarray, groups: int, weights: np.ndarray | None = No
     return np.asarray(counts.reshape(len(codes), groups))
 
 
-def finite(embeddings: np.ndarray, what: str = "embeddings", **columns: np.ndarray) -> np.ndarray:
-    """`vectors`, once all their values are finite.
-
-    Raises:
-        ValueError: what is wrong, and with how many rows.
-    """
-    embeddings = vectors(embeddings, what, **columns)
-    bad = sum(int((~np.isfinite(embeddings[at]).all(axis=1)).sum()) for at in blocks(len(embeddings)))
-    if bad:
-        raise ValueError(
-            f"{bad} of {len(embeddings)} {what} have a value that is NaN or infinite; leave those rows out"
-        )
-    return embeddings
-
-
-def vectors(embeddings: np.ndarray, what: str = "embeddings", **columns: np.ndarray) -> np.ndarray:
-    """Embeddings (N, D) as floating-point numbers, once each column has a value for each of them.
-
-    Raises:
-        ValueError: what does not match.
-    """
-    embeddings = np.asarray(embeddings)
-    if embeddings.ndim != 2:
-        raise ValueError(f"{what} need a row each and a column a feature, not the shape {embeddings.shape}")
-    for name, values in columns.items():
-        if len(values) != len(embeddings):
-            raise ValueError(f"{len(embeddings)} {what}, but {len(values)} {name}: they need one each")
-    return embeddings.astype(np.result_type(embeddings, np.float32), copy=False)
-
-
-def unit(embeddings: np.ndarray) -> np.ndarray:
-    """(N, D) vectors of length 1; one that is all zero stays so."""
-    # over its largest value first: squares of very large or very small ones would be infinite or 0
-    largest = np.maximum(embeddings.max(axis=1, initial=0), -embeddings.min(axis=1, initial=0))[:, None]
-    scaled = np.divide(embeddings, largest, out=np.zeros_like(embeddings), where=largest > 0)
-    lengths = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, None]
-    return np.divide(scaled, lengths, out=scaled, where=lengths > 0)
-
-
 def as_it_is(vectors: np.ndarray) -> np.ndarray:
     """What `nearest` does to queries that are prepared."""
     return vectors
-
-
-def blocks(count: int) -> list[slice]:
-    """Slices of a block each."""
-    return [slice(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK)]
-
-
-def members(values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """(N,) the group of each, and the places of each group."""
-    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return codes, np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from debatch.evaluate.neighbors import members, unit, vectors
+from debatch.evaluate.vectors import members, unit, vectors
 
 _BLOCK = 256
 # Copies of a profile are equally similar, although the last bits of the products differ.

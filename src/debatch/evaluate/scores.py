@@ -9,9 +9,10 @@ import pandas as pd
 from debatch.embedding_table import METADATA, OPTIONAL, feature_names, features_of, images_of, with_features
 from debatch.evaluate.grit import grit
 from debatch.evaluate.kbet import kbet_accepted
-from debatch.evaluate.neighbors import nearest_neighbor_hits, unit
+from debatch.evaluate.neighbors import nearest_neighbor_hits
 from debatch.evaluate.retrieval import replicate_precision
 from debatch.evaluate.separability import positive_control_retention, separability, weak_separability
+from debatch.evaluate.vectors import unit
 
 OF_A_WELL = [
     "experiment", "plate", "well", "cell_type", "well_type", "perturbation", "batch", "compound", "mechanism",

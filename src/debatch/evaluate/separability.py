@@ -5,7 +5,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 
-from debatch.evaluate.neighbors import blocks, finite, unit
+from debatch.evaluate.vectors import blocks, finite, unit
 
 # What is equally similar differs by the rounding of the products.
 _EQUAL = 1e-9

@@ -1,0 +1,194 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from debatch.evaluate.scores import SCORES, score_embeddings
+
+
+def screen(batches=5, drugs=8, wells=3, sites=2, shift=0.0, strength=3.0, kinds=("A",), seed=0, width=16):
+    """Wells of drugs and DMSO in every batch; `shift` is the batch effect, `strength` that of the drugs."""
+    rng = np.random.default_rng(seed)
+    names = [*(f"drug{n}" for n in range(drugs)), *["DMSO"] * 3]
+    rows = [
+        (f"{kind}{b}_{n}_{w}_{s}", f"{kind}{b}", f"{n}_{w}", str(s), kind, name)
+        for kind in kinds
+        for b in range(batches)
+        for n, name in enumerate(names)
+        for w in range(wells)
+        for s in range(sites)
+    ]
+    frame = pd.DataFrame(
+        rows, columns=[f"Metadata_{name}" for name in ("Image", "Batch", "Well", "Site", "CellType", "Perturbation")]
+    )
+    frame["Metadata_Experiment"] = frame["Metadata_Plate"] = frame["Metadata_Batch"]
+    frame["Metadata_WellType"] = np.where(frame["Metadata_Perturbation"] == "DMSO", "negative_control", "treatment")
+    frame["Metadata_Label"] = 0
+    effects = {name: strength * rng.normal(size=width) for name in names} | {"DMSO": np.zeros(width)}
+    shifts = {batch: shift * rng.normal(size=width) for batch in sorted(set(frame["Metadata_Batch"]))}
+    features = [
+        effects[drug] + shifts[batch] + rng.normal(size=width)
+        for drug, batch in zip(frame["Metadata_Perturbation"], frame["Metadata_Batch"], strict=True)
+    ]
+    return pd.concat([frame, pd.DataFrame(features, columns=[f"f{n}" for n in range(width)], dtype=np.float32)], axis=1)
+
+
+def scored(before, after=None):
+    scores = score_embeddings(before, before if after is None else after)
+    return scores[scores["group"] == "all"].set_index("metric")["value"]
+
+
+def test_without_a_batch_effect_nothing_tells_the_batch():
+    values = scored(screen())
+    assert values["kbet"] > 0.9
+    assert values["kbet_controls"] > 0.9
+    assert values["neighbor_same_batch"] == pytest.approx(values["neighbor_same_batch_chance"], abs=0.06)
+    assert values["neighbor_same_batch_chance"] == pytest.approx(0.2)
+    assert values["replicate_across_batches"] > 0.99
+    assert values["replicate_map"] > 0.99
+    assert values["separability"] > 0.99
+
+
+def test_a_strong_batch_effect_shows_in_every_batch_metric():
+    values = scored(screen(shift=8))
+    assert values["kbet"] < 0.05
+    assert values["kbet_controls"] < 0.05
+    assert values["neighbor_same_batch"] > 0.95
+    assert values["replicate_across_batches"] < 0.6
+    assert values["replicate_map"] < 0.9
+
+
+def test_perturbations_without_an_effect_are_at_chance():
+    values = scored(screen(strength=0))
+    assert values["separability"] == pytest.approx(0.5, abs=0.06)
+    assert values["weak_separability"] == pytest.approx(0.5, abs=0.1)
+    assert values["grit"] == pytest.approx(0, abs=0.3)
+    assert values["replicate_across_batches"] == pytest.approx(1 / 8, abs=0.12)
+
+
+def test_over_correction_is_seen():
+    """What takes the drugs' direction away takes separability with it, though batches mix better than ever."""
+    before = screen(shift=2)
+    before["Metadata_WellType"] = before["Metadata_WellType"].mask(
+        before["Metadata_Perturbation"].isin(["drug0", "drug1"]), "positive_control"
+    )
+    noise = np.random.default_rng(1).normal(size=(len(before), 16))
+    after = before.assign(**{f"f{n}": noise[:, n].astype(np.float32) for n in range(16)})
+    values, kept = scored(before, after), scored(before)
+    assert values["kbet"] > 0.9
+    assert kept["positive_control_retention"] == pytest.approx(1)
+    assert abs(values["positive_control_retention"]) < 0.35
+    assert kept["weak_separability"] > 0.9
+    assert values["weak_separability"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_cell_types_are_looked_at_by_themselves():
+    """Two cell types whose batches have nothing in common: across them everything would tell the batch."""
+    both = screen(kinds=("A", "B"))
+    features = [f"f{n}" for n in range(16)]
+    both.loc[both["Metadata_CellType"] == "B", features] += 50
+    values = scored(both)
+    assert values["kbet"] > 0.9
+    assert values["neighbor_same_batch_chance"] == pytest.approx(0.2)
+    assert values["separability"] > 0.99
+
+
+def test_a_cell_type_of_one_batch_says_nothing_of_batches():
+    both = screen(batches=4, kinds=("A", "B"))
+    both = both[(both["Metadata_CellType"] == "A") | (both["Metadata_Batch"] == "B0")].reset_index(drop=True)
+    scores = score_embeddings(both, both)
+    told = scores[scores["metric"].isin(["kbet", "neighbor_same_batch"]) & (scores["group"] != "all")]
+    assert set(told["group"]) == {f"batch=A{n}" for n in range(4)}
+
+
+def test_order_of_rows_changes_nothing():
+    before = screen(shift=2)
+    order = np.random.default_rng(0).permutation(len(before))
+    first = score_embeddings(before, before).set_index(["metric", "group"])
+    second = score_embeddings(before, before.iloc[order].reset_index(drop=True)).set_index(["metric", "group"])
+    pd.testing.assert_frame_equal(first.drop("weak_separability"), second.drop("weak_separability"), rtol=1e-5)
+
+
+def test_every_metric_is_there_and_what_is_not_defined_is_nan():
+    scores = scored(screen())
+    assert set(SCORES) - {"nsc", "nscb"} <= set(scores.index)
+    assert np.isnan(scores["positive_control_retention"])
+
+
+@pytest.mark.parametrize("lacking", ["controls", "batches", "labels"])
+def test_a_screen_that_lacks_something_lacks_the_metrics_of_it_and_no_others(lacking):
+    table = screen()
+    if lacking == "controls":
+        table = table[table["Metadata_WellType"] == "treatment"].reset_index(drop=True)
+        undefined, defined = (
+            ["kbet_controls", "replicate_map", "grit", "separability"],
+            ["kbet", "replicate_across_batches"],
+        )
+    elif lacking == "batches":
+        table = table[table["Metadata_Batch"] == "A0"].reset_index(drop=True)
+        undefined, defined = ["kbet", "neighbor_same_batch", "replicate_map"], ["grit", "separability"]
+    else:
+        table["Metadata_Perturbation"] = None
+        table["Metadata_WellType"] = "treatment"
+        undefined, defined = ["grit", "replicate_across_batches", "replicate_map"], ["kbet"]
+    values = scored(table)
+    assert values[undefined].isna().all()
+    assert values[defined].notna().all()
+
+
+def test_embeddings_that_are_not_finite_are_left_out_and_counted():
+    table = screen()
+    table.loc[3, "f0"] = np.nan
+    values = scored(table)
+    assert values["left_out"] == 1
+    assert values["kbet"] > 0.9
+
+
+def test_embeddings_that_are_all_zero_find_nothing():
+    """A network that gives up on images is not to gain by it."""
+    table = screen()
+    features = [f"f{n}" for n in range(16)]
+    gave_up = table["Metadata_Perturbation"].isin(["drug0", "drug1"])
+    table.loc[gave_up, features] = 0
+    assert scored(table)["replicate_across_batches"] == pytest.approx(6 / 8, abs=0.01)
+
+
+def mechanisms(rows):
+    """Wells of one image: batch, drug, compound, mechanism and a direction in degrees."""
+    table = pd.DataFrame(rows, columns=["Batch", "Perturbation", "Compound", "Mechanism", "angle"])
+    angles = np.radians(table.pop("angle").to_numpy(float))
+    table = table.add_prefix("Metadata_")
+    table["Metadata_Image"] = table["Metadata_Well"] = [f"w{n}" for n in range(len(table))]
+    table["Metadata_Experiment"] = table["Metadata_Plate"] = table["Metadata_Batch"]
+    table["Metadata_Site"], table["Metadata_CellType"], table["Metadata_Label"] = "1", "A", 0
+    table["Metadata_WellType"] = np.where(table["Metadata_Mechanism"] == "none", "negative_control", "treatment")
+    return table.assign(f0=np.cos(angles).astype(np.float32), f1=np.sin(angles).astype(np.float32))
+
+
+def test_mechanisms_by_hand():
+    """Of another compound: a_1 -> b, a_2 -> b, c -> d and d -> c are right, b -> e is wrong; e could never be right.
+
+    Of another batch too: a_1 -> b, a_2 -> b and b -> a_2 are right; c, d and e could never be.
+    """
+    rows = [
+        ("X", "a_1", "a", "actin", 0), ("X", "a_2", "a", "actin", 10), ("Y", "b_1", "b", "actin", 15),
+        ("X", "c_1", "c", "tubulin", 100), ("X", "d_1", "d", "tubulin", 105), ("Y", "e_1", "e", "unique", 18),
+        ("X", "dmso", "dmso", "none", 60), ("Y", "dmso", "dmso", "none", 60),
+    ]  # fmt: skip
+    scores = score_embeddings(mechanisms(rows), mechanisms(rows))
+    found = scores[scores["group"] == "all"].set_index("metric")
+    assert found.loc["nsc", "n"] == 5
+    assert found.loc["nsc", "value"] == pytest.approx(4 / 5)
+    assert found.loc["nscb", "n"] == 3
+    assert found.loc["nscb", "value"] == pytest.approx(1)
+
+
+def test_mechanism_is_of_the_mean_profile_of_a_treatment():
+    rows = [
+        ("X", "a_1", "a", "actin", -40), ("Y", "a_1", "a", "actin", 40), ("X", "b_1", "b", "actin", 5),
+        ("X", "c_1", "c", "tubulin", 45), ("Y", "d_1", "d", "tubulin", 60),
+    ]  # fmt: skip
+    scores = score_embeddings(mechanisms(rows), mechanisms(rows))
+    found = scores[scores["group"] == "all"].set_index("metric")
+    assert (found.loc["nsc", "n"], found.loc["nsc", "value"]) == (4, 1)
+    # by batch the second a is nearest to c
+    assert found.loc["nscb", "value"] < 1

@@ -1,0 +1,136 @@
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import make_index
+from made_up import made_up_results
+
+from debatch.config import build_registry
+from debatch.evaluate.scores import SCORES
+from debatch.files import Files
+from debatch.report.correction_findings import correction_headline
+from debatch.report.figures import draw_figure
+from debatch.report.published import Published
+from debatch.report.results import Results
+from debatch.report.tables import draft_table, laid_out, tidy
+from debatch.tabular import write_frame
+
+
+def scores(**values):
+    """A file of scores, by batch alike."""
+    rows = [(metric, "all", "all", value, 40) for metric, value in values.items()]
+    rows += [(metric, "all", f"batch=B{n}", value, 20) for metric, value in values.items() for n in range(2)]
+    return pd.DataFrame(rows, columns=["metric", "subset", "group", "value", "n"])
+
+
+BEFORE = {
+    "kbet": 0.1, "neighbor_same_batch": 0.8, "neighbor_same_batch_chance": 0.2, "replicate_across_batches": 0.5,
+    "replicate_map": 0.6, "grit": 3.0, "separability": 0.95, "weak_separability": 0.8, "nsc": np.nan,
+    "positive_control_retention": 1.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def results(root, tmp_path):
+    """The demo's runs with made-up scores: a correction has those that are given, else those from before."""
+
+    def build(given=None, screen="demo"):
+        registry = build_registry({"screen": str(screen), "results": str(tmp_path)}, root)
+        files = Files(registry.results, registry.name)
+        for run in registry.runs("table_correction"):
+            values = {**BEFORE, **(given or {}).get((run.method, run.correction), {})}
+            write_frame(scores(**values), files.scores(files.folder(run), run.view))
+        return Results(registry, files)
+
+    return build
+
+
+def test_each_correction_of_each_method_is_a_row_and_says_what_it_saw(results, root):
+    made = results()
+    draft = draft_table("table_correction", made)
+    assert len(draft.rows) == 4 * 6 + 1
+    assert list(draft.rows)[:2] == ["baseline", "baseline.znorm"]
+    assert draft.rows["adabn.harmony"] == "AdaBN + Harmony"
+    said = {row: draft.cells[row, "sees"].words for row in draft.rows if (row, "sees") in draft.cells}
+    assert said["baseline"] == "nothing"
+    assert said["baseline.znorm"] == said["gradient_reversal.tvn"] == "controls"
+    assert said["baseline.combat"] == "images"
+    assert said["adabn"] == said["adabn.harmony"] == "images"
+    assert said["adabn.znorm"] == "images, controls"
+    table = tidy(draft, "table_correction", made.registry, Published.read(root / "resources/published/published.csv"))
+    sees = table[table["column"] == "sees"].set_index("row")
+    assert sees.loc["baseline.combat", "note"] == "images"
+    assert sees["mean"].isna().all()
+    units = table.drop_duplicates("column").set_index("column")["unit"]
+    assert (units["kbet"], units["grit"], units["replicate_map"]) == ("%", "sd", "")
+
+
+def test_what_no_row_has_is_left_out_and_named(results):
+    draft = draft_table("table_correction", results())
+    assert "nsc" not in draft.columns
+    assert "Mechanism, NSC" in draft.notes[-1]
+    text = laid_out("table_correction", draft, results().registry)
+    assert "| Baseline | nothing | 10.0 [10.0 to 10.0] |" in text
+    assert "A random image (null)" in text
+    assert "simulated" in text
+
+
+def test_headline_says_how_strong_the_effect_is_what_removes_it_and_what_that_costs(results):
+    given = {
+        ("baseline", "harmony"): {"neighbor_same_batch": 0.25, "replicate_across_batches": 0.4, "separability": 0.7},
+        ("baseline", "combat"): {"neighbor_same_batch": 0.4, "replicate_across_batches": 0.8},
+    }
+    found = correction_headline("table_correction", results(given))
+    assert "is of the same batch in 80 % of cases, where chance is 20 %" in found.finding
+    text = " ".join(found.details)
+    assert "Harmony removes most: nearest neighbours from the same batch 25.0 % (uncorrected 80.0 %)" in text
+    assert "ComBat does best on biology" in text
+    assert "80.0 % (uncorrected 50.0 %)" in text
+    assert "Biology goes with the batch effect under Harmony (40.0 %)" in text
+    assert "Over-corrected: how surely treatments stand out" in text
+    assert "falls under Harmony (0.700)" in text
+
+
+def test_headline_of_one_batch_says_that_there_is_nothing_to_tell(results):
+    nothing = dict.fromkeys(SCORES, np.nan)
+    registry = results().registry
+    given = {(run.method, run.correction): nothing for run in registry.runs("table_correction")}
+    found = correction_headline("table_correction", results(given))
+    assert found.finding.startswith("Nothing tells here how strong the batch effect is")
+    figure, _ = draw_figure("figure_correction", results(given))
+    assert "No batch or no biology metric" in figure.texts[0].get_text()
+
+
+def test_figure_has_a_point_for_each_row_in_each_panel(results):
+    figure, numbers = draw_figure("figure_correction", results())
+    assert len(figure.axes) == 2
+    for axis in figure.axes:
+        assert len(axis.collections) == 24
+        assert axis.xaxis_inverted()
+    shown = numbers[numbers["metric"] == "kbet"]
+    assert len(shown) == 24
+    assert set(shown["correction"]) == {"uncorrected", "Z-norm (controls)", "Sphering", "TVN", "ComBat", "Harmony"}
+    labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert {"AdaBN", "Harmony"} <= set(labels)
+
+
+def test_corrections_of_one_set_of_profiles_are_named_beside_their_points(results, tmp_path):
+    screen = {"profiles": {"cp": {"file": "x.csv", "title": "CellProfiler"}}, "corrections": ["combat", "harmony"]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(screen))
+    made = results(
+        {("cp", "combat"): {"neighbor_same_batch": 0.3, "replicate_across_batches": 0.9}}, tmp_path / "mine.yaml"
+    )
+    figure, _ = draw_figure("figure_correction", made)
+    named = {text.get_text() for text in figure.axes[0].texts}
+    assert {"uncorrected", "ComBat", "Harmony"} <= named
+    assert not figure.legends
+    draft = draft_table("table_correction", made)
+    assert draft.cells["cp", "sees"].words == "as made"
+    assert draft.cells["cp.combat", "sees"].words == "images"
+
+
+def test_missing_scores_are_said_and_are_no_zero(root, tmp_path):
+    made = made_up_results(root, tmp_path, index=make_index(experiments=9, wells=8, sites=2), without=("runs",))
+    draft = draft_table("table_correction", made)
+    cell = draft.cells["baseline.znorm", "kbet"]
+    assert (cell.mean, cell.note) == (None, "not run")
