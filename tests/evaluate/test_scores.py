@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from debatch.evaluate.scores import SCORES, score_embeddings
+from debatch.config.corrections import ZNorm
+from debatch.correct.apply import correct_table
+from debatch.evaluate.scores import SCORES, score_embeddings, without_half
 
 
 def screen(batches=5, drugs=8, wells=3, sites=2, shift=0.0, strength=3.0, kinds=("A",), seed=0, width=16):
@@ -43,6 +45,7 @@ def test_without_a_batch_effect_nothing_tells_the_batch():
     assert values["kbet_controls"] > 0.9
     assert values["neighbor_same_batch"] == pytest.approx(values["neighbor_same_batch_chance"], abs=0.06)
     assert values["neighbor_same_batch_chance"] == pytest.approx(0.2)
+    assert values["replicate_across_batches_chance"] == pytest.approx(1 / 8)
     assert values["replicate_across_batches"] > 0.99
     assert values["replicate_map"] > 0.99
     assert values["separability"] > 0.99
@@ -89,7 +92,7 @@ def test_cell_types_are_looked_at_by_themselves():
     values = scored(both)
     assert values["kbet"] > 0.9
     assert values["neighbor_same_batch_chance"] == pytest.approx(0.2)
-    assert values["separability"] > 0.99
+    assert values["separability"] > 0.98
 
 
 def test_a_cell_type_of_one_batch_says_nothing_of_batches():
@@ -150,6 +153,63 @@ def test_embeddings_that_are_all_zero_find_nothing():
     gave_up = table["Metadata_Perturbation"].isin(["drug0", "drug1"])
     table.loc[gave_up, features] = 0
     assert scored(table)["replicate_across_batches"] == pytest.approx(6 / 8, abs=0.01)
+
+
+def test_a_correction_is_not_held_against_the_controls_that_it_was_fitted_on():
+    """Noise alone, few controls, each treatment in one batch: against its own controls it would seem to stand out."""
+    table = screen(batches=4, drugs=6, wells=1, sites=1, strength=0, width=60)
+    own = table["Metadata_Perturbation"] + "_" + table["Metadata_Batch"]
+    treated = table["Metadata_WellType"] == "treatment"
+    table["Metadata_Perturbation"] = table["Metadata_Perturbation"].where(
+        ~treated, own.str.replace("[1-5]_", "0_", regex=True)
+    )
+    more = table[~treated].assign(Metadata_Image=lambda rows: rows["Metadata_Image"] + "x", Metadata_Well="x")
+    noise = np.random.default_rng(3).normal(size=(len(more), 60)).astype(np.float32)
+    table = pd.concat([table, more.assign(**{f"f{n}": noise[:, n] for n in range(60)})], ignore_index=True)
+    znorm = ZNorm(kind="znorm", reference="controls")
+    held_out = [correct_table(without_half(table, half), znorm) for half in (0, 1)]
+    flattered = scored(table, correct_table(table, znorm))["separability"]
+    fair = score_embeddings(table, correct_table(table, znorm), held_out)
+    fair = fair[fair["group"] == "all"].set_index("metric")["value"]["separability"]
+    assert flattered > 0.6
+    assert fair < flattered - 0.1
+
+
+def test_halves_of_the_controls_share_no_well():
+    table = screen()
+    held = [without_half(table, half)["Metadata_WellType"] == "held_out" for half in (0, 1)]
+    assert not (held[0] & held[1]).any()
+    assert ((held[0] | held[1]) == (table["Metadata_WellType"] == "negative_control")).all()
+    places = table["Metadata_Plate"] + table["Metadata_Well"]
+    assert not set(places[held[0]]) & set(places[held[1]])
+    assert table.loc[held[0], "Metadata_Batch"].nunique() == table["Metadata_Batch"].nunique()
+
+
+def test_without_controls_to_hold_out_nothing_is_held_against_them():
+    table = screen()
+    values = score_embeddings(table, table, [])
+    values = values[values["group"] == "all"].set_index("metric")["value"]
+    assert values[["grit", "replicate_map", "separability", "kbet_controls"]].isna().all()
+    assert values[["kbet", "replicate_across_batches"]].notna().all()
+
+
+def test_change_is_of_the_same_rows_and_sure_only_where_compounds_agree():
+    before, after = screen(shift=6), screen(shift=0)
+    scores = score_embeddings(before, after).set_index(["metric", "group"])
+    change = scores.loc[("replicate_across_batches_change", "all")]
+    values = [scored(table)["replicate_across_batches"] for table in (before, after)]
+    assert change["value"] == pytest.approx(values[1] - values[0])
+    assert 0 < change["low"] <= change["value"] <= change["high"]
+    same = score_embeddings(before, before).set_index(["metric", "group"]).loc[("grit_change", "all")]
+    assert (same["value"], same["low"], same["high"]) == (0, 0, 0)
+
+
+def test_chance_bars_what_either_column_bars():
+    """Wells whose compound is not known still bar those of their perturbation."""
+    table = screen(batches=2, drugs=3, wells=1, sites=1)
+    table["Metadata_Compound"] = table["Metadata_Perturbation"].where(table["Metadata_Perturbation"] != "drug0")
+    # two batches of three drugs: of the four of other drugs, two are of the same batch
+    assert scored(table)["neighbor_same_batch_chance"] == pytest.approx(0.5)
 
 
 def mechanisms(rows):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,14 +15,22 @@ from debatch.report.figures import draw_figure
 from debatch.report.published import Published
 from debatch.report.results import Results
 from debatch.report.tables import draft_table, laid_out, tidy
+from debatch.report.tables.correction import seen_of_a_test_batch
+from debatch.screen.splits import make_split
 from debatch.tabular import write_frame
 
 
 def scores(**values):
-    """A file of scores, by batch alike."""
-    rows = [(metric, "all", "all", value, 40) for metric, value in values.items()]
-    rows += [(metric, "all", f"batch=B{n}", value, 20) for metric, value in values.items() for n in range(2)]
-    return pd.DataFrame(rows, columns=["metric", "subset", "group", "value", "n"])
+    """A file of scores, by batch alike; a change as it says, else none."""
+    nothing = np.nan, np.nan
+    rows = []
+    for metric, value in values.items():
+        if metric.endswith("_change"):
+            rows.append((metric, "all", "all", 0, *value, 40))
+        else:
+            rows.append((metric, "all", "all", value, *nothing, 40))
+            rows += [(metric, "all", f"batch=B{n}", value, *nothing, 20) for n in range(2)]
+    return pd.DataFrame(rows, columns=["metric", "subset", "group", "value", "low", "high", "n"])
 
 
 BEFORE = {
@@ -37,6 +47,11 @@ def results(root, tmp_path):
     def build(given=None, screen="demo"):
         registry = build_registry({"screen": str(screen), "results": str(tmp_path)}, root)
         files = Files(registry.results, registry.name)
+        index = make_index(experiments=9, wells=8, sites=2)
+        write_frame(index, files.index())
+        for name in registry.screen.splits.names[:1]:
+            config = registry.screen.splits.model_copy(update={"test_batches": None})
+            write_frame(make_split(name, index, config), files.split(name))
         for run in registry.runs("table_correction"):
             values = {**BEFORE, **(given or {}).get((run.method, run.correction), {})}
             write_frame(scores(**values), files.scores(files.folder(run), run.view))
@@ -65,30 +80,75 @@ def test_each_correction_of_each_method_is_a_row_and_says_what_it_saw(results, r
     assert (units["kbet"], units["grit"], units["replicate_map"]) == ("%", "sd", "")
 
 
+def test_normalization_of_pixels_is_part_of_what_a_method_saw(results):
+    registry = results().registry
+    recipe = registry.recipes["baseline"].model_copy(update={"normalization": "plate_controls"})
+    seen = replace(registry, recipes={**registry.recipes, "baseline": recipe})
+    assert seen_of_a_test_batch(seen, "baseline", "none") == "controls"
+    assert seen_of_a_test_batch(seen, "baseline", "combat") == "images, controls"
+
+
+def test_layout_is_said_where_it_limits_what_corrections_can_do(results):
+    notes = " ".join(draft_table("table_correction", results()).notes)
+    assert "the fewest control wells of a batch are" in notes
+    assert "treatments are in one batch only" not in notes
+
+
 def test_what_no_row_has_is_left_out_and_named(results):
     draft = draft_table("table_correction", results())
     assert "nsc" not in draft.columns
     assert "Mechanism, NSC" in draft.notes[-1]
     text = laid_out("table_correction", draft, results().registry)
     assert "| Baseline | nothing | 10.0 [10.0 to 10.0] |" in text
-    assert "A random image (null)" in text
+    assert "A random neighbour (null)" in text
     assert "simulated" in text
+
+
+ACROSS = "replicate_across_batches"
 
 
 def test_headline_says_how_strong_the_effect_is_what_removes_it_and_what_that_costs(results):
     given = {
-        ("baseline", "harmony"): {"neighbor_same_batch": 0.25, "replicate_across_batches": 0.4, "separability": 0.7},
-        ("baseline", "combat"): {"neighbor_same_batch": 0.4, "replicate_across_batches": 0.8},
+        ("baseline", "harmony"): {"neighbor_same_batch": 0.22, ACROSS: 0.4, f"{ACROSS}_change": (-0.2, -0.05)},
+        ("baseline", "combat"): {"neighbor_same_batch": 0.1, ACROSS: 0.8, f"{ACROSS}_change": (0.1, 0.4)},
+        ("baseline", "tvn"): {ACROSS: 0.3, f"{ACROSS}_change": (-0.3, 0.01)},
+        ("adabn", "harmony"): {ACROSS: 0.9},
     }
     found = correction_headline("table_correction", results(given))
     assert "is of the same batch in 80 % of cases, where chance is 20 %" in found.finding
-    text = " ".join(found.details)
-    assert "Harmony removes most: nearest neighbours from the same batch 25.0 % (uncorrected 80.0 %)" in text
-    assert "ComBat does best on biology" in text
-    assert "80.0 % (uncorrected 50.0 %)" in text
-    assert "Biology goes with the batch effect under Harmony (40.0 %)" in text
-    assert "Over-corrected: how surely treatments stand out" in text
-    assert "falls under Harmony (0.700)" in text
+    removal, biology, losses, best = found.details
+    assert removal.startswith("Baseline + Harmony brings that nearest to chance: 22.0 % (uncorrected 80.0 %)")
+    assert "below chance, where wells of one batch are pushed apart: ComBat (10.0 %)" in removal
+    assert biology.startswith("Baseline + ComBat does best on biology")
+    assert biology.endswith("80.0 % (uncorrected 50.0 %).")
+    assert losses.endswith("under Harmony (40.0 %).")  # TVN's loss may be none
+    assert best.startswith("Best of all rows on biology: AdaBN + Harmony, 90.0 %")
+
+
+def test_headline_does_not_praise_what_makes_it_worse(results):
+    registry = results().registry
+    worse = {"neighbor_same_batch": 0.9, ACROSS: 0.2, f"{ACROSS}_change": (-0.4, -0.2)}
+    given = {("baseline", c): worse for c in registry.corrections_of("table_correction") if c != "none"}
+    found = correction_headline("table_correction", results(given))
+    assert found.details[0].startswith("No correction brings that nearer to chance; the nearest is")
+    assert found.details[1].startswith("No correction improves biology")
+    assert not any("does best" in line for line in found.details)
+
+
+def test_headline_of_a_gain_that_may_be_none_says_so(results):
+    given = {("baseline", "combat"): {ACROSS: 0.55, f"{ACROSS}_change": (-0.1, 0.2)}}
+    found = correction_headline("table_correction", results(given))
+    assert any("does best on biology" in line and "too few compounds to be sure" in line for line in found.details)
+
+
+def test_headline_passes_over_corrections_that_a_metric_is_not_defined_for(results):
+    given = {
+        ("baseline", "combat"): {ACROSS: np.nan},
+        ("baseline", "tvn"): {ACROSS: 0.6, f"{ACROSS}_change": (0.0, 0.2)},
+    }
+    found = correction_headline("table_correction", results(given))
+    assert any(line.startswith("Baseline + TVN does best on biology") for line in found.details)
+    assert "—" not in " ".join(found.details)
 
 
 def test_headline_of_one_batch_says_that_there_is_nothing_to_tell(results):

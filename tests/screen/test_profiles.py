@@ -163,6 +163,28 @@ def test_a_table_of_mechanisms_that_says_two_things_is_refused(tmp_path):
         index_profiles(screen)
 
 
+@pytest.mark.parametrize(
+    ("there", "here", "same"),
+    [("3.000000", "3", True), ("0.10", "0.1", True), ("1_2", "12", False), ("007", "7", False), ("1e1", "10", False)],
+)
+def test_only_numbers_with_a_point_are_compared_as_numbers(tmp_path, there, here, same):
+    table = made_up(wells=2).assign(dose=there)
+    pd.DataFrame({"dose": [here, "8"], "moa": ["actin", "other"]}).to_csv(tmp_path / "moa.csv", index=False)
+    table.loc[0, "dose"] = "8"  # so that something matches
+    annotation = {"file": str(tmp_path / "moa.csv"), "match": {"dose": "dose"}}
+    screen = screen_of(written(table, tmp_path / "p.csv"), annotations=[annotation], features=["f*"])
+    assert (index_profiles(screen)["moa"] == "actin").any() == same
+
+
+def test_an_empty_key_matches_nothing(tmp_path):
+    table = made_up(wells=2)
+    table["compound"] = [None, "a"] * 3
+    pd.DataFrame({"name": [None, "a"], "moa": ["nothing", "actin"]}).to_csv(tmp_path / "moa.csv", index=False)
+    annotation = {"file": str(tmp_path / "moa.csv"), "match": {"compound": "name"}}
+    screen = screen_of(written(table, tmp_path / "p.csv"), annotations=[annotation], features=["f*"])
+    assert set(index_profiles(screen)["moa"].dropna()) == {"actin"}
+
+
 def test_a_file_without_a_batch_column_is_refused(tmp_path):
     file = written(made_up(), tmp_path / "p.csv")
     columns = {key: name for key, name in COLUMNS.items() if key != "batch"}

@@ -26,6 +26,8 @@ FILES = Files(REGISTRY.results, REGISTRY.name)
 RUN = FILES.run("{method}", "{split}", "{seed}")
 EXTERNAL = FILES.external("{external}")
 ANY_RUN = FILES.any_run("{run}")
+# of a file's name: a dot and the correction's, nothing where there is none
+CORRECTIONS = {f".{name}": correction.model_dump() for name, correction in REGISTRY.corrections.items()}
 EXTERNALS = [*REGISTRY.externals, *([REGISTRY.model.name] if REGISTRY.model else [])]
 SCREEN = REGISTRY.screen.model_dump()
 COMPUTE = REGISTRY.screen.compute

@@ -78,7 +78,8 @@ rule score_embeddings:
         mem_mb=with_attempt(3000),
         runtime=120,
     params:
-        code=room_hash("evaluate"),
+        correction=lambda wildcards: CORRECTIONS.get(wildcards.corrected),
+        code=room_hash("evaluate", "correct"),
     script:
         "../scripts/score_embeddings.py"
 

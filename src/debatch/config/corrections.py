@@ -47,7 +47,16 @@ class MadRobustize(_Reference):
     kind: Literal["mad_robustize"] = Field(description="Which correction it is.")
 
 
-class Sphering(NamedCorrection):
+class _Whitening(NamedCorrection):
+    # of a screen with few untreated wells, as RxRx1, negative ones alone would not do
+    reference: Literal["controls", "negative_controls"] = Field(
+        "controls",
+        description="Wells that it is fitted on: all controls, or negative ones alone, which keeps the phenotypes of "
+        "positive ones out and needs many of them.",
+    )
+
+
+class Sphering(_Whitening):
     """Principal components in which the controls of all batches together are white."""
 
     kind: Literal["sphering"] = Field(description="Which correction it is.")
@@ -60,7 +69,7 @@ class Sphering(NamedCorrection):
     sees: ClassVar[Sees] = "controls"
 
 
-class Tvn(NamedCorrection):
+class Tvn(_Whitening):
     """Typical variation normalization: sphering, then each batch's controls aligned to those of all."""
 
     kind: Literal["tvn"] = Field(description="Which correction it is.")

@@ -18,6 +18,7 @@ from debatch.errors import DataError
 
 log = logging.getLogger(__name__)
 
+NEGATIVE = "negative_control"
 _NEEDED = ("image_id", "batch", "cell_type", "well_type")
 _LEAST = 2  # embeddings that a mean and a spread are taken of
 _WITHOUT_CONTROLS = "choose a correction that needs none (combat, harmony, mnn, znorm_all)"
@@ -32,7 +33,8 @@ def correct_table(table: pd.DataFrame, correction: Correction) -> pd.DataFrame:
     they are sorted by `Metadata_Image`.
 
     An embedding that is not finite is left out of fitting and comes out as NaN. A cell type of a single batch comes
-    through `combat`, `harmony` and `mnn` with nothing aligned.
+    through `combat`, `harmony` and `mnn` with nothing aligned. With few controls in a batch, the noise of their mean
+    and spread becomes a mark of the batch under the corrections that are fitted on them by batch.
 
     Args:
         table: `Metadata_*` columns and a column a feature (`debatch.embedding_table`).
@@ -103,9 +105,11 @@ def _corrected(
                 _check_reference(batches, reference, correction.reference)
                 function = znorm if isinstance(correction, ZNorm) else mad_robustize
                 return function(embeddings, batches, reference)
-            case Sphering():
-                return sphering(embeddings, controls, correction.components, correction.ridge)
-            case Tvn():
+            case Sphering() | Tvn():
+                if correction.reference == "negative_controls":
+                    controls = (own["well_type"] == NEGATIVE).to_numpy()
+                if isinstance(correction, Sphering):
+                    return sphering(embeddings, controls, correction.components, correction.ridge)
                 _check_reference(batches, controls, "controls")
                 return tvn(embeddings, batches, controls, correction.components, correction.ridge)
         if len(set(batches)) == 1:

@@ -1,7 +1,7 @@
 """What a table of embeddings tells of batches and of biology, with nothing trained: before and after a correction."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,83 +12,128 @@ from debatch.evaluate.kbet import kbet_accepted
 from debatch.evaluate.neighbors import nearest_neighbor_hits
 from debatch.evaluate.retrieval import replicate_precision
 from debatch.evaluate.separability import positive_control_retention, separability, weak_separability
-from debatch.evaluate.vectors import unit
+from debatch.evaluate.vectors import blocks, unit
+from debatch.screen.order import hash_order, well_names
 
 OF_A_WELL = [
     "experiment", "plate", "well", "cell_type", "well_type", "perturbation", "batch", "compound", "mechanism",
 ]  # fmt: skip
 NEGATIVE, POSITIVE = "negative_control", "positive_control"
+# Which way is better: `chance` is neither; below it a correction pushes wells of one batch apart.
+SCORES = {
+    "kbet": "higher",
+    "kbet_controls": "higher",
+    "neighbor_same_batch": "chance",
+    "replicate_across_batches": "higher",
+    "replicate_map": "higher",
+    "grit": "higher",
+    "nsc": "higher",
+    "nscb": "higher",
+    "separability": "higher",
+    "weak_separability": "higher",
+    "positive_control_retention": "higher",
+}
+FEWEST_CONTROL_NEIGHBORS = 5
+DRAWS = 2000
 
 
-class Score(NamedTuple):
-    """What a metric is.
+@dataclass(frozen=True)
+class Values:
+    """A metric, a number a row.
 
     Attributes:
-        side: `batch` or `biology`.
-        better: whether `higher` or `lower` is.
+        values: (N,) NaN where it is not defined.
+        units: (N,) what a bootstrap of a difference draws: compounds where they are known, else perturbations.
+        batches: (N,) None where a row is of several.
+        chance: (N,) what a random neighbour would give; None where that is not the question.
+        middle: how rows are summed up.
     """
 
-    side: str
-    better: str
+    values: np.ndarray
+    units: np.ndarray
+    batches: np.ndarray | None = None
+    chance: np.ndarray | None = None
+    middle: Callable[[np.ndarray], np.floating] = np.mean
 
 
-SCORES = {
-    "kbet": Score("batch", "higher"),
-    "kbet_controls": Score("batch", "higher"),
-    "neighbor_same_batch": Score("batch", "lower"),
-    "replicate_across_batches": Score("biology", "higher"),
-    "replicate_map": Score("biology", "higher"),
-    "grit": Score("biology", "higher"),
-    "nsc": Score("biology", "higher"),
-    "nscb": Score("biology", "higher"),
-    "positive_control_retention": Score("biology", "higher"),
-    "separability": Score("biology", "higher"),
-    "weak_separability": Score("biology", "higher"),
-}
-
-Record = tuple[str, str, float, int]
-
-
-def score_embeddings(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+def score_embeddings(
+    before: pd.DataFrame, after: pd.DataFrame, held_out: Sequence[pd.DataFrame] | None = None
+) -> pd.DataFrame:
     """Batch and biology metrics of embeddings, each within cell types.
 
-    `kbet`: acceptance of L2-normalised images, k the larger of 0.5 % of the images and 5 times the batches;
-    `kbet_controls`: of negative controls alone, which every batch has alike. `neighbor_same_batch`: how often the
-    nearest image of another perturbation (and compound) is of the same batch, and `neighbor_same_batch_chance`, how
-    often one drawn at random would be. Of wells (mean of their images): `replicate_across_batches`, how often the
-    nearest well of another batch has the same perturbation, negative controls left out; `replicate_map`, replicates of
-    other batches before negative controls; `grit`, median over wells; `nsc` and `nscb`, mechanism of the nearest
-    treatment of another compound (and batch), of mean profiles of treatments (and batches), those that could be right;
-    `separability`, `weak_separability` and `positive_control_retention`: what is left of phenotypes.
+    Of images: `kbet`, acceptance of L2-normalised images, k the larger of 0.5 % of the images and 5 times the batches;
+    `kbet_controls`, of negative controls alone, which every batch has alike, k half of a batch's; and
+    `neighbor_same_batch`, how often a treated image's nearest treated one of another perturbation (and compound, and
+    mechanism) is of the same batch. Of wells (mean of their images), negative controls asking nothing:
+    `replicate_across_batches`, how often the nearest of another batch has the same perturbation; `replicate_map`,
+    replicates of other batches before negative controls; `grit`, the median. Of treatments' mean profiles: `nsc`,
+    mechanism of the nearest one of another compound, and, by batch, `nscb`, of another compound and batch. What could
+    only be wrong does not count. `separability`, `weak_separability`, `positive_control_retention`: what is left of
+    phenotypes.
+
+    Metrics against negative controls are of one half of each batch's control wells and then of the other, averaged: a
+    correction that was fitted on the very controls that it is held against would win by that alone.
 
     Args:
         before: embeddings as they were, with `Metadata_*` columns; the same as `after` where nothing was corrected.
         after: the same images, corrected.
+        held_out: two tables as `after`, fitted without the first and without the second half of negative control wells
+            (`without_half`); None: the correction does not look at controls; empty: it cannot do without them, and
+            metrics against controls are not defined.
 
     Returns:
-        Tidy: metric, subset (`all`), group (`all`, `cell_type=…`, `batch=…`), value, n. NaN where a metric is not
-        defined: too few images, no control, no replicate, no mechanism. `left_out`: images that are not finite; those
-        that are all zero count, and find nothing.
+        Tidy: metric, subset (`all`), group (`all`, `batch=…`), value, low, high, n. NaN where a metric is not defined:
+        too few images, no control, no replicate, no mechanism. `<metric>_chance`: of a random neighbour.
+        `<metric>_change`: after less before, of the same rows, with a 95 % bootstrap over compounds (or perturbations).
+        `left_out`: images that are not finite; those that are all zero count, and find nothing.
     """
     finite = np.isfinite(features_of(after)).all(axis=1)
     kept = after[finite].reset_index(drop=True)
-    before = before.set_index("Metadata_Image", drop=False).loc[kept["Metadata_Image"]].reset_index(drop=True)
-    records = [*_image_scores(kept), *_well_scores(_mean_profiles(before, OF_A_WELL), _mean_profiles(kept, OF_A_WELL))]
-    records.append(("left_out", "all", float((~finite).sum()), len(after)))
-    frame = pd.DataFrame(records, columns=["metric", "group", "value", "n"])
+    halves = None if held_out is None else [_of_images(table, kept) for table in held_out]
+    start = _of_images(before, kept)
+    now, then = _values(kept, halves), _values(start, None)
+    records = [record for metric, values in now.items() for record in _records(metric, values, then[metric])]
+    records += _phenotypes(start, kept, halves)
+    records.append(("left_out", "all", float((~finite).sum()), np.nan, np.nan, len(after)))
+    frame = pd.DataFrame(records, columns=["metric", "group", "value", "low", "high", "n"])
     frame.insert(1, "subset", "all")
     return frame
 
 
-def _image_scores(table: pd.DataFrame) -> Iterator[Record]:
+def without_half(table: pd.DataFrame, half: int) -> pd.DataFrame:
+    """A table in which half of each batch's negative control wells are no controls, for a fit that they are not in."""
+    held = _control_halves(images_of(table)) == half
+    return table.assign(Metadata_WellType=table["Metadata_WellType"].mask(held, "held_out"))
+
+
+def _control_halves(images: pd.DataFrame) -> np.ndarray:
+    """(N,) 0 or 1 of the wells of a batch's negative controls in turn, by a hash of their names; -1 of all others."""
+    halves = np.full(len(images), -1)
+    negative = np.flatnonzero(images["well_type"] == NEGATIVE)
+    names, batches = well_names(images.iloc[negative]), images["batch"].to_numpy(str)[negative]
+    for batch in np.unique(batches):
+        own = np.flatnonzero(batches == batch)
+        wells = np.unique(names[own])
+        turn = {wells[at]: number % 2 for number, at in enumerate(hash_order(pd.Series(wells)))}
+        halves[negative[own]] = [turn[name] for name in names[own]]
+    return halves
+
+
+Record = tuple[str, str, float, float, float, int]
+
+
+def _values(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[str, Values]:
+    return {**_of_every_image(table, halves), **_of_wells(table, halves), **_of_mechanisms(table)}
+
+
+def _of_every_image(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[str, Values]:
     images, features = images_of(table), features_of(table)
-    batches, kinds = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str)
-    every = np.ones(len(images), bool)
-    negative = (images["well_type"] == NEGATIVE).to_numpy()
-    barred = _exclusions(images, ["perturbation", "compound"])
+    batches, kinds, units = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str), _units(images)
+    treated = ((images["well_type"] != NEGATIVE) & images["perturbation"].notna()).to_numpy()
+    barred = _exclusions(images, ["perturbation", "compound", "mechanism"])
 
     def mixed(at: np.ndarray) -> np.ndarray:
-        return _kbet(features[at], batches[at])
+        return _kbet(features[at], batches[at], max(round(0.005 * len(at)), 5 * len(np.unique(batches[at]))))
 
     def same_batch(at: np.ndarray) -> np.ndarray:
         if len(np.unique(batches[at])) < 2:  # there is no other to be of
@@ -98,106 +143,181 @@ def _image_scores(table: pd.DataFrame) -> Iterator[Record]:
     def chance(at: np.ndarray) -> np.ndarray:
         if len(np.unique(batches[at])) < 2:
             return np.full(len(at), np.nan)
-        return _chance(batches[at], barred[at, -1])
+        return _share_of_alike(batches[at], barred[at])
 
-    yield from _pooled("kbet", _by_kind(kinds, every, mixed), batches)
-    yield from _pooled("kbet_controls", _by_kind(kinds, negative, mixed), batches)
-    yield from _pooled("neighbor_same_batch", _by_kind(kinds, every, same_batch), batches)
-    yield from _pooled("neighbor_same_batch_chance", _by_kind(kinds, every, chance))
+    half = _control_halves(images)
+    controls = np.full(len(images), np.nan)
+    for number, held in enumerate(_halves(table, halves)):
+        values = features_of(held)
+
+        def controls_mixed(at: np.ndarray, values: np.ndarray = values) -> np.ndarray:
+            own = pd.Series(batches[at]).value_counts().median()
+            k = max(FEWEST_CONTROL_NEIGHBORS, round(own / 2))
+            # with no more controls in a batch than neighbours, a batch that stands apart could not be seen
+            return _kbet(values[at], batches[at], k) if k < own and k <= len(at) / 5 else np.full(len(at), np.nan)
+
+        controls = np.where(half == number, _by_kind(kinds, half == number, controls_mixed), controls)
+    return {
+        "kbet": Values(_by_kind(kinds, np.ones(len(images), bool), mixed), units, batches),
+        "kbet_controls": Values(controls, units, batches),
+        "neighbor_same_batch": Values(
+            _by_kind(kinds, treated, same_batch), units, batches, _by_kind(kinds, treated, chance)
+        ),
+    }
 
 
-def _kbet(features: np.ndarray, batches: np.ndarray) -> np.ndarray:
+def _kbet(features: np.ndarray, batches: np.ndarray, k: int) -> np.ndarray:
     """(n,) whether each image's neighbours are mixed; NaN where there are too few to ask."""
-    names = np.unique(batches)
-    k = max(round(0.005 * len(features)), 5 * len(names))
-    if len(features) <= k or len(names) < 2:
+    if len(features) <= k or len(np.unique(batches)) < 2:
         return np.full(len(features), np.nan)
     return kbet_accepted(unit(features), batches, k)
 
 
-def _chance(batches: np.ndarray, barred: np.ndarray) -> np.ndarray:
-    """(n,) share of the images which an image's own group does not bar that are of its batch."""
-    frame = pd.DataFrame({"barred": barred, "batch": batches})
-    own, here, both = (
-        frame.groupby(by)["batch"].transform("size").to_numpy() for by in ("barred", "batch", ["barred", "batch"])
-    )
-    left = len(frame) - own
-    return np.divide(here - both, left, out=np.full(len(frame), np.nan), where=left > 0)
-
-
-def _well_scores(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[Record]:
-    wells, features, earlier = images_of(after), features_of(after), features_of(before)
-    batches, kinds = wells["batch"].to_numpy(str), wells["cell_type"].to_numpy(str)
-    labelled = wells["perturbation"].notna().to_numpy()
-    perturbations = wells["perturbation"].fillna("").to_numpy(str)
-    negative, positive = ((wells["well_type"] == name).to_numpy() for name in (NEGATIVE, POSITIVE))
-    asked, known = labelled & ~negative, labelled | negative
+def _of_wells(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[str, Values]:
+    wells = _mean_profiles(table, OF_A_WELL)
+    images, features = images_of(wells), features_of(wells)
+    batches, kinds, units = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str), _units(images)
+    perturbations = images["perturbation"].fillna("").to_numpy(str)
+    negative = (images["well_type"] == NEGATIVE).to_numpy()
+    asked = images["perturbation"].notna().to_numpy() & ~negative
 
     def across(at: np.ndarray) -> np.ndarray:
-        hits = nearest_neighbor_hits(features[at], perturbations[at], batches[at])
-        return np.where(_findable(perturbations[at], batches[at, None]), hits, np.nan)
+        return nearest_neighbor_hits(features[at], perturbations[at], batches[at])
 
-    def precision(at: np.ndarray) -> np.ndarray:
-        return replicate_precision(features[at], perturbations[at], batches[at], negative[at])
+    def chance(at: np.ndarray) -> np.ndarray:
+        return _share_of_alike(perturbations[at], batches[at, None])
 
-    def stands_out(at: np.ndarray) -> np.ndarray:
-        # all negative controls are one group, whatever they are called
-        groups = np.where(negative[at], "", perturbations[at])
-        return np.where(negative[at], np.nan, grit(features[at], groups, negative[at]))
+    found, expected = _by_kind(kinds, asked, across), _by_kind(kinds, asked, chance)
+    precision: list[np.ndarray] = []
+    stands_out: list[np.ndarray] = []
+    separable: list[np.ndarray] = []
+    half = _control_halves(images)
+    for number, held in enumerate(_halves(table, halves)):
+        values = features_of(_mean_profiles(held, OF_A_WELL))
+        reference = half == number
+        one_group = np.where(negative, "", perturbations)  # whatever negative controls are called
 
-    yield from _pooled("replicate_across_batches", _by_kind(kinds, asked, across), batches)
-    yield from _pooled("replicate_map", _by_kind(kinds, known, precision), batches)
-    yield from _pooled("grit", _by_kind(kinds, known, stands_out), batches, np.median)
-    yield from _mechanisms(after, asked)
+        def precise(at: np.ndarray, values: np.ndarray = values, reference: np.ndarray = reference) -> np.ndarray:
+            return replicate_precision(values[at], perturbations[at], batches[at], reference[at])
 
-    def separable(at: np.ndarray) -> tuple[float, int]:
-        found = separability(features[at], perturbations[at], batches[at], negative[at])
-        return float(found["separability"].mean()), len(found)
+        def gritty(
+            at: np.ndarray,
+            values: np.ndarray = values,
+            reference: np.ndarray = reference,
+            one_group: np.ndarray = one_group,
+        ) -> np.ndarray:
+            return grit(values[at], one_group[at], reference[at])
 
-    def weak(at: np.ndarray) -> tuple[float, int]:
-        value = weak_separability(earlier[at], features[at], perturbations[at], batches[at], negative[at])
-        return value, len(np.unique(perturbations[at][~negative[at]]))
+        def apart(at: np.ndarray, values: np.ndarray = values, reference: np.ndarray = reference) -> np.ndarray:
+            scores = separability(values[at], perturbations[at], batches[at], reference[at])
+            return pd.Series(perturbations[at]).map(scores.set_index("perturbation")["separability"]).to_numpy(float)
 
-    def retained(at: np.ndarray) -> tuple[float, int]:
-        columns = perturbations[at], batches[at], negative[at], positive[at]
-        return positive_control_retention(earlier[at], features[at], *columns), int(positive[at].sum())
+        chosen = asked | reference
+        for ask, into in ((precise, precision), (gritty, stands_out), (apart, separable)):
+            into.append(np.where(asked, _by_kind(kinds, chosen, ask), np.nan))
+    return {
+        "replicate_across_batches": Values(np.where(expected > 0, found, np.nan), units, batches, expected),
+        "replicate_map": Values(_mean_of(precision, len(wells)), units, batches),
+        "grit": Values(_mean_of(stands_out, len(wells)), units, None, None, np.median),
+        "separability": Values(_mean_of(separable, len(wells)), units, batches),
+    }
 
-    yield _over_kinds("separability", kinds, known & ~positive, separable)
-    yield _over_kinds("weak_separability", kinds, known & ~positive, weak)
-    yield _over_kinds("positive_control_retention", kinds, known, retained)
 
-
-def _mechanisms(wells: pd.DataFrame, asked: np.ndarray) -> Iterator[Record]:
+def _of_mechanisms(table: pd.DataFrame) -> dict[str, Values]:
     """NSC of treatments' mean profiles, NSCB of those by batch."""
-    if OPTIONAL["mechanism"] not in wells:
-        return
-    chosen = wells[asked & wells[OPTIONAL["mechanism"]].notna().to_numpy()].reset_index(drop=True)
+    images = images_of(table)
+    nothing = Values(np.full(1, np.nan), np.array([""]))
+    if "mechanism" not in images:
+        return {"nsc": nothing, "nscb": nothing}
+    known = images["mechanism"].notna() & images["perturbation"].notna() & (images["well_type"] != NEGATIVE)
+    wells = _mean_profiles(table[known.to_numpy()].reset_index(drop=True), OF_A_WELL)
+    found = {}
     for name, more in (("nsc", []), ("nscb", ["batch"])):
-        means = _mean_profiles(chosen, ["cell_type", "mechanism", "compound", "perturbation", *more])
-        images = images_of(means)
-        hits = _mechanism_hits(images, features_of(means), _exclusions(images, ["perturbation", "compound", *more]))
-        yield from _pooled(name, hits, images["batch"].to_numpy(str) if more else None)
+        means = _mean_profiles(wells, ["cell_type", "mechanism", "compound", "perturbation", *more])
+        own = images_of(means)
+        features, exclude = features_of(means), _exclusions(own, ["perturbation", "compound", *more])
+        mechanisms, kinds = own["mechanism"].to_numpy(str), own["cell_type"].to_numpy(str)
 
+        def right(
+            at: np.ndarray,
+            features: np.ndarray = features,
+            mechanisms: np.ndarray = mechanisms,
+            exclude: np.ndarray = exclude,
+        ) -> np.ndarray:
+            return nearest_neighbor_hits(features[at], mechanisms[at], exclude[at])
 
-def _mechanism_hits(images: pd.DataFrame, features: np.ndarray, exclude: np.ndarray) -> np.ndarray:
-    mechanisms, kinds = images["mechanism"].to_numpy(str), images["cell_type"].to_numpy(str)
+        def chance(at: np.ndarray, mechanisms: np.ndarray = mechanisms, exclude: np.ndarray = exclude) -> np.ndarray:
+            return _share_of_alike(mechanisms[at], exclude[at])
 
-    def right(at: np.ndarray) -> np.ndarray:
-        hits = nearest_neighbor_hits(features[at], mechanisms[at], exclude[at])
-        return np.where(_findable(mechanisms[at], exclude[at]), hits, np.nan)
-
-    return _by_kind(kinds, np.ones(len(images), bool), right)
-
-
-def _findable(labels: np.ndarray, exclude: np.ndarray) -> np.ndarray:
-    """(n,) whether any row that is not barred has the same label: what has none could only be wrong."""
-    codes = np.unique(labels, return_inverse=True)[1]
-    found = np.zeros(len(labels), bool)
-    for code in range(codes.max(initial=-1) + 1):
-        own = np.flatnonzero(codes == code)
-        apart = (exclude[own, None] != exclude[None, own]).all(axis=2)
-        found[own] = apart.any(axis=1)
+        every = np.ones(len(own), bool)
+        hits, expected = _by_kind(kinds, every, right), _by_kind(kinds, every, chance)
+        batches = own["batch"].to_numpy(str) if more else None
+        found[name] = Values(np.where(expected > 0, hits, np.nan), _units(own), batches, expected)
     return found
+
+
+def _phenotypes(before: pd.DataFrame, after: pd.DataFrame, halves: list[pd.DataFrame] | None) -> Iterator[Record]:
+    """Metrics that need both tables at once, over cell types, each weighing as much as it was asked of."""
+    wells = images_of(_mean_profiles(after, OF_A_WELL))
+    earlier = features_of(_mean_profiles(before, OF_A_WELL))
+    later = [features_of(_mean_profiles(held, OF_A_WELL)) for held in _halves(after, halves)]
+    batches, kinds = wells["batch"].to_numpy(str), wells["cell_type"].to_numpy(str)
+    perturbations = wells["perturbation"].fillna("").to_numpy(str)
+    negative, positive = ((wells["well_type"] == name).to_numpy() for name in (NEGATIVE, POSITIVE))
+    labelled, half = wells["perturbation"].notna().to_numpy(), _control_halves(wells)
+    found: dict[str, list[tuple[float, int]]] = {"weak_separability": [], "positive_control_retention": []}
+    for kind in np.unique(kinds):
+        for number, features in enumerate(later):
+            treated = np.flatnonzero((kinds == kind) & ((labelled & ~negative & ~positive) | (half == number)))
+            strong = np.flatnonzero((kinds == kind) & ((labelled & positive) | (half == number)))
+            columns = perturbations[treated], batches[treated], negative[treated]
+            sizes = pd.Series(perturbations[treated][~negative[treated]]).value_counts()
+            weak = weak_separability(earlier[treated], features[treated], *columns)
+            found["weak_separability"].append((weak, int((sizes >= 4).sum())))
+            both = perturbations[strong], batches[strong], negative[strong], positive[strong]
+            kept = positive_control_retention(earlier[strong], features[strong], *both)
+            found["positive_control_retention"].append((kept, int(positive[strong].sum())))
+    for metric, parts in found.items():
+        usable = [(value, n) for value, n in parts if np.isfinite(value) and n]
+        total = sum(n for _, n in usable)
+        value = sum(value * n for value, n in usable) / total if total else np.nan
+        yield metric, "all", value, np.nan, np.nan, total // max(len(later), 1)
+
+
+def _halves(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> list[pd.DataFrame]:
+    """The tables against whose first and second half of controls metrics are; none where they are not defined."""
+    return [table, table] if halves is None else halves
+
+
+def _of_images(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table for some images, in their order, with their metadata (a held-out control is one again)."""
+    table = table.set_index("Metadata_Image").loc[images["Metadata_Image"]].reset_index()
+    metadata = images.loc[:, images.columns.str.startswith("Metadata_")]
+    return with_features(metadata, features_of(table), feature_names(table))
+
+
+def _mean_of(parts: list[np.ndarray], rows: int) -> np.ndarray:
+    """(rows,) mean over the parts that have a value."""
+    if not parts:
+        return np.full(rows, np.nan)
+    stacked = np.stack(parts)
+    count = np.isfinite(stacked).sum(axis=0)
+    return np.divide(np.nansum(stacked, axis=0), count, out=np.full(rows, np.nan), where=count > 0)
+
+
+def _share_of_alike(labels: np.ndarray, exclude: np.ndarray) -> np.ndarray:
+    """(n,) share of the rows that are not barred, itself never one, which have the same label; NaN where all are."""
+    codes = np.unique(labels, return_inverse=True)[1]
+    shares = np.full(len(codes), np.nan)
+    for block in blocks(len(codes)):
+        allowed = np.ones((block.stop - block.start, len(codes)), bool)
+        allowed[np.arange(len(allowed)), np.arange(block.start, block.stop)] = False
+        for column in exclude.T:
+            allowed &= column[block, None] != column[None]
+        left = allowed.sum(axis=1)
+        alike = (allowed & (codes[block, None] == codes[None])).sum(axis=1)
+        shares[block] = np.divide(alike, left, out=np.full(len(left), np.nan), where=left > 0)
+    return shares
 
 
 def _mean_profiles(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -209,7 +329,12 @@ def _mean_profiles(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     sums = np.zeros((len(first), len(feature_names(table))))
     np.add.at(sums, codes, features_of(table))
     metadata = images.iloc[first].reset_index(drop=True).rename(columns={**METADATA, **OPTIONAL})
-    return with_features(metadata, sums / np.bincount(codes)[:, None], feature_names(table))
+    return with_features(metadata, sums / np.bincount(codes, minlength=len(first))[:, None], feature_names(table))
+
+
+def _units(images: pd.DataFrame) -> np.ndarray:
+    names = images["perturbation"].fillna("")
+    return (images["compound"].fillna(names) if "compound" in images else names).to_numpy(str)
 
 
 def _exclusions(images: pd.DataFrame, columns: list[str]) -> np.ndarray:
@@ -227,25 +352,31 @@ def _by_kind(kinds: np.ndarray, chosen: np.ndarray, ask: Callable[[np.ndarray], 
     return values
 
 
-def _pooled(
-    metric: str,
-    values: np.ndarray,
-    batches: np.ndarray | None = None,
-    middle: Callable[[np.ndarray], np.floating] = np.mean,
-) -> Iterator[Record]:
-    """Over all rows that have a value, and by batch."""
-    has = np.isfinite(values)
-    yield metric, "all", float(middle(values[has])) if has.any() else np.nan, int(has.sum())
-    for batch in np.unique(batches[has]) if batches is not None else ():
-        own = values[has & (batches == batch)]
-        yield metric, f"batch={batch}", float(middle(own)), len(own)
+def _records(metric: str, now: Values, then: Values) -> Iterator[Record]:
+    """Over all rows that have a value, by batch, what chance gives, and what changed."""
+    has = np.isfinite(now.values)
+    count = int(has.sum())
+    yield metric, "all", float(now.middle(now.values[has])) if count else np.nan, np.nan, np.nan, count
+    for batch in np.unique(now.batches[has]) if now.batches is not None else ():
+        own = now.values[has & (now.batches == batch)]
+        yield metric, f"batch={batch}", float(now.middle(own)), np.nan, np.nan, len(own)
+    if now.chance is not None:
+        expected = float(now.chance[has].mean()) if count else np.nan
+        yield f"{metric}_chance", "all", expected, np.nan, np.nan, count
+    both = has & np.isfinite(then.values)
+    change, low, high = _paired(now.values[both] - then.values[both], now.units[both])
+    yield f"{metric}_change", "all", change, low, high, int(both.sum())
 
 
-def _over_kinds(
-    metric: str, kinds: np.ndarray, chosen: np.ndarray, ask: Callable[[np.ndarray], tuple[float, int]]
-) -> Record:
-    """Over cell types, each weighing as much as it was asked of."""
-    found = [ask(np.flatnonzero(chosen & (kinds == kind))) for kind in np.unique(kinds[chosen])]
-    usable = [(value, n) for value, n in found if np.isfinite(value) and n]
-    total = sum(n for _, n in usable)
-    return metric, "all", sum(value * n for value, n in usable) / total if total else np.nan, total
+def _paired(differences: np.ndarray, units: np.ndarray) -> tuple[float, float, float]:
+    """Mean difference, and a 95 % bootstrap over units; NaN without two of them."""
+    if not len(differences):
+        return np.nan, np.nan, np.nan
+    _, of = np.unique(units, return_inverse=True)
+    sums, counts = np.bincount(of, differences), np.bincount(of)
+    mean = float(differences.mean())
+    if len(counts) < 2:
+        return mean, np.nan, np.nan
+    drawn = np.random.default_rng(0).integers(len(counts), size=(DRAWS, len(counts)))
+    low, high = np.quantile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [0.025, 0.975])
+    return mean, float(low), float(high)

@@ -75,9 +75,9 @@ _BY_KIND = {
     ),
     "correction": (
         "A point is one method's embeddings under one correction; large with a black rim: as they are, and a thin line "
-        "leads from there to each correction. To the right the batch effect is gone, at the top biology is kept: the "
-        "upper right corner is where one wants to be, the lower right is over-corrected. Means; intervals are in the "
-        "table."
+        "leads from there to each correction. At the dotted line (a random neighbour) the batch is gone, and beyond it "
+        "wells of one batch are pushed apart; at the top biology is kept. One wants to be at the top of the line. "
+        "Means; intervals are in the table."
     ),
     "epochs": (
         "Accuracy per image on unseen batches after some epochs of training, computed afterwards from weights that "

@@ -1,15 +1,20 @@
 """What a table of corrections says in words, computed from it."""
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from debatch.config import UNCORRECTED
-from debatch.evaluate.scores import SCORES
 from debatch.report.headline import Headline
 from debatch.report.results import Results
 from debatch.report.tables.cells import Cell, Draft
 from debatch.report.tables.correction import CHANCE, COLUMNS, draft, row_key
 
 BATCH = "neighbor_same_batch"
+# the first that the screen defines
 BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
-COST = ("separability", "positive_control_retention")
+# below chance by more than this many points, batches are pushed apart
+APART = 3.0
 WORDS = {
     BATCH: "nearest neighbours from the same batch",
     "replicate_across_batches": "wells whose nearest one of another batch is a replicate",
@@ -17,85 +22,128 @@ WORDS = {
     "nsc": "treatments whose nearest one of another compound shares the mechanism (NSC)",
     "replicate_map": "replicate mAP",
     "grit": "median grit",
-    "separability": "how surely treatments stand out from negative controls (AUROC)",
-    "positive_control_retention": "what is kept of the positive controls",
 }
 
 
+@dataclass(frozen=True)
+class _Table:
+    """A drafted table, and the results that it was made from."""
+
+    name: str
+    results: Results
+    draft: Draft
+
+    def mean(self, method: str, correction: str, metric: str) -> float | None:
+        return self.draft.cells.get((row_key(method, correction), metric), Cell()).mean
+
+    def title(self, method: str, correction: str) -> str:
+        return self.draft.rows[row_key(method, correction)]
+
+    def shown(self, value: float | None, metric: str) -> str:
+        unit = {"%": " %", "sd": " sd"}.get(COLUMNS[metric][1], "")
+        return "—" if value is None else self.draft.text(value, metric) + unit
+
+    def change(self, method: str, correction: str, metric: str) -> tuple[float, float]:
+        """95 % bootstrap of what a correction changes, mean over seeds; NaN where it is not known."""
+        split = self.results.registry.splits(self.name)[0]
+        frames = self.results.by_seed("scores", self.name, method, split, correction)
+        rows = [frame[(frame["metric"] == f"{metric}_change") & (frame["group"] == "all")] for frame in frames]
+        bounds = [row[["low", "high"]].iloc[0].to_numpy(float) for row in rows if len(row)]
+        low, high = np.mean(bounds, axis=0) if bounds else (np.nan, np.nan)
+        return float(low), float(high)
+
+
 def correction_headline(name: str, results: Results) -> Headline:
-    """How strong the batch effect is, which correction removes most of it, which keeps most, and what it costs.
+    """How strong the batch effect is, what brings it to chance, what that does to biology, and how sure that is.
+
+    It speaks of the first method's embeddings, and of the best row of all where that is another method's.
 
     Args:
         name: of a table of kind `correction`.
         results: of the screen.
     """
-    table = draft(name, results)
+    table = _Table(name, results, draft(name, results))
     registry = results.registry
     first = registry.rows(name)[0]
-    strength = _mean(table, first, UNCORRECTED, BATCH)
-    if strength is None:
+    before = table.mean(first, UNCORRECTED, BATCH)
+    chance = table.draft.cells.get((CHANCE, BATCH), Cell()).mean
+    if before is None or chance is None:
         return Headline("Nothing tells here how strong the batch effect is: there is one batch, or too few wells.")
-    chance = table.cells.get((CHANCE, BATCH), Cell()).mean or 0.0
     finding = (
         f"{registry.title(first)}, uncorrected: the nearest neighbour among other perturbations is of the same batch "
-        f"in {strength:.0f} % of cases, where chance is {chance:.0f} %."
+        f"in {before:.0f} % of cases, where chance is {chance:.0f} %."
     )
-    named = {c: registry.correction_title(c) for c in registry.corrections_of(name) if c != UNCORRECTED}
-    named = {c: title for c, title in named.items() if _mean(table, first, c, BATCH) is not None}
-    if not named:
-        return Headline(finding)
-    biology, cost = (_first(table, first, metrics) for metrics in (BIOLOGY, COST))
-    most = _best(table, first, list(named), BATCH)
-    details = [f"{named[most]} removes most: {_change(table, first, most, BATCH)}{_and(table, first, most, biology)}."]
-    if biology is not None:
-        kept = _best(table, first, list(named), biology)
-        also = _and(table, first, kept, BATCH) if kept != most else ""
-        details.append(f"{named[kept]} does best on biology: {_change(table, first, kept, biology)}{also}.")
-        lost = _lost(table, first, named, biology)
-        if lost:
-            details.append(f"Biology goes with the batch effect under {lost} ({WORDS[biology]}).")
-    if cost is not None:
-        lost = _lost(table, first, named, cost)
-        if lost:
-            details.append(f"Over-corrected: {WORDS[cost]} falls under {lost}.")
+    corrections = [c for c in registry.corrections_of(name) if c != UNCORRECTED]
+    details = []
+    removed = [c for c in corrections if table.mean(first, c, BATCH) is not None]
+    if removed:
+        details.append(_removal(table, first, removed, before, chance))
+    metric = next((metric for metric in BIOLOGY if table.mean(first, UNCORRECTED, metric) is not None), None)
+    kept = [c for c in corrections if metric is not None and table.mean(first, c, metric) is not None]
+    if metric is not None and kept:
+        details += [_biology(table, first, kept, metric), *_losses(table, first, kept, metric)]
+    if metric is not None:
+        details += _best_of_all(table, first, metric)
     return Headline(finding, details)
 
 
-def _mean(table: Draft, method: str, correction: str, metric: str) -> float | None:
-    return table.cells.get((row_key(method, correction), metric), Cell()).mean
+def _removal(table: _Table, method: str, corrections: list[str], before: float, chance: float) -> str:
+    def distance(correction: str) -> float:
+        return abs((table.mean(method, correction, BATCH) or 0.0) - chance)
+
+    nearest = min(corrections, key=distance)
+    value = table.mean(method, nearest, BATCH) or 0.0
+    if distance(nearest) >= abs(before - chance):
+        return (
+            f"No correction brings that nearer to chance; the nearest is {table.title(method, nearest)}, {value:.1f} %."
+        )
+    apart = [c for c in corrections if (table.mean(method, c, BATCH) or 0.0) < chance - APART]
+    text = f"{table.title(method, nearest)} brings that nearest to chance: {value:.1f} % (uncorrected {before:.1f} %)"
+    if apart:
+        text += f"; below chance, where wells of one batch are pushed apart: {_listed(table, method, apart, BATCH)}"
+    return text + "."
 
 
-def _first(table: Draft, method: str, metrics: tuple[str, ...]) -> str | None:
-    return next((metric for metric in metrics if _mean(table, method, UNCORRECTED, metric) is not None), None)
+def _biology(table: _Table, method: str, corrections: list[str], metric: str) -> str:
+    before = table.mean(method, UNCORRECTED, metric) or 0.0
+    best = max(corrections, key=lambda c: table.mean(method, c, metric) or 0.0)
+    value = table.mean(method, best, metric) or 0.0
+    said = f"{WORDS[metric]} {table.shown(value, metric)} (uncorrected {table.shown(before, metric)})"
+    if value <= before:
+        return f"No correction improves biology; the best, {table.title(method, best)}: {said}."
+    low, _ = table.change(method, best, metric)
+    sure = "" if low > 0 else "; too few compounds to be sure that this is more"
+    return f"{table.title(method, best)} does best on biology: {said}{sure}."
 
 
-def _best(table: Draft, method: str, corrections: list[str], metric: str) -> str:
-    sign = 1 if SCORES[metric].better == "higher" else -1
-    values = {c: _mean(table, method, c, metric) for c in corrections}
-    return max(corrections, key=lambda c: float("-inf") if (value := values[c]) is None else sign * value)
+def _losses(table: _Table, method: str, corrections: list[str], metric: str) -> list[str]:
+    lost = [c for c in corrections if table.change(method, c, metric)[1] < 0]
+    if not lost:
+        return []
+    return [
+        f"Biology is lost, surely by a 95 % bootstrap over compounds, under {_listed(table, method, lost, metric)}."
+    ]
 
 
-def _shown(table: Draft, value: float | None, metric: str) -> str:
-    unit = COLUMNS[metric][1]
-    return "—" if value is None else table.text(value, metric) + ({"%": " %", "sd": " sd"}.get(unit, ""))
+def _best_of_all(table: _Table, first: str, metric: str) -> list[str]:
+    """The best row of the table, where it is of another method than the first."""
+    registry = table.results.registry
+    values = {
+        (method, correction): value
+        for method in registry.rows(table.name)
+        for correction in registry.corrections_of(table.name)
+        if (value := table.mean(method, correction, metric)) is not None
+    }
+    best = max(values, key=values.__getitem__, default=None)
+    if best is None or best[0] == first:
+        return []
+    return [
+        f"Best of all rows on biology: {table.title(*best)}, {table.shown(values[best], metric)} ({WORDS[metric]})."
+    ]
 
 
-def _change(table: Draft, method: str, correction: str, metric: str) -> str:
-    before, after = (_mean(table, method, which, metric) for which in (UNCORRECTED, correction))
-    return f"{WORDS[metric]} {_shown(table, after, metric)} (uncorrected {_shown(table, before, metric)})"
-
-
-def _and(table: Draft, method: str, correction: str, metric: str | None) -> str:
-    return "" if metric is None else f"; {_change(table, method, correction, metric)}"
-
-
-def _lost(table: Draft, method: str, named: dict[str, str], metric: str) -> str:
-    """Corrections under which a metric falls by more than a twentieth of its scale."""
-    before = _mean(table, method, UNCORRECTED, metric)
-    scale = 100 if COLUMNS[metric][1] == "%" else abs(before or 1) if metric == "grit" else 1
-    lost = []
-    for correction, title in named.items():
-        after = _mean(table, method, correction, metric)
-        if before is not None and after is not None and after < before - 0.05 * scale:
-            lost.append(f"{title} ({_shown(table, after, metric)})")
-    return ", ".join(lost)
+def _listed(table: _Table, method: str, corrections: list[str], metric: str) -> str:
+    registry = table.results.registry
+    return ", ".join(
+        f"{registry.correction_title(c)} ({table.shown(table.mean(method, c, metric), metric)})" for c in corrections
+    )

@@ -243,8 +243,8 @@ def _limits_of_profiles(registry: Registry) -> list[str]:
     lines = [
         "How the profiles were made was not looked at: what was standardised, selected or left out before they came "
         "here is in every number.",
-        "One setting of each correction, its authors' own or the usual one; how far tuning would move each was not "
-        "looked at.",
+        "One setting of each correction, its authors' own or the usual one, and one seed; how far others would move "
+        "each was not looked at.",
         "Corrections were fitted on the very profiles that they are scored on, without labels, as a lab would do with "
         "a screen at hand; a batch that comes later would have to be corrected anew.",
     ]

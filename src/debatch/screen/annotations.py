@@ -1,6 +1,7 @@
 """Tables joined to the metadata, as one of mechanisms by compound."""
 
 import logging
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,6 +12,7 @@ from debatch.errors import DataError
 
 log = logging.getLogger(__name__)
 EXAMPLES = 3
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 
 
 def annotated(raw: pd.DataFrame, annotations: Sequence[Annotation], where: str) -> pd.DataFrame:
@@ -43,6 +45,7 @@ def _joined(raw: pd.DataFrame, annotation: Annotation, where: str) -> pd.DataFra
                     f"{side}: no column {column!r}, which `annotations.match` names{nearest(column, known)}"
                 )
     own, theirs = _keys(raw, list(annotation.match)), _keys(table, list(annotation.match.values()))
+    table, theirs = table[theirs.notna()], theirs.dropna()
     if theirs.duplicated().any():
         twice = theirs[theirs.duplicated()].iloc[0]
         raise DataError(f"{file}: {_shown(twice)} stands twice; `annotations.match` needs columns that tell rows apart")
@@ -50,10 +53,10 @@ def _joined(raw: pd.DataFrame, annotation: Annotation, where: str) -> pd.DataFra
     if not matched.any():
         raise DataError(
             f"{file}: none of its {len(theirs)} rows matches {where} by {', '.join(annotation.match)}: it has "
-            f"{_examples(theirs)}, and there is {_examples(own)}; see `annotations.match`"
+            f"{_examples(theirs)}, and there is {_examples(own.dropna())}; see `annotations.match`"
         )
     if not matched.all():
-        log.warning("%s: knows nothing of %s", file, _examples(own[~matched]))
+        log.warning("%s: knows nothing of %s", file, _examples(own[~matched].fillna("an empty key")))
     added = [column for column in table.columns if column not in annotation.match.values()]
     clash = [column for column in added if column in raw]
     if clash:
@@ -72,8 +75,8 @@ def _read(file: str) -> pd.DataFrame:
 
 
 def _keys(table: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """A key for each row: 3.000000 and 3 are one concentration."""
-    parts = [table[column].map(_plain, na_action="ignore").fillna("") for column in columns]
+    """A key for each row, empty where a part of it is: 3.000000 and 3 are one concentration."""
+    parts = [table[column].map(_plain, na_action="ignore") for column in columns]
     keys = parts[0]
     for part in parts[1:]:
         keys = keys + "\t" + part
@@ -81,10 +84,9 @@ def _keys(table: pd.DataFrame, columns: list[str]) -> pd.Series:
 
 
 def _plain(text: str) -> str:
-    try:
-        return f"{float(text):.12g}"
-    except ValueError:
-        return text.strip()
+    """A number with a point without its closing zeros; anything else, as a code like 007, is left as it is."""
+    text = text.strip()
+    return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text
 
 
 def _examples(keys: pd.Series) -> str:

@@ -20,7 +20,7 @@ COST = ("weak_separability", "separability", "positive_control_retention")
 
 
 def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Two panels, for what is kept and for what over-correction would cost; better is to the upper right in both.
+    """Two panels, for what is kept and for what over-correction would cost; best is at the top of the dotted line.
 
     Returns:
         The figure, and a row a point: method, correction, metric, mean, low, high.
@@ -32,14 +32,14 @@ def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
     panels = [metric for metric in (kept, *costs[:1]) if metric is not None]
     with mpl.rc_context(LOOK):
         named = len(set(numbers["method"])) == 1
-        figure = new_figure(4.9 * max(len(panels), 1) + 0.4, 4.9 if named else 6.2)
+        figure = new_figure(4.9 * max(len(panels), 1) + (0.4 if named else 1.9), 4.9 if named else 5.3)
         if BATCH not in defined or not panels:
             figure.text(0.5, 0.5, "No batch or no biology metric is defined on this screen.", ha="center")
             return figure, numbers
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, metric in zip(axes, panels, strict=True):
             _scatter(axis, numbers, metric)
-            _better_to_the_right(axis, numbers)
+            _mark_chance(axis, numbers)
         figure.suptitle(figure_title(name, results.registry))
         _legends(figure, numbers)
     return figure, numbers
@@ -95,10 +95,6 @@ def _scatter(axis: Axes, numbers: pd.DataFrame, metric: str) -> None:
             _name_points(axis, points)
     axis.set(xlabel=_label(BATCH), ylabel=_label(metric), box_aspect=1)
     axis.margins(0.12)
-    axis.annotate(
-        "better", (0.16, 0.985), (0.06, 0.885), xycoords="axes fraction", textcoords="axes fraction", fontsize=8,
-        color="#57606a", ha="center", va="center", arrowprops={"arrowstyle": "->", "color": "#57606a", "lw": 1},
-    )  # fmt: skip
 
 
 def _name_points(axis: Axes, points: list[tuple[str, float, float]]) -> None:
@@ -112,21 +108,25 @@ def _name_points(axis: Axes, points: list[tuple[str, float, float]]) -> None:
         axis.annotate(correction, (x, y), offset, textcoords="offset points", fontsize=8, ha=side, va="center")
 
 
-def _better_to_the_right(axis: Axes, numbers: pd.DataFrame) -> None:
-    """Turn the batch axis round, and mark what a random image gives."""
+def _mark_chance(axis: Axes, numbers: pd.DataFrame) -> None:
+    """Turn the batch axis round, so that the batch effect shrinks to the right, and mark what a random one gives."""
     chance = numbers.loc[numbers["metric"] == CHANCE, "mean"].dropna()
     if len(chance):
         axis.axvline(chance.iloc[0], color="#57606a", lw=1, ls=":", zorder=0)
         axis.annotate(
-            "chance", (chance.iloc[0], 0.02), xycoords=("data", "axes fraction"), fontsize=8, color="#57606a",
-            rotation=90, ha="right", va="bottom",
+            "a random neighbour", (chance.iloc[0], 0.02), xycoords=("data", "axes fraction"), fontsize=8,
+            color="#57606a", rotation=90, ha="right", va="bottom",
+        )  # fmt: skip
+        axis.annotate(
+            "best", (chance.iloc[0], 1.0), xycoords=("data", "axes fraction"), fontsize=8.5, color="#57606a",
+            ha="center", va="bottom",
         )  # fmt: skip
     axis.invert_xaxis()
 
 
 def _label(metric: str) -> str:
     heading, unit, _, _ = COLUMNS[metric]
-    return heading.removesuffix(" ↑").removesuffix(" ↓") + (f" ({unit})" if unit else "")
+    return heading.removesuffix(" ↑").removesuffix(" → chance") + (f" ({unit})" if unit else "")
 
 
 def _legends(figure: Figure, numbers: pd.DataFrame) -> None:
@@ -141,5 +141,5 @@ def _legends(figure: Figure, numbers: pd.DataFrame) -> None:
         Line2D([], [], linestyle="", marker=MARKERS[at % len(MARKERS)], color="#57606a", label=correction)
         for at, correction in enumerate(dict.fromkeys(numbers["correction"]))
     ]
-    figure.legend(handles=colours, loc="outside upper center", ncols=4, fontsize=8.5)
-    figure.legend(handles=markers, loc="outside lower center", ncols=5, fontsize=8.5)
+    figure.legend(handles=colours, loc="outside lower center", ncols=4, fontsize=8.5)
+    figure.legend(handles=markers, loc="outside right center", fontsize=8.5)

@@ -3,16 +3,20 @@
 import pandas as pd
 
 from debatch.config import UNCORRECTED, Registry
+from debatch.config.registry import ALL_IMAGES
+from debatch.config.screen import CONTROLS
 from debatch.evaluate.uncertainty import pooled_interval
 from debatch.report.results import Results
 from debatch.report.tables.cells import Cell, Draft, by_batch, by_seed
+from debatch.screen.splits import scored_subset
+from debatch.tabular import read_frame
 
 SEES = ("sees", "Saw of a test batch")
 # metric -> heading, unit, decimals, factor from the metric's own scale
 COLUMNS: dict[str, tuple[str, str, int, float]] = {
     "kbet": ("k-BET acceptance ↑", "%", 1, 100),
     "kbet_controls": ("k-BET, negative controls ↑", "%", 1, 100),
-    "neighbor_same_batch": ("Nearest neighbour of same batch ↓", "%", 1, 100),
+    "neighbor_same_batch": ("Nearest neighbour of same batch → chance", "%", 1, 100),
     "replicate_across_batches": ("Nearest well of another batch is a replicate ↑", "%", 1, 100),
     "replicate_map": ("Replicate mAP ↑", "", 3, 1),
     "grit": ("Grit, median ↑", "sd", 2, 1),
@@ -23,8 +27,12 @@ COLUMNS: dict[str, tuple[str, str, int, float]] = {
     "weak_separability": ("Weak ones stand out, AUROC ↑", "", 3, 1),
 }
 CHANCE = "chance"
-# what test-time statistics look at
-STATISTICS_SEE = {"train": set(), "controls": {"controls"}}
+# what test-time statistics and the normalization of pixels look at
+STATISTICS_SEE: dict[str, set[str]] = {"train": set(), "controls": {"controls"}}
+PIXELS_SEE = {"plate": "images", "experiment": "images", "all": "images"} | dict.fromkeys(
+    ("plate_controls", "experiment_controls"), "controls"
+)
+FEW_CONTROLS = 32
 WORDS = ("images", "controls", "labels")
 
 
@@ -48,13 +56,14 @@ def draft(name: str, results: Results) -> Draft:
     if not any(key[1] in COLUMNS and cell.mean is not None for key, cell in cells.items()):
         defined = list(COLUMNS)
     cells = {key: cell for key, cell in cells.items() if key[1] in {SEES[0], *defined}}
-    chance = _chance(results, name, split)
-    if chance.mean is not None:
-        rows[CHANCE] = "A random image (null)"
-        cells[CHANCE, "neighbor_same_batch"] = chance
+    for metric in defined:
+        chance = _chance(results, name, split, metric)
+        if chance.mean is not None:
+            rows[CHANCE] = "A random neighbour (null)"
+            cells[CHANCE, metric] = chance
     columns = {SEES[0]: SEES[1], **{metric: COLUMNS[metric][0] for metric in defined}}
     formats = {metric: COLUMNS[metric][1:3] for metric in defined}
-    notes = [*_notes(registry, split, defined), *_lacking(defined)]
+    notes = [*_notes(results, name, split, defined), *_lacking(defined)]
     return Draft(rows, columns, cells, unit="", formats=formats, nulls=(CHANCE,) if CHANCE in rows else (), notes=notes)
 
 
@@ -69,7 +78,9 @@ def seen_of_a_test_batch(registry: Registry, method: str, correction: str) -> st
     if method in registry.externals and correction == UNCORRECTED:
         return "as made"
     if method not in registry.externals:
-        seen |= STATISTICS_SEE.get(registry.recipes[method].inference, {"images"})
+        recipe = registry.recipes[method]
+        seen |= STATISTICS_SEE.get(recipe.inference, {"images"})
+        seen |= {PIXELS_SEE[recipe.normalization]} if recipe.normalization in PIXELS_SEE else set()
     if correction != UNCORRECTED:
         seen.add(registry.corrections[correction].sees)
     return ", ".join(word for word in WORDS if word in seen) or "nothing"
@@ -90,23 +101,29 @@ def score_cell(frames: list[pd.DataFrame], metric: str) -> Cell:
     return Cell(float(series.mean()), sd, len(values), low, high)
 
 
-def _chance(results: Results, name: str, split: str) -> Cell:
+def _chance(results: Results, name: str, split: str, metric: str) -> Cell:
     first = results.registry.rows(name)[0]
-    values = by_seed(results.by_seed("scores", name, first, split), "neighbor_same_batch_chance")
-    return Cell(100 * sum(values) / len(values), None, len(values)) if values else Cell()
+    values = by_seed(results.by_seed("scores", name, first, split), f"{metric}_chance")
+    return Cell(COLUMNS[metric][3] * sum(values) / len(values), None, len(values)) if values else Cell()
 
 
-def _notes(registry: Registry, split: str, defined: list[str]) -> list[str]:
+def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[str]:
+    registry = results.registry
     of_what = "all profiles" if registry.externals else f"test images of the split {split}"
     notes = [
         f"{of_what}; every metric within a cell type; corrections are fitted within a cell type, on what the second "
         "column says and never on labels, with settings that were fixed before any score was looked at",
         "the arrow says which way is better; nothing was trained again",
-        "k-BET: share of images whose neighbours (k = 0.5 % of the images or 5 times the batches, whichever is more) "
-        "are of the batches as all images are; 95 % where nothing tells the batches. Where batches hold different "
-        "perturbations it cannot come near that, however good a correction: negative controls are the fairer look, but "
-        "for corrections that saw controls: those were fitted on these very wells",
-        "nearest neighbour of the same batch: among images of other perturbations, and compounds where those are known",
+        "k-BET: share of images whose neighbours (k = 0.5 % of the images or 5 times the batches, whichever is more; "
+        "of negative controls half of a batch's) are of the batches as all images are; about 95 % where nothing tells "
+        "the batches. Where batches hold different perturbations it cannot come near that, however good a "
+        "correction: negative controls are the fairer look",
+        "nearest neighbour of the same batch: of treated images, among those of other perturbations (compounds, "
+        "mechanisms, where those are known); best is the last row's chance, and below it a correction pushes wells of "
+        "one batch apart: those that use all wells of a batch do so by taking the batch's own mean away",
+        "whatever is held against negative controls (k-BET of them, mAP, grit, AUROC) is held against wells that the "
+        "correction was not fitted on: one half of a batch's control wells, then the other, averaged",
+        *_composition(results, name, split),
     ]
     if "replicate_map" in defined:
         notes.append("replicate mAP: wells of other batches with the same perturbation, before negative controls")
@@ -125,8 +142,8 @@ def _notes(registry: Registry, split: str, defined: list[str]) -> list[str]:
     if "separability" in defined:
         notes.append(
             "over-correction: how well a treatment's wells stand out from negative controls of their own batch (AUROC "
-            "along its replicates; chance is 0.5): a batch effect moves both, a correction that takes biology away "
-            "lowers it"
+            "along its replicates; chance is 0.5), so that a batch effect moves both. It says whether treatments "
+            "differ from controls, not whether they still differ from each other, and near 1 it cannot tell"
         )
     if "weak_separability" in defined:
         notes.append(
@@ -134,10 +151,42 @@ def _notes(registry: Registry, split: str, defined: list[str]) -> list[str]:
             "on others"
         )
     if "positive_control_retention" in defined:
-        notes.append("positive controls kept: the same of these, above chance, as a share of what it was uncorrected")
+        notes.append(
+            "positive controls kept: the same of these, above chance, as a share of what it was uncorrected; this and "
+            "weak ones compare corrections of one method, not methods"
+        )
+    return notes
+
+
+def _composition(results: Results, name: str, split: str) -> list[str]:
+    """What the screen's layout lets corrections tell: batch from treatment, and a batch's controls from their noise."""
+    index = read_frame(results.files.index())
+    if split != ALL_IMAGES:
+        tested = read_frame(results.files.split(split))
+        index = index[index["image_id"].isin(set(tested.loc[tested["subset"] == scored_subset(tested), "image_id"]))]
+    notes = []
+    treated = index[(index["well_type"] == "treatment") & index["perturbation"].notna()]
+    batches = treated.groupby("perturbation")["batch"].nunique()
+    alone = int((batches == 1).sum())
+    if alone > len(batches) / 2:
+        notes.append(
+            f"{alone} of {len(batches)} treatments are in one batch only: corrections that use all wells (ComBat, "
+            "Harmony, MNN, Z-norm of all wells) cannot tell batch from treatment there, and take away both"
+        )
+    wells = index.drop_duplicates(["experiment", "plate", "well"])
+    controls = wells["well_type"].isin(CONTROLS).groupby(wells["batch"]).sum()
+    corrections = results.registry.corrections_of(name)
+    sees_controls = any(results.registry.corrections[c].sees == "controls" for c in corrections if c != UNCORRECTED)
+    if sees_controls and len(controls) and controls.min() < FEW_CONTROLS:
+        notes.append(
+            f"the fewest control wells of a batch are {controls.min()}: with few of them the noise of their mean and "
+            "spread is itself a mark of the batch, which corrections by batch and controls then put in"
+        )
     return notes
 
 
 def _lacking(defined: list[str]) -> list[str]:
-    lacking = [COLUMNS[metric][0].removesuffix(" ↑").removesuffix(" ↓") for metric in COLUMNS if metric not in defined]
+    lacking = [
+        COLUMNS[metric][0].removesuffix(" ↑").removesuffix(" → chance") for metric in COLUMNS if metric not in defined
+    ]
     return [f"not defined on this screen, for want of wells that it needs: {'; '.join(lacking)}"] if lacking else []

@@ -24,7 +24,7 @@ def draft(name: str, results: Results) -> Draft:
     own = {method: results.by_seed("cosine", name, method, split) for method in registry.rows(name)}
     kinds = [("", "all", "")]
     found = [frame for frames in own.values() for frame in frames]
-    if not found or any(map(_has_images_of_one_well, found)):
+    if not registry.externals or any(map(_has_images_of_one_well, found)):  # profiles are often one a well
         kinds.append((OTHER_WELLS, "other_wells", ", pairs of two wells"))
     for method, frames in own.items():
         for suffix, subset, title in kinds:
