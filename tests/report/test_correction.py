@@ -130,7 +130,7 @@ def test_headline_does_not_praise_what_makes_it_worse(results):
     worse = {"neighbor_same_batch": 0.9, ACROSS: 0.2, f"{ACROSS}_change": (-0.4, -0.2)}
     given = {("baseline", c): worse for c in registry.corrections_of("table_correction") if c != "none"}
     found = correction_headline("table_correction", results(given))
-    assert found.details[0].startswith("No correction brings that nearer to chance; the nearest is")
+    assert found.details[0] == "No correction brings that nearer to chance."
     assert found.details[1].startswith("No correction improves biology")
     assert not any("does best" in line for line in found.details)
 

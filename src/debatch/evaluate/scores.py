@@ -91,7 +91,8 @@ def score_embeddings(
     kept = after[finite].reset_index(drop=True)
     halves = None if held_out is None else [_of_images(table, kept) for table in held_out]
     start = _of_images(before, kept)
-    now, then = _values(kept, halves), _values(start, None)
+    now = _values(kept, halves)
+    then = now if start.equals(kept) else _values(start, None)
     records = [record for metric, values in now.items() for record in _records(metric, values, then[metric])]
     records += _phenotypes(start, kept, halves)
     records.append(("left_out", "all", float((~finite).sum()), np.nan, np.nan, len(after)))
@@ -131,39 +132,29 @@ def _of_every_image(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> d
     batches, kinds, units = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str), _units(images)
     treated = ((images["well_type"] != NEGATIVE) & images["perturbation"].notna()).to_numpy()
     barred = _exclusions(images, ["perturbation", "compound", "mechanism"])
-
-    def mixed(at: np.ndarray) -> np.ndarray:
-        return _kbet(features[at], batches[at], max(round(0.005 * len(at)), 5 * len(np.unique(batches[at]))))
-
-    def same_batch(at: np.ndarray) -> np.ndarray:
-        if len(np.unique(batches[at])) < 2:  # there is no other to be of
-            return np.full(len(at), np.nan)
-        return nearest_neighbor_hits(features[at], batches[at], barred[at])
-
-    def chance(at: np.ndarray) -> np.ndarray:
-        if len(np.unique(batches[at])) < 2:
-            return np.full(len(at), np.nan)
-        return _share_of_alike(batches[at], barred[at])
-
     half = _control_halves(images)
     controls = np.full(len(images), np.nan)
     for number, held in enumerate(_halves(table, halves)):
-        values = features_of(held)
-
-        def controls_mixed(at: np.ndarray, values: np.ndarray = values) -> np.ndarray:
-            own = pd.Series(batches[at]).value_counts().median()
-            k = max(FEWEST_CONTROL_NEIGHBORS, round(own / 2))
-            # with no more controls in a batch than neighbours, a batch that stands apart could not be seen
-            return _kbet(values[at], batches[at], k) if k < own and k <= len(at) / 5 else np.full(len(at), np.nan)
-
-        controls = np.where(half == number, _by_kind(kinds, half == number, controls_mixed), controls)
+        mixed = _by_kind(kinds, half == number, _controls_mixed, features_of(held), batches)
+        controls = np.where(half == number, mixed, controls)
+    same = _by_kind(kinds, treated, _same_batch, features, batches, barred)
+    chance = _by_kind(kinds, treated, _same_batch_by_chance, batches, barred)
     return {
-        "kbet": Values(_by_kind(kinds, np.ones(len(images), bool), mixed), units, batches),
+        "kbet": Values(_by_kind(kinds, np.ones(len(images), bool), _mixed, features, batches), units, batches),
         "kbet_controls": Values(controls, units, batches),
-        "neighbor_same_batch": Values(
-            _by_kind(kinds, treated, same_batch), units, batches, _by_kind(kinds, treated, chance)
-        ),
+        "neighbor_same_batch": Values(same, units, batches, chance),
     }
+
+
+def _mixed(features: np.ndarray, batches: np.ndarray) -> np.ndarray:
+    return _kbet(features, batches, max(round(0.005 * len(features)), 5 * len(np.unique(batches))))
+
+
+def _controls_mixed(features: np.ndarray, batches: np.ndarray) -> np.ndarray:
+    own = pd.Series(batches).value_counts().median()
+    k = max(FEWEST_CONTROL_NEIGHBORS, round(own / 2))
+    # with no more controls in a batch than neighbours, a batch that stands apart could not be seen
+    return _kbet(features, batches, k) if k < own and k <= len(batches) / 5 else np.full(len(batches), np.nan)
 
 
 def _kbet(features: np.ndarray, batches: np.ndarray, k: int) -> np.ndarray:
@@ -173,6 +164,18 @@ def _kbet(features: np.ndarray, batches: np.ndarray, k: int) -> np.ndarray:
     return kbet_accepted(unit(features), batches, k)
 
 
+def _same_batch(features: np.ndarray, batches: np.ndarray, barred: np.ndarray) -> np.ndarray:
+    if len(np.unique(batches)) < 2:  # there is no other to be of
+        return np.full(len(batches), np.nan)
+    return nearest_neighbor_hits(features, batches, barred)
+
+
+def _same_batch_by_chance(batches: np.ndarray, barred: np.ndarray) -> np.ndarray:
+    if len(np.unique(batches)) < 2:
+        return np.full(len(batches), np.nan)
+    return _share_of_alike(batches, barred)
+
+
 def _of_wells(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[str, Values]:
     wells = _mean_profiles(table, OF_A_WELL)
     images, features = images_of(wells), features_of(wells)
@@ -180,54 +183,39 @@ def _of_wells(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[st
     perturbations = images["perturbation"].fillna("").to_numpy(str)
     negative = (images["well_type"] == NEGATIVE).to_numpy()
     asked = images["perturbation"].notna().to_numpy() & ~negative
-
-    def across(at: np.ndarray) -> np.ndarray:
-        return nearest_neighbor_hits(features[at], perturbations[at], batches[at])
-
-    def chance(at: np.ndarray) -> np.ndarray:
-        return _share_of_alike(perturbations[at], batches[at, None])
-
-    found, expected = _by_kind(kinds, asked, across), _by_kind(kinds, asked, chance)
-    precision: list[np.ndarray] = []
-    stands_out: list[np.ndarray] = []
-    separable: list[np.ndarray] = []
+    one_group = np.where(negative, "", perturbations)  # whatever negative controls are called
+    found = _by_kind(kinds, asked, nearest_neighbor_hits, features, perturbations, batches)
+    chance = _by_kind(kinds, asked, _share_of_alike, perturbations, batches[:, None])
+    against: dict[str, list[np.ndarray]] = {"replicate_map": [], "grit": [], "separability": []}
     half = _control_halves(images)
     for number, held in enumerate(_halves(table, halves)):
-        values = features_of(_mean_profiles(held, OF_A_WELL))
-        reference = half == number
-        one_group = np.where(negative, "", perturbations)  # whatever negative controls are called
-
-        def precise(at: np.ndarray, values: np.ndarray = values, reference: np.ndarray = reference) -> np.ndarray:
-            return replicate_precision(values[at], perturbations[at], batches[at], reference[at])
-
-        def gritty(
-            at: np.ndarray,
-            values: np.ndarray = values,
-            reference: np.ndarray = reference,
-            one_group: np.ndarray = one_group,
-        ) -> np.ndarray:
-            return grit(values[at], one_group[at], reference[at])
-
-        def apart(at: np.ndarray, values: np.ndarray = values, reference: np.ndarray = reference) -> np.ndarray:
-            scores = separability(values[at], perturbations[at], batches[at], reference[at])
-            return pd.Series(perturbations[at]).map(scores.set_index("perturbation")["separability"]).to_numpy(float)
-
-        chosen = asked | reference
-        for ask, into in ((precise, precision), (gritty, stands_out), (apart, separable)):
-            into.append(np.where(asked, _by_kind(kinds, chosen, ask), np.nan))
+        values, reference = features_of(_mean_profiles(held, OF_A_WELL)), half == number
+        chosen, columns = asked | reference, (values, perturbations, batches, reference)
+        against["replicate_map"].append(_by_kind(kinds, chosen, replicate_precision, *columns))
+        against["grit"].append(_by_kind(kinds, chosen, grit, values, one_group, reference))
+        against["separability"].append(_by_kind(kinds, chosen, _separability_of_rows, *columns))
+    averaged = {metric: np.where(asked, _mean_of(parts, len(wells)), np.nan) for metric, parts in against.items()}
     return {
-        "replicate_across_batches": Values(np.where(expected > 0, found, np.nan), units, batches, expected),
-        "replicate_map": Values(_mean_of(precision, len(wells)), units, batches),
-        "grit": Values(_mean_of(stands_out, len(wells)), units, None, None, np.median),
-        "separability": Values(_mean_of(separable, len(wells)), units, batches),
+        "replicate_across_batches": Values(np.where(chance > 0, found, np.nan), units, batches, chance),
+        "replicate_map": Values(averaged["replicate_map"], units, batches),
+        # medians of batches are not what a median is made of: no bootstrap over them
+        "grit": Values(averaged["grit"], units, None, None, np.median),
+        "separability": Values(averaged["separability"], units, batches),
     }
+
+
+def _separability_of_rows(
+    features: np.ndarray, perturbations: np.ndarray, batches: np.ndarray, controls: np.ndarray
+) -> np.ndarray:
+    scores = separability(features, perturbations, batches, controls).set_index("perturbation")["separability"]
+    return pd.Series(perturbations).map(scores).to_numpy(float)
 
 
 def _of_mechanisms(table: pd.DataFrame) -> dict[str, Values]:
     """NSC of treatments' mean profiles, NSCB of those by batch."""
     images = images_of(table)
-    nothing = Values(np.full(1, np.nan), np.array([""]))
     if "mechanism" not in images:
+        nothing = Values(np.full(1, np.nan), np.array([""]))
         return {"nsc": nothing, "nscb": nothing}
     known = images["mechanism"].notna() & images["perturbation"].notna() & (images["well_type"] != NEGATIVE)
     wells = _mean_profiles(table[known.to_numpy()].reset_index(drop=True), OF_A_WELL)
@@ -235,24 +223,16 @@ def _of_mechanisms(table: pd.DataFrame) -> dict[str, Values]:
     for name, more in (("nsc", []), ("nscb", ["batch"])):
         means = _mean_profiles(wells, ["cell_type", "mechanism", "compound", "perturbation", *more])
         own = images_of(means)
-        features, exclude = features_of(means), _exclusions(own, ["perturbation", "compound", *more])
-        mechanisms, kinds = own["mechanism"].to_numpy(str), own["cell_type"].to_numpy(str)
-
-        def right(
-            at: np.ndarray,
-            features: np.ndarray = features,
-            mechanisms: np.ndarray = mechanisms,
-            exclude: np.ndarray = exclude,
-        ) -> np.ndarray:
-            return nearest_neighbor_hits(features[at], mechanisms[at], exclude[at])
-
-        def chance(at: np.ndarray, mechanisms: np.ndarray = mechanisms, exclude: np.ndarray = exclude) -> np.ndarray:
-            return _share_of_alike(mechanisms[at], exclude[at])
-
-        every = np.ones(len(own), bool)
-        hits, expected = _by_kind(kinds, every, right), _by_kind(kinds, every, chance)
+        exclude = _exclusions(own, ["perturbation", "compound", *more])
+        mechanisms, kinds, every = (
+            own["mechanism"].to_numpy(str),
+            own["cell_type"].to_numpy(str),
+            np.ones(len(own), bool),
+        )
+        hits = _by_kind(kinds, every, nearest_neighbor_hits, features_of(means), mechanisms, exclude)
+        chance = _by_kind(kinds, every, _share_of_alike, mechanisms, exclude)
         batches = own["batch"].to_numpy(str) if more else None
-        found[name] = Values(np.where(expected > 0, hits, np.nan), _units(own), batches, expected)
+        found[name] = Values(np.where(chance > 0, hits, np.nan), _units(own), batches, chance)
     return found
 
 
@@ -343,12 +323,12 @@ def _exclusions(images: pd.DataFrame, columns: list[str]) -> np.ndarray:
     return np.stack([np.where(code < 0, -1 - np.arange(len(code)), code) for code in codes], axis=1)
 
 
-def _by_kind(kinds: np.ndarray, chosen: np.ndarray, ask: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """(N,) what is asked of the chosen rows of each cell type by itself; NaN of others."""
+def _by_kind(kinds: np.ndarray, chosen: np.ndarray, ask: Callable[..., np.ndarray], *columns: np.ndarray) -> np.ndarray:
+    """(N,) what is asked of the chosen rows of the columns, each cell type by itself; NaN of other rows."""
     values = np.full(len(kinds), np.nan)
     for kind in np.unique(kinds[chosen]):
         at = np.flatnonzero(chosen & (kinds == kind))
-        values[at] = ask(at)
+        values[at] = ask(*(column[at] for column in columns))
     return values
 
 

@@ -88,17 +88,15 @@ def correction_headline(name: str, results: Results) -> Headline:
 
 
 def _removal(table: _Table, method: str, corrections: list[str], before: float, chance: float) -> str:
-    def distance(correction: str) -> float:
-        return abs((table.mean(method, correction, BATCH) or 0.0) - chance)
-
-    nearest = min(corrections, key=distance)
-    value = table.mean(method, nearest, BATCH) or 0.0
-    if distance(nearest) >= abs(before - chance):
-        return (
-            f"No correction brings that nearer to chance; the nearest is {table.title(method, nearest)}, {value:.1f} %."
-        )
-    apart = [c for c in corrections if (table.mean(method, c, BATCH) or 0.0) < chance - APART]
-    text = f"{table.title(method, nearest)} brings that nearest to chance: {value:.1f} % (uncorrected {before:.1f} %)"
+    values = {c: table.mean(method, c, BATCH) or 0.0 for c in corrections}
+    apart = [c for c in corrections if values[c] < chance - APART]
+    level = [c for c in corrections if c not in apart]
+    nearest = min(level, key=lambda c: abs(values[c] - chance), default=None)
+    if nearest is None or abs(values[nearest] - chance) >= abs(before - chance):
+        text = "No correction brings that nearer to chance" + (" without going below it" if apart else "")
+    else:
+        text = f"{table.title(method, nearest)} brings that nearest to chance: {values[nearest]:.1f} %"
+        text += f" (uncorrected {before:.1f} %)"
     if apart:
         text += f"; below chance, where wells of one batch are pushed apart: {_listed(table, method, apart, BATCH)}"
     return text + "."
