@@ -8,7 +8,7 @@ from debatch.config import Recipe
 from debatch.errors import ConfigError
 from debatch.model.network import Network, batch_norms
 from debatch.model.population import normalizing_by_group, set_population_statistics
-from debatch.model.weights import choose_device, load_network, model_facts, save_weights
+from debatch.model.weights import load_network, model_facts, save_weights
 from debatch.screen.order import hash_order, nearly_equal_groups
 
 
@@ -148,11 +148,3 @@ def test_weights_come_back(network, tiny_recipe, tmp_path):
     with torch.no_grad():
         torch.testing.assert_close(again.embed(images), network.eval().embed(images))
     assert batches == ["x", "y"]
-
-
-def test_missing_gpu_is_said(caplog, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device(0).type == "cpu"
-    assert not caplog.text
-    assert choose_device(1).type == "cpu"
-    assert "a GPU was asked for" in caplog.text

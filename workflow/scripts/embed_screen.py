@@ -6,8 +6,9 @@ import torch
 from debatch.config import Recipe
 from debatch.config.trained import read_trained_model
 from debatch.embed.new_screen import embed_screen, model_channels
+from debatch.model.devices import choose_device
 from debatch.model.inputs import ImageSet
-from debatch.model.weights import choose_device, load_network
+from debatch.model.weights import load_network
 from debatch.screen.store import ImageReader
 from debatch.tabular import read_frame, write_frame
 from door import job

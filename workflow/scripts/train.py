@@ -8,8 +8,9 @@ from debatch.files import Files
 from debatch.learn.data import training_data
 from debatch.learn.record import versions, write_record
 from debatch.learn.train import Trainer, TrainingFiles
+from debatch.model.devices import choose_device, describe_device
 from debatch.model.inputs import ImageSet
-from debatch.model.weights import choose_device, describe_device, model_facts, save_weights
+from debatch.model.weights import model_facts, save_weights
 from debatch.screen.splits import split_sha256
 from debatch.screen.store import ImageReader, channel_names
 from debatch.tabular import read_frame

@@ -7,9 +7,10 @@ import pandas as pd
 import torch
 
 from debatch.config import Recipe
+from debatch.model.devices import choose_device
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
-from debatch.model.weights import choose_device, load_network
+from debatch.model.weights import load_network
 from debatch.screen.store import ImageReader
 from debatch.tabular import read_frame
 

@@ -1,9 +1,7 @@
 """Trained weights on disk: safetensors, so that loading one runs no code of a stranger."""
 
 import json
-import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,8 +12,6 @@ from debatch.config.trained import read_weights_facts
 from debatch.errors import DataError
 from debatch.model.network import Network
 from debatch.tabular import write_atomically
-
-log = logging.getLogger(__name__)
 
 
 def save_weights(network: torch.nn.Module, path: Path, about: dict[str, str]) -> None:
@@ -36,29 +32,6 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
         raise DataError(f"{path}: cannot be read as trained weights: {error}") from None
     except RuntimeError as error:
         raise DataError(f"{path}: weights of another network: {str(error)[:300]}") from None
-
-
-def choose_device(gpus: int) -> torch.device:
-    """The GPU where one was asked for and is there, else the CPU."""
-    if gpus and not torch.cuda.is_available():
-        log.warning("a GPU was asked for (compute.gpus) and none is there: running on the CPU, which is slow")
-    return torch.device("cuda" if gpus and torch.cuda.is_available() else "cpu")
-
-
-def describe_device(device: torch.device) -> dict[str, Any]:
-    """What a record says of the hardware."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    return {"device": name, "cpu": _cpu_name(), "threads": torch.get_num_threads()}
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        import platform
-
-        return platform.processor() or platform.machine()
 
 
 def model_facts(recipe: Recipe, channels: list[str], classes: int, batch_names: list[str]) -> dict[str, str]:

@@ -1,0 +1,108 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from debatch.model import devices
+from debatch.model.devices import choose_device, claim_device
+
+JOB = """
+import sys, time
+from pathlib import Path
+from debatch.model.devices import claim_device
+print(claim_device(int(sys.argv[2]), Path(sys.argv[1])), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Start a process that claims one of some devices, and say which it got; None while it waits."""
+    running = []
+
+    def start(count, **environment):
+        command = [sys.executable, "-c", JOB, str(tmp_path / "locks"), str(count)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+        os.set_blocking(process.stdout.fileno(), False)
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def claimed(process, seconds=30.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        line = process.stdout.readline()
+        if line:
+            return int(line)
+        time.sleep(0.05)
+    return None
+
+
+def test_each_job_gets_a_device_of_its_own_and_a_killed_job_gives_its_back(job):
+    first, second = job(2), job(2)
+    got = {claimed(first), claimed(second)}
+    assert got == {0, 1}
+    third = job(2)
+    assert claimed(third, seconds=5) is None
+    first.send_signal(signal.SIGKILL)
+    assert claimed(third) in got
+
+
+def test_jobs_that_see_different_devices_do_not_wait_for_each_other(job):
+    """Each numbers those that it sees from 0."""
+    assert claimed(job(1, CUDA_VISIBLE_DEVICES="3")) == 0
+    assert claimed(job(1, CUDA_VISIBLE_DEVICES="5")) == 0
+    assert claimed(job(1, CUDA_VISIBLE_DEVICES="3"), seconds=5) is None
+
+
+def test_lock_files_are_for_every_user_and_no_link_is_followed(tmp_path):
+    locks = tmp_path / "locks"
+    assert claim_device(1, locks) == 0
+    assert locks.stat().st_mode & 0o1777 == 0o1777
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/0").symlink_to(tmp_path / "somewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        claim_device(1, tmp_path / "other")
+    assert not (tmp_path / "somewhere").exists()
+
+
+@pytest.fixture
+def eight_gpus(monkeypatch, tmp_path):
+    """A machine that says it has eight GPUs."""
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(devices.claim_device, "__defaults__", (tmp_path / "locks",))
+
+
+def test_a_workstation_gives_one_device_after_the_other(eight_gpus):
+    assert [choose_device(1).index for _ in range(8)] == list(range(8))
+
+
+def test_under_slurm_nothing_is_locked(eight_gpus, monkeypatch, tmp_path):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert [choose_device(1).index for _ in range(3)] == [0, 0, 0]
+    assert not (tmp_path / "locks").exists()
+
+
+def test_a_job_without_a_gpu_locks_none(eight_gpus, tmp_path):
+    assert choose_device(0).type == "cpu"
+    assert not (tmp_path / "locks").exists()
+
+
+def test_missing_gpu_is_said(caplog, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device(0).type == "cpu"
+    assert not caplog.text
+    assert choose_device(1).type == "cpu"
+    assert "a GPU was asked for" in caplog.text
