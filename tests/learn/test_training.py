@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryReader, make_images, make_index, self_statistics
+from conftest import MemoryReader, make_index, self_statistics
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_trainer import IMAGES, INDEX, SPLIT, files, make_trainer
 
 from debatch.config import Recipe
 from debatch.errors import DataError
@@ -16,24 +17,9 @@ from debatch.learn.data import training_data
 from debatch.learn.groups import epoch_steps, steps_in_epoch
 from debatch.learn.objectives import classification_loss
 from debatch.learn.optimizer import build_optimizer, learning_rate
-from debatch.learn.train import Trainer, TrainingFiles
+from debatch.learn.train import Trainer
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network, Outputs
-
-INDEX = make_index(experiments=4, wells=12)
-IMAGES = make_images(INDEX)
-SPLIT = pd.DataFrame({"image_id": INDEX["image_id"], "subset": np.where(INDEX["batch"] == "E03", "test", "train")})
-
-
-def make_trainer(recipe, seed=0, images=IMAGES):
-    data = training_data(INDEX, SPLIT, recipe.shuffle_labels, seed)
-    image_set = ImageSet(data.rows, self_statistics(INDEX, images), MemoryReader(INDEX, images), torch.device("cpu"))
-    return Trainer(recipe, data, image_set, channels=3, seed=seed, name="test")
-
-
-def files(folder):
-    return TrainingFiles(folder / "history.csv", folder / "checkpoint.pt")
-
 
 batch_lists = st.lists(st.integers(0, 4), min_size=1, max_size=200)
 
@@ -144,60 +130,12 @@ def test_weight_decay_spares_norms_biases_and_the_batch_head(tiny_recipe):
     assert len(decayed["params"]) + len(plain["params"]) + 2 == len(names)
 
 
-@pytest.mark.parametrize("batch_norm", ["standard", "adaptive"])
-def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(tiny_recipe, tmp_path, batch_norm):
-    recipe = tiny_recipe.model_copy(update={"batch_norm": batch_norm})
-    whole = make_trainer(recipe)
-    whole.fit(files(tmp_path / "whole"))
-
-    class Killed(Exception):
-        pass
-
-    stopped = make_trainer(recipe)
-    train_epoch = stopped._train_epoch
-
-    def killed_in_the_last_epoch(epoch):
-        if epoch == 2:
-            raise Killed
-        return train_epoch(epoch)
-
-    stopped._train_epoch = killed_in_the_last_epoch
-    with pytest.raises(Killed):
-        stopped.fit(files(tmp_path / "stopped"))
-    resumed = make_trainer(recipe)
-    resumed.fit(files(tmp_path / "stopped"))
-    assert [row["loss"] for row in resumed.history] == [row["loss"] for row in whole.history]
-    for name, tensor in whole.network.state_dict().items():
-        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
-    history = pd.read_csv(tmp_path / "stopped/history.csv")
-    assert history["epoch"].tolist() == [1, 2, 3]
-
-
-def test_checkpoint_of_another_recipe_or_a_broken_one_is_not_gone_on_from(tiny_recipe, tmp_path, caplog):
-    make_trainer(tiny_recipe.model_copy(update={"epochs": 1})).fit(files(tmp_path))
-    other = make_trainer(tiny_recipe.model_copy(update={"epochs": 1, "learning_rate": 0.001}))
-    other.fit(files(tmp_path))
-    assert "of another recipe" in caplog.text
-    (tmp_path / "checkpoint.pt").write_bytes(b"broken")
-    make_trainer(tiny_recipe.model_copy(update={"epochs": 1})).fit(files(tmp_path))
-    assert "unreadable" in caplog.text
-
-
 def test_batch_with_a_single_training_image_is_named(tiny_recipe):
     index = INDEX[(INDEX["batch"] != "E01") | (INDEX["well"] == "B02")].reset_index(drop=True)
     data = training_data(index, SPLIT, False, 0)
     images = ImageSet(data.rows, self_statistics(INDEX, IMAGES), MemoryReader(INDEX, IMAGES), torch.device("cpu"))
     with pytest.raises(DataError, match="the batch E01 has a single training image"):
         Trainer(tiny_recipe.model_copy(update={"batch_norm": "adaptive"}), data, images, 3, 0, "test")
-
-
-def test_checkpoint_of_other_labels_is_not_gone_on_from(tiny_recipe, tmp_path, caplog):
-    recipe = tiny_recipe.model_copy(update={"epochs": 1})
-    make_trainer(recipe).fit(files(tmp_path))
-    other = make_trainer(recipe)
-    other.data.labels[0] += 1
-    other.fit(files(tmp_path))
-    assert "of another recipe" in caplog.text
 
 
 def test_same_seed_same_run_other_seed_another(tiny_recipe, tmp_path):

@@ -5,7 +5,9 @@ import torch
 
 from debatch.config import Recipe, has_unseen_batches
 from debatch.files import Files
+from debatch.learn.checkpoint import remove_checkpoints
 from debatch.learn.data import training_data
+from debatch.learn.pauses import pauses_of_a_job
 from debatch.learn.record import versions, write_record
 from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.devices import choose_device, describe_device
@@ -36,7 +38,7 @@ with job(snakemake):
 
     snapshot = keep if has_unseen_batches(where.split) else None
     files = TrainingFiles(model.with_name("history.csv"), model.with_name("checkpoint.pt"), snapshot)
-    history = trainer.fit(files)
+    history = trainer.fit(files, pauses_of_a_job(snakemake.resources.runtime))
     record = {
         "screen": snakemake.params.place[1],
         "method": where.method,
@@ -53,4 +55,4 @@ with job(snakemake):
     }
     write_record(model.with_name("recipe.json"), record)
     save_weights(trainer.network, model, facts)
-    files.checkpoint.unlink(missing_ok=True)
+    remove_checkpoints(files.checkpoint)

@@ -12,25 +12,50 @@ log = logging.getLogger(__name__)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint over the last one."""
-    write_atomically(path, lambda part: torch.save(state, part))
+    """Write a checkpoint, and keep the one before it: a disk may break what was written well."""
+
+    def write(part: Path) -> None:
+        torch.save(state, part)
+        if path.exists():
+            path.replace(previous(path))
+
+    write_atomically(path, write)
+
+
+def previous(path: Path) -> Path:
+    """The checkpoint before the last one."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def remove_checkpoints(path: Path) -> None:
+    """Both of them: the run is finished."""
+    path.unlink(missing_ok=True)
+    previous(path).unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
-    """The last checkpoint of this very run, or None where there is none that can be used.
+    """The last checkpoint of this very run that can be used, or None where there is none.
 
     Args:
         path: the file.
         identity: of the run's recipe and data: a checkpoint of anything else is not gone on from.
     """
+    for file in (path, previous(path)):
+        state = _read(file, identity)
+        if state is not None:
+            return state
+    return None
+
+
+def _read(path: Path, identity: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a truncated file fails in many ways
-        log.warning("%s: unreadable (%s); training starts anew", path, type(error).__name__)
+        log.warning("%s: unreadable (%s); it is passed over", path, type(error).__name__)
         return None
     if state.get("identity") != identity:
-        log.warning("%s: of another recipe, split or network; training starts anew", path)
+        log.warning("%s: of another recipe, split or network; it is passed over", path)
         return None
     return state

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from debatch.learn.data import TrainingData
 from debatch.learn.groups import LEAST_BATCHES, epoch_steps, steps_in_epoch
 from debatch.learn.objectives import Loss, classification_loss, reversal_strength
 from debatch.learn.optimizer import build_optimizer, learning_rate, set_learning_rate
+from debatch.learn.pauses import OutOfTimeError, Pauses
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
 from debatch.model.population import set_population_statistics
@@ -43,6 +44,14 @@ class TrainingFiles:
     history: Path
     checkpoint: Path
     snapshot: Callable[[int, Network], None] | None = None
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What an epoch has done so far: each step's sums, and the time that it took."""
+
+    by_step: list[Tensor] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 class Trainer:
@@ -70,25 +79,48 @@ class Trainer:
         self.warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
         self.history: list[dict[str, float]] = []
 
-    def fit(self, files: TrainingFiles) -> pd.DataFrame:
+    def fit(self, files: TrainingFiles, pauses: Pauses | None = None) -> pd.DataFrame:
         """Train to the last epoch, from the last checkpoint where there is one.
+
+        Args:
+            files: where it writes.
+            pauses: when it saves within an epoch, and leaves; None: as they are without a time limit.
 
         Returns:
             The history, a row an epoch.
 
         Raises:
             DataError: the loss is no longer a number.
+            OutOfTimeError: its time limit is near; the checkpoint is of its last step.
         """
-        identity = self._identity()
+        identity, pauses = self._identity(), pauses or Pauses()
         state = load_checkpoint(files.checkpoint, identity)
+        begun = _Begun()
         if state is not None:
-            self._restore(state)
-            log.info("%s: goes on after epoch %d of %d", self.name, len(self.history), self.recipe.epochs)
+            begun = self._restore(state)
+            within = f", step {len(begun.by_step)} of the next" if begun.by_step else ""
+            log.info("%s: goes on after epoch %d of %d%s", self.name, len(self.history), self.recipe.epochs, within)
+
+        def pause(so_far: _Begun) -> None:
+            if not pauses.must_save():
+                return
+            self._require_finite(so_far.by_step)
+            save_checkpoint(files.checkpoint, self._state(identity, so_far))
+            pauses.saved()
+            if pauses.must_leave():
+                raise OutOfTimeError(
+                    f"{self.name}: its time limit is near: saved in epoch {len(self.history) + 1} of "
+                    f"{self.recipe.epochs}, after step {len(so_far.by_step)} of {self.epoch_steps}; run it again and "
+                    "it goes on from there, or give it more time (`compute.runtime`)"
+                )
+
         for epoch in range(len(self.history), self.recipe.epochs):
-            self.history.append(self._train_epoch(epoch))
+            self.history.append(self._train_epoch(epoch, begun, pause))
+            begun = _Begun()
             write_frame(pd.DataFrame(self.history), files.history)
             self._keep_snapshot(files, epoch + 1)
-            save_checkpoint(files.checkpoint, self._state(identity))
+            save_checkpoint(files.checkpoint, self._state(identity, begun))
+            pauses.saved()
             log.info("%s: %s", self.name, self._epoch_line())
         self.set_training_statistics()
         return pd.DataFrame(self.history)
@@ -128,27 +160,24 @@ class Trainer:
     def _adaptive(self) -> bool:
         return self.recipe.batch_norm == "adaptive"
 
-    def _train_epoch(self, epoch: int) -> dict[str, float]:
-        started = time.perf_counter()
+    def _train_epoch(self, epoch: int, begun: _Begun, pause: Callable[[_Begun], None]) -> dict[str, float]:
+        started = time.perf_counter() - begun.seconds
         self.network.train()
         recipe = self.recipe
         batches = self.data.batches
         steps = epoch_steps(batches, recipe.group, self._adaptive, recipe.groups_per_step, self.seed, epoch)
-        stream = self.images.groups(group for groups in steps for group in groups)
-        by_step = []
+        by_step = list(begun.by_step)
+        left = list(enumerate(steps))[len(by_step) :]
+        stream = self.images.groups(group for _, groups in left for group in groups)
         rate = 0.0
-        for at, step_groups in enumerate(steps):
+        for at, step_groups in left:
             step = epoch * self.epoch_steps + at
             rate = learning_rate(step, self.steps, self.warmup_steps, self.recipe.peak_learning_rate)
             by_step.append(self._take_step(step, rate, [next(stream) for _ in step_groups]))
+            if at + 1 < len(steps):
+                pause(_Begun(by_step, time.perf_counter() - started))
         # looked at once an epoch: to ask the device after each step would make it wait
-        finite = torch.isfinite(torch.stack(by_step)[:, 0])
-        if not bool(finite.all()):
-            step = int((~finite).nonzero()[0]) + 1
-            raise DataError(
-                f"{self.name}: the loss is not a number in epoch {epoch + 1} from step {step} of {len(steps)} on; the "
-                "checkpoint of the epoch before is kept; try a smaller learning rate"
-            )
+        self._require_finite(by_step)
         sums = torch.stack(by_step).sum(dim=0)
         seconds = time.perf_counter() - started
         loss, correct, batch_correct = (sums / len(self.images)).tolist()
@@ -161,6 +190,15 @@ class Trainer:
             "images_per_second": len(self.images) / seconds,
             "seconds": seconds,
         }
+
+    def _require_finite(self, by_step: list[Tensor]) -> None:
+        finite = torch.isfinite(torch.stack(by_step)[:, 0])
+        if not bool(finite.all()):
+            step = int((~finite).nonzero()[0]) + 1
+            raise DataError(
+                f"{self.name}: the loss is not a number in epoch {len(self.history) + 1} from step {step} of "
+                f"{self.epoch_steps} on; the last good checkpoint is kept; try a smaller learning rate"
+            )
 
     def _take_step(self, step: int, rate: float, groups: list[Group]) -> Tensor:
         """One optimizer step on the mean of its groups' gradients; (3,) summed loss, correct, batches correct."""
@@ -213,18 +251,21 @@ class Trainer:
             digest.update(values.tobytes())
         return digest.hexdigest()
 
-    def _state(self, identity: str) -> dict[str, Any]:
+    def _state(self, identity: str, begun: _Begun) -> dict[str, Any]:
         return {
             "identity": identity,
+            "by_step": [sums.cpu() for sums in begun.by_step],
+            "seconds": begun.seconds,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
         }
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any]) -> _Begun:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = list(state["history"])
+        return _Begun([sums.to(self.device) for sums in state["by_step"]], state["seconds"])
 
 
 def _stream(seed: int, step: int) -> int:
