@@ -9,6 +9,9 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
+# of a Parquet file, beside what it says of itself
+_COLUMN_TYPES = {b"pandas", b"ARROW:schema"}
+
 
 def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
     """Have `write` make a temporary sibling, then rename it to `path`."""
@@ -31,6 +34,13 @@ def write_frame(frame: pd.DataFrame, path: Path | str, about: dict[str, str] | N
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **(about or {})})
     write_atomically(path, lambda part: pyarrow.parquet.write_table(table, part, compression="zstd"))
+
+
+def read_about(path: Path | str) -> dict[str, str]:
+    """What a Parquet table of `write_frame` says of itself; empty where it says nothing."""
+    kept = pyarrow.parquet.read_schema(path).metadata or {}
+    own = {key.decode(): value.decode() for key, value in kept.items() if key not in _COLUMN_TYPES}
+    return {key: value for key, value in own.items() if value}
 
 
 def read_frame(path: Path | str) -> pd.DataFrame:

@@ -235,6 +235,7 @@ def test_what_each_shipped_correction_sees():
     ("data", "message"),
     [
         ({"none": {"kind": "znorm"}}, "f.yaml: `none` is the name of embeddings as they are"),
+        ({"training": {"kind": "znorm"}}, "f.yaml: `training` is the name of embeddings of training images"),
         ({"Znorm": {"kind": "znorm"}}, "f.yaml: `Znorm`: a correction's name is lower case"),
         ({"a": {"kind": "zscore"}}, "f.yaml: a: no kind 'zscore'"),
         ({"a": {"kind": "hamony"}}, "did you mean 'harmony'"),

@@ -138,7 +138,7 @@ def test_headline_does_not_praise_what_makes_it_worse(results):
 def test_headline_of_a_gain_that_may_be_none_says_so(results):
     given = {("baseline", "combat"): {ACROSS: 0.55, f"{ACROSS}_change": (-0.1, 0.2)}}
     found = correction_headline("table_correction", results(given))
-    assert any("does best on biology" in line and "too few compounds to be sure" in line for line in found.details)
+    assert any("does best on biology" in line and "too few perturbations to be sure" in line for line in found.details)
 
 
 def test_headline_passes_over_corrections_that_a_metric_is_not_defined_for(results):

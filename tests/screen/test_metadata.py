@@ -108,7 +108,7 @@ def test_experiment_without_rows(tmp_path):
 
 
 def test_file_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="no such metadata file"):
+    with pytest.raises(DataError, match=r"no such file; see `metadata\.file`"):
         read_catalogue(screen(), [MetadataFile(file=str(tmp_path / "no.csv"))], ["E-1"])
 
 

@@ -79,7 +79,7 @@ def test_kbet_of_the_real_profiles_is_the_frozen_one(bbbc021):
     features, weeks = features_of(table).astype(np.float64), table["Metadata_Batch"].to_numpy(str)
     assert kbet(features, weeks, 50, include_self=True) == pytest.approx(0.0016, abs=0.0001)
     shuffled = np.random.default_rng(0).permutation(weeks)
-    assert kbet(features, shuffled, 50, include_self=True) > 0.97
+    assert kbet(features, shuffled, 50, include_self=True) == pytest.approx(0.985, abs=0.01)
 
 
 def test_copairs_and_pycytominer_read_our_parquet(bbbc021):
@@ -102,8 +102,9 @@ def test_copairs_and_pycytominer_read_our_parquet(bbbc021):
         some[metadata], some[features].to_numpy(), ["Metadata_Perturbation"], [], [], ["Metadata_Perturbation"],
         progress_bar=False,
     )  # fmt: skip
-    assert found["average_precision"].dropna().between(0, 1).all()
-    assert len(found) == len(some)
+    treated = found[found["Metadata_WellType"] == "treatment"]["average_precision"]
+    assert treated.notna().all()
+    assert treated.mean() > 0.9  # replicates of one week, whitened
 
 
 def test_every_view_of_the_profiles_is_written_as_anndata(bbbc021):

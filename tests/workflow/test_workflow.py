@@ -13,6 +13,7 @@ import pytest
 from conftest_workflow import ROOT, own_folder, planned, snakemake
 
 from debatch.files import Files
+from debatch.tabular import read_about
 
 pytestmark = pytest.mark.workflow
 
@@ -78,6 +79,14 @@ def test_embeddings_hold_metadata_and_float32_features(tiny):
     frame = pd.read_parquet(files.embeddings(files.run("adabn", "separated", 0), "batch"))
     metadata = [column for column in frame if column.startswith("Metadata_")]
     assert set(frame.drop(columns=metadata).dtypes.astype(str)) == {"float32"}
+
+
+def test_corrected_embeddings_say_of_which_split_they_are(tiny):
+    files = Files(str(tiny / "results"), "tiny")
+    folder = files.run("adabn", "separated", 0)
+    plain, corrected = (read_about(files.embeddings(folder, view)) for view in ("batch", "batch.znorm"))
+    assert corrected == {**plain, "correction": "znorm"}
+    assert len(plain["split_sha256"]) == 64
 
 
 def test_nothing_is_left_to_do(tiny):

@@ -189,9 +189,9 @@ def metadata_sha256(wildcards):
     if all(path.is_file() for path in paths):
         return sha256_of_files(*paths)
     if Path(FILES.index()).exists():
-        from pyarrow.parquet import read_schema
+        from debatch.tabular import read_about
 
-        return (read_schema(FILES.index()).metadata or {}).get(b"metadata_sha256", b"").decode() or None
+        return read_about(FILES.index()).get("metadata_sha256")
     return None
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from debatch.config.corrections import Correction, read_corrections
-from debatch.config.read import expand, nearest, read_model, read_yaml, validate
+from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe
 from debatch.config.registry import Registry
 from debatch.config.screen import SAFE_NAME, MetadataFile, Screen, check_experiment_name
@@ -37,14 +37,14 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
     name, screen = _read_screen(choice.screen, base)
     methods = _read_methods(_find(choice.methods, base))
     tables = read_model(Tables, _find(choice.tables, base))
-    for target, table in {**tables.tables, **tables.figures}.items():
+    for target, table in _all(tables).items():
         for method in [*table.methods, *(table.nulls if isinstance(table, Table) else [])]:
             if method not in methods:
                 raise ConfigError(f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}")
     corrections = read_corrections(_find(choice.corrections, base))
     _check_corrections(choice, screen, name, tables, corrections)
     _check_targets(name, screen, tables)
-    used = {method for table in {**tables.tables, **tables.figures}.values() for method in table.methods}
+    used = {method for table in _all(tables).values() for method in table.methods}
     used |= {method for table in tables.tables.values() for method in table.nulls}
     experiments = [] if screen.profiles else _experiments(name, screen)
     if screen.profiles and (choice.model or choice.ome_zarr):
@@ -152,9 +152,7 @@ def _read_methods(path: Path) -> dict[str, Method]:
         raise ConfigError(f"{path}: expected methods by name")
     methods = {}
     for name, changes in data.items():
-        if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
-            raise ConfigError(f"{path}: `{name}`: a method's name is lower case letters, digits and underscores")
-        methods[name] = validate(Method, changes, f"{path}: {name}")
+        methods[check_entry_name(name, str(path), "method")] = validate(Method, changes, f"{path}: {name}")
     for name, method in methods.items():
         _check_shared_weights(path, name, method, methods)
     return methods

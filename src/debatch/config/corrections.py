@@ -6,13 +6,15 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from debatch.config.base import Section
-from debatch.config.read import nearest, read_yaml, validate
+from debatch.config.read import check_entry_name, nearest, read_yaml, validate
 from debatch.config.tables import UNCORRECTED
 from debatch.errors import ConfigError
 
 # What a correction saw of a test batch. controls: which of its wells are controls, and those wells' embeddings;
 # images: all of its embeddings, without a label.
 Sees = Literal["controls", "images"]
+# Names that files of embeddings have already.
+RESERVED = {UNCORRECTED: "embeddings as they are", "training": "embeddings of training images"}
 
 
 class NamedCorrection(Section):
@@ -62,7 +64,8 @@ class Sphering(_Whitening):
     kind: Literal["sphering"] = Field(description="Which correction it is.")
     # 128: what EFAAR_benchmarking keeps of RxRx3's embeddings (Celik et al. 2024)
     components: int = Field(128, ge=1, description="Principal components of the controls, at most.")
-    # 0.01: what Moshkov et al. 2024 (Nat Commun 15:1594) add to the eigenvalues; here a share, to be free of scale
+    # 0.01: the usual small value of whitening code for profiles (after Moshkov et al. 2024, Nat Commun 15:1594), there
+    # absolute; here a share, to be free of scale
     ridge: float = Field(
         0.01, gt=0, description="Added to the variance of each component, as a share of their mean variance."
     )
@@ -141,10 +144,8 @@ def validate_corrections(data: Any, where: str) -> dict[str, Correction]:
         raise ConfigError(f"{where}: expected corrections by name")
     corrections = {}
     for name, keys in data.items():
-        if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
-            raise ConfigError(f"{where}: `{name}`: a correction's name is lower case letters, digits and underscores")
-        if name == UNCORRECTED:
-            raise ConfigError(f"{where}: `{name}` is the name of embeddings as they are; choose another")
+        if check_entry_name(name, where, "correction") in RESERVED:
+            raise ConfigError(f"{where}: `{name}` is the name of {RESERVED[name]}; choose another")
         kind = keys.get("kind") if isinstance(keys, dict) else None
         if kind is None:
             raise ConfigError(f"{where}: {name}: the key `kind` is missing; there is: {', '.join(sorted(_MODELS))}")

@@ -71,6 +71,17 @@ def read_model(model: type[Model], path: Path) -> Model:
     return validate(model, read_yaml(path), str(path))
 
 
+def check_entry_name(name: object, where: str, what: str) -> str:
+    """Refuse a name that would not be one plain word in file names and keys.
+
+    Raises:
+        ConfigError: it is not lower case letters, digits and underscores.
+    """
+    if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
+        raise ConfigError(f"{where}: `{name}`: a {what}'s name is lower case letters, digits and underscores")
+    return name
+
+
 def nearest(word: str, known: list[str]) -> str:
     """A hint like `; did you mean 'epochs'?`, or the list of what there is where nothing is near."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)

@@ -27,7 +27,8 @@ SplitName = Annotated[
     Field(pattern=r"^(separated|separated_val|stratified|stratified_site|fold[1-9][0-9]*)$"),
 ]
 WellType = Literal["treatment", "positive_control", "negative_control"]
-CONTROLS = ("positive_control", "negative_control")
+POSITIVE_CONTROL, NEGATIVE_CONTROL = "positive_control", "negative_control"
+CONTROLS = (POSITIVE_CONTROL, NEGATIVE_CONTROL)
 PROFILE_TARGETS = ("table_correction", "table_s3", "figure_correction", "figure6", "figure7", "report")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

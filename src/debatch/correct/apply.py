@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.config.corrections import Combat, Correction, Harmony, MadRobustize, Mnn, Sphering, Tvn, ZNorm
-from debatch.config.screen import CONTROLS
+from debatch.config.screen import CONTROLS, NEGATIVE_CONTROL
 from debatch.correct.combat import combat
 from debatch.correct.harmony import harmony
 from debatch.correct.mad import mad_robustize
@@ -18,7 +18,6 @@ from debatch.errors import DataError
 
 log = logging.getLogger(__name__)
 
-NEGATIVE = "negative_control"
 _NEEDED = ("image_id", "batch", "cell_type", "well_type")
 _LEAST = 2  # embeddings that a mean and a spread are taken of
 _WITHOUT_CONTROLS = "choose a correction that needs none (combat, harmony, mnn, znorm_all)"
@@ -107,7 +106,7 @@ def _corrected(
                 return function(embeddings, batches, reference)
             case Sphering() | Tvn():
                 if correction.reference == "negative_controls":
-                    controls = (own["well_type"] == NEGATIVE).to_numpy()
+                    controls = (own["well_type"] == NEGATIVE_CONTROL).to_numpy()
                 if isinstance(correction, Sphering):
                     return sphering(embeddings, controls, correction.components, correction.ridge)
                 _check_reference(batches, controls, "controls")

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from debatch.correct.reference import by_batch
 from debatch.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -37,14 +38,7 @@ def mad_robustize(embeddings: np.ndarray, batches: np.ndarray, reference: np.nda
 
     corrected = np.empty(embeddings.shape, np.float64)
     scaled = np.ones(embeddings.shape[1], bool)
-    for batch in np.unique(batches):
-        own = batches == batch
-        of = embeddings[own & reference].astype(np.float64)
-        if not len(of):
-            raise DataError(
-                f"batch {batch}: no control to standardise by; mark its controls in the metadata's well type column, "
-                "or take all of the batch as the reference"
-            )
+    for own, of in by_batch(embeddings, batches, reference):
         scaler = RobustMAD(epsilon=0.0).fit(pd.DataFrame(of))
         scaled &= scaler.mad.to_numpy() > 0
         scaler.mad[scaler.mad == 0] = 1.0

@@ -27,8 +27,8 @@ def sphering(embeddings: np.ndarray, controls: np.ndarray, components: int = 128
     Raises:
         DataError: fewer than two controls, or controls that do not differ.
 
-    Source: ZCA whitening, Kessy et al. 2018 (Am Stat 72:309); on controls, Moshkov et al. 2024 (Nat Commun 15:1594),
-    whose absolute 0.01 is the default's origin. 128: EFAAR_benchmarking (Celik et al. 2024).
+    Source: ZCA whitening, Kessy et al. 2018 (Am Stat 72:309); on controls, Moshkov et al. 2024 (Nat Commun 15:1594).
+    128: EFAAR_benchmarking (Celik et al. 2024).
     """
     of = embeddings[controls]
     if len(of) < 2:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from debatch.errors import DataError
+from debatch.correct.reference import by_batch
 
 
 def znorm(embeddings: np.ndarray, batches: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -22,14 +22,7 @@ def znorm(embeddings: np.ndarray, batches: np.ndarray, reference: np.ndarray) ->
         DataError: a batch without a reference.
     """
     corrected = np.empty(embeddings.shape, np.float64)
-    for batch in np.unique(batches):
-        own = batches == batch
-        of = embeddings[own & reference].astype(np.float64)
-        if not len(of):
-            raise DataError(
-                f"batch {batch}: no control to standardise by; mark its controls in the metadata's well type column, "
-                "or take all of the batch as the reference"
-            )
+    for own, of in by_batch(embeddings, batches, reference):
         constant = np.ptp(of, axis=0) == 0
         mean, sd = np.where(constant, of[0], of.mean(axis=0)), np.where(constant, 1.0, of.std(axis=0))
         corrected[own] = (embeddings[own] - mean) / sd

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from debatch.config.screen import NEGATIVE_CONTROL, POSITIVE_CONTROL
 from debatch.embedding_table import METADATA, OPTIONAL, feature_names, features_of, images_of, with_features
 from debatch.evaluate.grit import grit
 from debatch.evaluate.kbet import kbet_accepted
@@ -18,7 +19,6 @@ from debatch.screen.order import hash_order, well_names
 OF_A_WELL = [
     "experiment", "plate", "well", "cell_type", "well_type", "perturbation", "batch", "compound", "mechanism",
 ]  # fmt: skip
-NEGATIVE, POSITIVE = "negative_control", "positive_control"
 # Which way is better: `chance` is neither; below it a correction pushes wells of one batch apart.
 SCORES = {
     "kbet": "higher",
@@ -110,7 +110,7 @@ def without_half(table: pd.DataFrame, half: int) -> pd.DataFrame:
 def _control_halves(images: pd.DataFrame) -> np.ndarray:
     """(N,) 0 or 1 of the wells of a batch's negative controls in turn, by a hash of their names; -1 of all others."""
     halves = np.full(len(images), -1)
-    negative = np.flatnonzero(images["well_type"] == NEGATIVE)
+    negative = np.flatnonzero(images["well_type"] == NEGATIVE_CONTROL)
     names, batches = well_names(images.iloc[negative]), images["batch"].to_numpy(str)[negative]
     for batch in np.unique(batches):
         own = np.flatnonzero(batches == batch)
@@ -130,7 +130,7 @@ def _values(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[str,
 def _of_every_image(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[str, Values]:
     images, features = images_of(table), features_of(table)
     batches, kinds, units = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str), _units(images)
-    treated = ((images["well_type"] != NEGATIVE) & images["perturbation"].notna()).to_numpy()
+    treated = ((images["well_type"] != NEGATIVE_CONTROL) & images["perturbation"].notna()).to_numpy()
     barred = _exclusions(images, ["perturbation", "compound", "mechanism"])
     half = _control_halves(images)
     controls = np.full(len(images), np.nan)
@@ -181,7 +181,7 @@ def _of_wells(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[st
     images, features = images_of(wells), features_of(wells)
     batches, kinds, units = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str), _units(images)
     perturbations = images["perturbation"].fillna("").to_numpy(str)
-    negative = (images["well_type"] == NEGATIVE).to_numpy()
+    negative = (images["well_type"] == NEGATIVE_CONTROL).to_numpy()
     asked = images["perturbation"].notna().to_numpy() & ~negative
     one_group = np.where(negative, "", perturbations)  # whatever negative controls are called
     found = _by_kind(kinds, asked, nearest_neighbor_hits, features, perturbations, batches)
@@ -217,7 +217,7 @@ def _of_mechanisms(table: pd.DataFrame) -> dict[str, Values]:
     if "mechanism" not in images:
         nothing = Values(np.full(1, np.nan), np.array([""]))
         return {"nsc": nothing, "nscb": nothing}
-    known = images["mechanism"].notna() & images["perturbation"].notna() & (images["well_type"] != NEGATIVE)
+    known = images["mechanism"].notna() & images["perturbation"].notna() & (images["well_type"] != NEGATIVE_CONTROL)
     wells = _mean_profiles(table[known.to_numpy()].reset_index(drop=True), OF_A_WELL)
     found = {}
     for name, more in (("nsc", []), ("nscb", ["batch"])):
@@ -243,7 +243,7 @@ def _phenotypes(before: pd.DataFrame, after: pd.DataFrame, halves: list[pd.DataF
     later = [features_of(_mean_profiles(held, OF_A_WELL)) for held in _halves(after, halves)]
     batches, kinds = wells["batch"].to_numpy(str), wells["cell_type"].to_numpy(str)
     perturbations = wells["perturbation"].fillna("").to_numpy(str)
-    negative, positive = ((wells["well_type"] == name).to_numpy() for name in (NEGATIVE, POSITIVE))
+    negative, positive = ((wells["well_type"] == name).to_numpy() for name in (NEGATIVE_CONTROL, POSITIVE_CONTROL))
     labelled, half = wells["perturbation"].notna().to_numpy(), _control_halves(wells)
     found: dict[str, list[tuple[float, int]]] = {"weak_separability": [], "positive_control_retention": []}
     for kind in np.unique(kinds):

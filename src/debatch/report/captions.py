@@ -1,6 +1,6 @@
 """Captions of figures: how each was made, and from which runs."""
 
-from debatch.config import Registry
+from debatch.config import Registry, has_unseen_batches
 from debatch.report.figures.umap import NEIGHBORS
 
 SCREEN_TITLES = {
@@ -52,9 +52,10 @@ def figure_caption(name: str, registry: Registry) -> str:
     methods = ", ".join(registry.title(method) for method in registry.rows(name))
     seeds = sorted({run.seed for run in runs})
     numbered = ", ".join(map(str, seeds))
+    splits = list(dict.fromkeys(run.split for run in runs))
+    unseen = " of batches that were not trained on" if all(map(has_unseen_batches, splits)) else ""
     made_from = (
-        f"Test images of batches that were not trained on; runs: {methods}; split "
-        f"{' and '.join(dict.fromkeys(run.split for run in runs))}; "
+        f"Test images{unseen}; runs: {methods}; split {' and '.join(splits)}; "
         f"{'seed' if len(seeds) == 1 else 'seeds'} {numbered}."
     )
     return f"{_BY_KIND[figure.kind]} {made_from}"

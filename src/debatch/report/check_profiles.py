@@ -5,9 +5,12 @@ import pandas as pd
 
 from debatch.config import Registry
 from debatch.config.read import expand
+from debatch.config.screen import NEGATIVE_CONTROL
+from debatch.embedding_table import features_of
 from debatch.errors import UserError
+from debatch.screen.metadata import WELL_TYPES
 from debatch.screen.plan import Problems
-from debatch.screen.profile_index import embed_profiles, index_profiles
+from debatch.screen.profile_index import described, embed_profiles, index_profiles
 from debatch.screen.profiles import read_profiles
 
 MOST_BATCHES = 40
@@ -31,13 +34,13 @@ def check_profiles_text(registry: Registry) -> tuple[str, bool]:
             lines.append(f"  {error}")
             clean = False
             continue
-        features = table.loc[:, ~table.columns.str.startswith("Metadata_")].to_numpy()
+        features = features_of(table)
         lines.append(f"  {len(table):,} profiles of {features.shape[1]:,} features, values {_range(features)}")
         if problems.count:
             clean = False
             what = "stop the screen" if screen.on_problem == "fail" else "will be left out"
             lines.append(f"  {problems.count} profiles or features hold no numbers and {what} (`on_problem`), as")
-            lines += [f"    {_where(row)}: {row['problem']}" for row in problems.rows[:EXAMPLES]]
+            lines += [f"    {described(row)}" for row in problems.rows[:EXAMPLES]]
     return "\n".join(lines) + "\n", clean
 
 
@@ -49,7 +52,7 @@ def _wells(index: pd.DataFrame) -> list[str]:
             "perturbations": index.groupby("batch")["perturbation"].nunique(),
             **{
                 kind.replace("_", " "): (index["well_type"] == kind).groupby(index["batch"]).sum()
-                for kind in ("treatment", "positive_control", "negative_control")
+                for kind in WELL_TYPES
             },
         }
     )
@@ -59,7 +62,7 @@ def _wells(index: pd.DataFrame) -> list[str]:
         f"  {int((shared > 1).sum()):,} of these are in several batches: only they can be found across batches"
     )
     if "mechanism" in index:
-        treated = index[index["well_type"] != "negative_control"]
+        treated = index[index["well_type"] != NEGATIVE_CONTROL]
         known = treated["mechanism"].notna().sum()
         names = treated["mechanism"].nunique()
         lines.append(f"  {names:,} mechanisms, known of {known:,} of {len(treated):,} treated wells")
@@ -72,7 +75,3 @@ def _wells(index: pd.DataFrame) -> list[str]:
 
 def _range(features: np.ndarray) -> str:
     return f"{features.min():.3g} to {features.max():.3g}"
-
-
-def _where(row: dict[str, str]) -> str:
-    return row["channel"] or f"plate {row['plate']}, well {row['well']}"

@@ -8,11 +8,8 @@ from debatch.config import UNCORRECTED
 from debatch.report.headline import Headline
 from debatch.report.results import Results
 from debatch.report.tables.cells import Cell, Draft
-from debatch.report.tables.correction import CHANCE, COLUMNS, draft, row_key
+from debatch.report.tables.correction import BATCH, BIOLOGY, CHANCE, COLUMNS, draft, row_key
 
-BATCH = "neighbor_same_batch"
-# the first that the screen defines
-BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
 # below chance by more than this many points, batches are pushed apart
 APART = 3.0
 WORDS = {
@@ -38,6 +35,11 @@ class _Table:
 
     def title(self, method: str, correction: str) -> str:
         return self.draft.rows[row_key(method, correction)]
+
+    @property
+    def units(self) -> str:
+        """What the bootstrap of a change draws."""
+        return "compounds" if self.results.registry.screen.columns.compound else "perturbations"
 
     def shown(self, value: float | None, metric: str) -> str:
         unit = {"%": " %", "sd": " sd"}.get(COLUMNS[metric][1], "")
@@ -110,7 +112,7 @@ def _biology(table: _Table, method: str, corrections: list[str], metric: str) ->
     if value <= before:
         return f"No correction improves biology; the best, {table.title(method, best)}: {said}."
     low, _ = table.change(method, best, metric)
-    sure = "" if low > 0 else "; too few compounds to be sure that this is more"
+    sure = "" if low > 0 else f"; too few {table.units} to be sure that this is more"
     return f"{table.title(method, best)} does best on biology: {said}{sure}."
 
 
@@ -119,7 +121,7 @@ def _losses(table: _Table, method: str, corrections: list[str], metric: str) -> 
     if not lost:
         return []
     return [
-        f"Biology is lost, surely by a 95 % bootstrap over compounds, under {_listed(table, method, lost, metric)}."
+        f"Biology is lost, surely by a 95 % bootstrap over {table.units}, under {_listed(table, method, lost, metric)}."
     ]
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from debatch.config.profiles import Annotation
 from debatch.config.read import expand, nearest
 from debatch.errors import DataError
+from debatch.screen.text_table import read_text_table
 
 log = logging.getLogger(__name__)
 EXAMPLES = 3
@@ -33,7 +34,7 @@ def annotated(raw: pd.DataFrame, annotations: Sequence[Annotation], where: str) 
 
 def _joined(raw: pd.DataFrame, annotation: Annotation, where: str) -> pd.DataFrame:
     file = expand(annotation.file)
-    table = _read(file)
+    table = read_text_table(file, "annotations")
     for side, columns, there in (
         (where, annotation.match.keys(), raw),
         (file, annotation.match.values(), table),
@@ -63,15 +64,6 @@ def _joined(raw: pd.DataFrame, annotation: Annotation, where: str) -> pd.DataFra
         raise DataError(f"{file}: the column {clash[0]!r} is in {where} already; rename one of the two")
     table = table[added].set_axis(theirs)
     return raw.assign(**{column: own.map(table[column]).astype("str") for column in added})
-
-
-def _read(file: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file; see `annotations` in the screen") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as a CSV table: {error}") from None
 
 
 def _keys(table: pd.DataFrame, columns: list[str]) -> pd.Series:

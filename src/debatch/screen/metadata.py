@@ -1,7 +1,6 @@
 """The well catalogue: what a screen's metadata file says of each well, in the screen's words."""
 
 import re
-from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
@@ -10,6 +9,7 @@ from debatch.config.read import nearest
 from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
 from debatch.errors import DataError
 from debatch.screen.annotations import annotated
+from debatch.screen.text_table import read_text_table
 from debatch.screen.wells import WellNameError, well_name
 
 WELL_TYPES = get_args(WellType)
@@ -123,7 +123,7 @@ def class_labels(perturbations: pd.Series) -> dict[str, int]:
 
 def _read_table(screen: Screen, table: MetadataFile) -> pd.DataFrame:
     """One file as text, with constant and derived columns, where each row stands, and whether it is selected."""
-    raw = _read_csv(Path(table.file))
+    raw = read_text_table(table.file, "metadata.file")
     at = [f"{table.file}, line {line}" for line in range(2, len(raw) + 2)]
     raw = _with_fields(raw, {**screen.fields, **table.fields})
     raw = _with_derived(raw, screen.derive, table.file)
@@ -131,16 +131,6 @@ def _read_table(screen: Screen, table: MetadataFile) -> pd.DataFrame:
     _require(raw, screen.columns, table.file)
     raw[_SELECTED], raw[_AT] = _selected(raw, screen, table.file), at
     return raw
-
-
-def _read_csv(file: Path) -> pd.DataFrame:
-    try:
-        # every column as text: a siRNA named NA, a plate named 01 and a mixed column all survive
-        return pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such metadata file; see `metadata.file` in the screen") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as a CSV table: {error}") from None
 
 
 def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:

@@ -116,7 +116,8 @@ def _usable(
     if count and screen.on_problem == "fail":
         raise DataError(
             f"{count} {'profile or feature holds' if count == 1 else 'profiles or features hold'} what is no number, "
-            f"or nothing but zeros, as {_first(problems)}; mend the file, or set `on_problem: drop` to leave those out"
+            f"or nothing but zeros, as {described(problems.rows[0])}; mend the file, or set `on_problem: drop` to "
+            "leave those out"
         )
     if not good.any() or not kept.any():
         raise DataError("no usable profile or feature is left; see the list of problems")
@@ -125,8 +126,8 @@ def _usable(
     return good, kept
 
 
-def _first(problems: Problems) -> str:
-    row = problems.rows[0]
+def described(row: dict[str, str]) -> str:
+    """A line of the problems of profiles, in words."""
     where = row["channel"] or f"plate {row['plate']}, well {row['well']}"
     return f"{where}: {row['problem']}"
 

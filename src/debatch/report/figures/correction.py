@@ -9,13 +9,11 @@ from matplotlib.lines import Line2D
 from debatch.report.results import Results
 from debatch.report.style import COLOURS, LOOK, figure_title, new_figure
 from debatch.report.tables.cells import by_seed
-from debatch.report.tables.correction import COLUMNS, score_cell
+from debatch.report.tables.correction import BATCH, BIOLOGY, COLUMNS, score_cell
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
-BATCH = "neighbor_same_batch"
-# the first that the screen defines
-CHANCE = "neighbor_same_batch_chance"
-KEPT = ("replicate_across_batches", "nscb", "nsc", "grit")
+OF_CHANCE = f"{BATCH}_chance"
+# of over-correction: the first that the screen defines
 COST = ("weak_separability", "separability", "positive_control_retention")
 
 
@@ -27,7 +25,7 @@ def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
     """
     numbers = correction_points(name, results)
     defined = set(numbers.loc[numbers["mean"].notna(), "metric"])
-    kept = next((metric for metric in KEPT if metric in defined), None)
+    kept = next((metric for metric in BIOLOGY if metric in defined), None)
     costs = [metric for metric in COST if metric in defined and metric != kept]
     panels = [metric for metric in (kept, *costs[:1]) if metric is not None]
     with mpl.rc_context(LOOK):
@@ -57,8 +55,8 @@ def correction_points(name: str, results: Results) -> pd.DataFrame:
             for metric in COLUMNS:
                 cell = score_cell(frames, metric)
                 records.append((*titles, metric, cell.mean, cell.low, cell.high))
-            chance = by_seed(frames, CHANCE)
-            records.append((*titles, CHANCE, 100 * sum(chance) / len(chance) if chance else None, None, None))
+            chance = by_seed(frames, OF_CHANCE)
+            records.append((*titles, OF_CHANCE, 100 * sum(chance) / len(chance) if chance else None, None, None))
     return pd.DataFrame(records, columns=["method", "correction", "metric", "mean", "low", "high"]).astype(
         {"mean": float, "low": float, "high": float}
     )
@@ -110,7 +108,7 @@ def _name_points(axis: Axes, points: list[tuple[str, float, float]]) -> None:
 
 def _mark_chance(axis: Axes, numbers: pd.DataFrame) -> None:
     """Turn the batch axis round, so that the batch effect shrinks to the right, and mark what a random one gives."""
-    chance = numbers.loc[numbers["metric"] == CHANCE, "mean"].dropna()
+    chance = numbers.loc[numbers["metric"] == OF_CHANCE, "mean"].dropna()
     if len(chance):
         axis.axvline(chance.iloc[0], color="#57606a", lw=1, ls=":", zorder=0)
         axis.annotate(

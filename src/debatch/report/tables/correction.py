@@ -26,6 +26,9 @@ COLUMNS: dict[str, tuple[str, str, int, float]] = {
     "separability": ("Treatments stand out, AUROC ↑", "", 3, 1),
     "weak_separability": ("Weak ones stand out, AUROC ↑", "", 3, 1),
 }
+# what tells the batch, and what tells biology: the first that the screen defines
+BATCH = "neighbor_same_batch"
+BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
 CHANCE = "chance"
 # what test-time statistics and the normalization of pixels look at
 STATISTICS_SEE: dict[str, set[str]] = {"train": set(), "controls": {"controls"}}
@@ -112,7 +115,7 @@ def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[
     of_what = "all profiles" if registry.externals else f"test images of the split {split}"
     notes = [
         f"{of_what}; every metric within a cell type; corrections are fitted within a cell type, on what the second "
-        "column says and never on labels, with settings that were fixed before any score was looked at",
+        "column says and never on labels; nothing here chooses their settings by a score",
         "the arrow says which way is better; nothing was trained again",
         "k-BET: share of images whose neighbours (k = 0.5 % of the images or 5 times the batches, whichever is more; "
         "of negative controls half of a batch's) are of the batches as all images are; about 95 % where nothing tells "
