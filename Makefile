@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
 
-.PHONY: setup demo test lint schemas envs clean
+.PHONY: setup demo test test-slurm lint schemas envs slurm-profile clean
 
 setup: $(VENV)/.ready
 
@@ -30,6 +30,16 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+# a SLURM of one node on this machine, with faults: Debian, as root
+test-slurm: setup
+	tests/slurm/one-node.sh install
+	tests/slurm/one-node.sh start
+	$(BIN)/python -m pytest -m slurm tests/slurm; status=$$?; tests/slurm/one-node.sh stop; exit $$status
+
+# make slurm-profile ACCOUNT=lab PARTITION=cpu GPU_PARTITION=gpu
+slurm-profile:
+	@profiles/install-slurm-profile "$(ACCOUNT)" "$(PARTITION)" "$(GPU_PARTITION)" "$(GPU_MODEL)"
 
 # after a change of a configuration model
 schemas: setup

@@ -8,6 +8,12 @@ min_version("9.16")
 include: "workflow/rules/common.smk"
 
 
+# for --sdm apptainer
+if config.get("container"):
+
+    container: config["container"]
+
+
 if REGISTRY.externals:
 
     include: "workflow/rules/profiles.smk"
@@ -24,6 +30,7 @@ include: "workflow/rules/embed.smk"
 include: "workflow/rules/correct.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/cluster.smk"
 
 
 rule all:

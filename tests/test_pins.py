@@ -23,3 +23,22 @@ def test_nothing_names_a_path_of_a_developers_machine(root: Path):
             if path.suffix in {".py", ".smk", ".yaml", ".md", ".j2"}:
                 text = path.read_text()
                 assert "/home/" not in text, path
+
+
+def test_container_has_the_lock_files_pins(root: Path):
+    lines = (root / "envs/Containerfile").read_text().replace("\\\n", " ").splitlines()
+    installed = [line for line in lines if " pip install " in f" {line} ".replace("-m pip", "pip")]
+    assert len(installed) == 1
+    assert installed[0].split("pip install")[1].split() == [
+        "--no-cache-dir", "--requirement", "/opt/debatch/requirements.lock",
+    ]  # fmt: skip
+    assert "COPY requirements.lock /opt/debatch/requirements.lock" in lines
+
+
+def test_conda_and_container_have_the_python_that_make_setup_takes(root: Path):
+    version = next(line for line in (root / "Makefile").read_text().splitlines() if line.startswith("PYTHON")).split()[
+        -1
+    ]
+    environment = yaml.safe_load((root / "envs/debatch.yaml").read_text())
+    assert version.replace("python", "python=") in environment["dependencies"]
+    assert f"RUN {version} -m venv" in (root / "envs/Containerfile").read_text()

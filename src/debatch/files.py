@@ -5,7 +5,13 @@ values.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
+
+from debatch.errors import DataError
+
+# Of the files below the results folder, as their index says: raised where what an older debatch wrote cannot be read.
+FORMAT = 1
 
 
 class RunPlace(Protocol):
@@ -63,6 +69,23 @@ class Files:
     def store_marker(self, experiment: str) -> str:
         """The file that says a store is whole: the store is renamed into place, so it is there or it is not."""
         return f"{self.store(experiment)}/zarr.json"
+
+    def stores(self, experiments: Iterable[str]) -> dict[str, Path]:
+        """The stores of experiments, by name.
+
+        Jobs that read images take the index as input, not thousands of stores: that these are there is seen here.
+
+        Raises:
+            DataError: one is not there.
+        """
+        names = [str(experiment) for experiment in experiments]
+        gone = [name for name in names if not Path(self.store_marker(name)).exists()]
+        if gone:
+            others = f", and {len(gone) - 1} more" if len(gone) > 1 else ""
+            raise DataError(
+                f"{self.store(gone[0])} is not there{others}, which the index lists; `snakemake ingest` makes it again"
+            )
+        return {name: Path(self.store(name)) for name in names}
 
     def ingested(self, experiment: str) -> str:
         """The index rows of one experiment."""

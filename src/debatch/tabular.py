@@ -20,6 +20,8 @@ def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
     part = path.with_name(f".{path.name}.part{path.suffix}")
     try:
         write(part)
+        with part.open("rb") as file:  # else a machine that goes down leaves the name with nothing behind it
+            os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

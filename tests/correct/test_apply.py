@@ -219,7 +219,7 @@ def test_pycytominer_agrees_on_the_same_file(screen, tmp_path, name, method):
 def test_heavy_libraries_wait_until_they_are_needed():
     code = "import sys, debatch.correct.apply; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"torch", "sklearn", "inmoose", "harmonypy", "pycytominer", "anndata", "matplotlib"} & set(loaded)
+    assert not {"torch", "sklearn", "harmonypy", "pycytominer", "anndata", "matplotlib"} & set(loaded)
 
 
 def test_what_each_shipped_correction_sees():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_trainer import files, make_trainer
 
-from debatch.learn.pauses import OutOfTimeError, Pauses, pauses_of_a_job
+from debatch.learn.pauses import Due, OutOfTimeError, Pauses, pauses_of_a_job
 
 
 class Killed(Exception):
@@ -54,13 +54,27 @@ def test_a_run_leaves_before_its_time_limit_and_goes_on_where_it_left(tiny_recip
         assert torch.equal(tensor, resumed.network.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("batch_norm", ["standard", "adaptive"])
+def test_a_finished_run_ends_again_with_the_same_weights_and_takes_no_step(tiny_recipe, tmp_path, batch_norm):
+    """Whoever started it may have been killed before it noticed."""
+    recipe = tiny_recipe.model_copy(update={"batch_norm": batch_norm})
+    first = make_trainer(recipe)
+    history = first.fit(files(tmp_path))
+    again = make_trainer(recipe)
+    again._take_step = lambda *how: pytest.fail("a step was taken")
+    pd.testing.assert_frame_equal(again.fit(files(tmp_path)), history)
+    assert (again.legs, again.began) == (2, first.began)
+    for name, tensor in first.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+
+
 @pytest.mark.parametrize(
-    ("limit", "leaves_at"), [(None, None), (600.0, 540.0), (7200.0, 6900.0)], ids=["none", "tenth", "five minutes"]
+    ("limit", "leaves_at"), [(None, None), (600.0, 450.0), (7200.0, 6900.0)], ids=["none", "quarter", "five minutes"]
 )
 def test_time_is_left_for_the_last_checkpoint(limit, leaves_at):
     now = [0.0]
     pauses = Pauses(1e9, limit, lambda: now[0])
-    for time in (0.0, 539.0, 541.0, 6899.0, 6901.0):
+    for time in (0.0, 449.0, 451.0, 6899.0, 6901.0):
         now[0] = time
         assert pauses.must_leave() == (leaves_at is not None and time >= leaves_at)
 
@@ -77,11 +91,11 @@ def test_checkpoints_are_saved_by_time():
     now = [0.0]
     pauses = Pauses(10.0, None, lambda: now[0])
     now[0] = 9.0
-    assert not pauses.must_save()
+    assert pauses.due() == Due.NOTHING
     now[0] = 10.0
-    assert pauses.must_save()
+    assert pauses.due() == Due.SAVE
     pauses.saved()
-    assert not pauses.must_save()
+    assert pauses.due() == Due.NOTHING
 
 
 def test_the_checkpoint_before_serves_where_the_last_one_is_broken(tiny_recipe, tmp_path, caplog):
@@ -104,7 +118,8 @@ def test_checkpoint_of_another_recipe_or_a_broken_one_is_not_gone_on_from(tiny_r
     make_trainer(tiny_recipe.model_copy(update={"epochs": 1})).fit(files(tmp_path))
     other = make_trainer(tiny_recipe.model_copy(update={"epochs": 1, "learning_rate": 0.001}))
     other.fit(files(tmp_path))
-    assert "of another recipe" in caplog.text
+    assert f"{tmp_path / 'checkpoint.pt'}: of another recipe" in caplog.text
+    assert f"{tmp_path}: no checkpoint there is of this run: training starts anew" in caplog.text
     (tmp_path / "checkpoint.pt").write_bytes(b"broken")
     make_trainer(tiny_recipe.model_copy(update={"epochs": 1})).fit(files(tmp_path))
     assert "unreadable" in caplog.text
@@ -128,10 +143,10 @@ def test_a_run_killed_at_any_step_ends_bit_for_bit_like_one_that_was_not(tiny_re
     stopped = make_trainer(recipe)
     take_step = stopped._take_step
 
-    def killed(at, rate, groups):
+    def killed(at, *how):
         if at == step:
             raise Killed
-        return take_step(at, rate, groups)
+        return take_step(at, *how)
 
     stopped._take_step = killed
     with pytest.raises(Killed):

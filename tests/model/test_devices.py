@@ -8,24 +8,24 @@ import pytest
 import torch
 
 from debatch.model import devices
-from debatch.model.devices import choose_device, claim_device
+from debatch.model.devices import choose_device, claim_devices, usable_devices, visible_to_children
 
 JOB = """
 import sys, time
 from pathlib import Path
-from debatch.model.devices import claim_device
-print(claim_device(int(sys.argv[2]), Path(sys.argv[1])), flush=True)
+from debatch.model.devices import claim_devices
+print(*claim_devices(int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[1])), flush=True)
 time.sleep(60)
 """
 
 
 @pytest.fixture
 def job(tmp_path):
-    """Start a process that claims one of some devices, and say which it got; None while it waits."""
+    """Start a process that claims some of so many devices."""
     running = []
 
-    def start(count, **environment):
-        command = [sys.executable, "-c", JOB, str(tmp_path / "locks"), str(count)]
+    def start(wanted, count, **environment):
+        command = [sys.executable, "-c", JOB, str(tmp_path / "locks"), str(wanted), str(count)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
         os.set_blocking(process.stdout.fileno(), False)
         running.append(process)
@@ -38,40 +38,42 @@ def job(tmp_path):
 
 
 def claimed(process, seconds=30.0):
+    """Which devices a process got; None where it still waits."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         line = process.stdout.readline()
         if line:
-            return int(line)
+            return [int(word) for word in line.split()]
         time.sleep(0.05)
     return None
 
 
-def test_each_job_gets_a_device_of_its_own_and_a_killed_job_gives_its_back(job):
-    first, second = job(2), job(2)
-    got = {claimed(first), claimed(second)}
-    assert got == {0, 1}
-    third = job(2)
-    assert claimed(third, seconds=5) is None
+def test_jobs_get_devices_of_their_own_all_or_none_and_a_killed_job_gives_its_back(job, tmp_path):
+    first = job(2, 3)
+    assert claimed(first) == [0, 1]
+    second = job(2, 3)
+    assert claimed(second, seconds=5) is None
+    # the one that waits holds none of those that it could have
+    assert claim_devices(1, 3, tmp_path / "locks") == [2]
     first.send_signal(signal.SIGKILL)
-    assert claimed(third) in got
+    assert claimed(second) == [0, 1]
 
 
 def test_jobs_that_see_different_devices_do_not_wait_for_each_other(job):
     """Each numbers those that it sees from 0."""
-    assert claimed(job(1, CUDA_VISIBLE_DEVICES="3")) == 0
-    assert claimed(job(1, CUDA_VISIBLE_DEVICES="5")) == 0
-    assert claimed(job(1, CUDA_VISIBLE_DEVICES="3"), seconds=5) is None
+    assert claimed(job(1, 1, CUDA_VISIBLE_DEVICES="3")) == [0]
+    assert claimed(job(1, 1, CUDA_VISIBLE_DEVICES="5")) == [0]
+    assert claimed(job(1, 1, CUDA_VISIBLE_DEVICES="3"), seconds=5) is None
 
 
 def test_lock_files_are_for_every_user_and_no_link_is_followed(tmp_path):
     locks = tmp_path / "locks"
-    assert claim_device(1, locks) == 0
+    assert claim_devices(1, 1, locks) == [0]
     assert locks.stat().st_mode & 0o1777 == 0o1777
     (tmp_path / "other").mkdir()
     (tmp_path / "other/0").symlink_to(tmp_path / "somewhere")
     with pytest.raises(OSError, match="symbolic links"):
-        claim_device(1, tmp_path / "other")
+        claim_devices(1, 1, tmp_path / "other")
     assert not (tmp_path / "somewhere").exists()
 
 
@@ -82,16 +84,37 @@ def eight_gpus(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
-    monkeypatch.setattr(devices.claim_device, "__defaults__", (tmp_path / "locks",))
+    monkeypatch.setattr(devices.claim_devices, "__defaults__", (tmp_path / "locks",))
 
 
 def test_a_workstation_gives_one_device_after_the_other(eight_gpus):
     assert [choose_device(1).index for _ in range(8)] == list(range(8))
 
 
+def test_a_job_that_asked_for_several_computes_on_one_where_it_needs_one(eight_gpus):
+    assert choose_device(8).index == 0
+    assert choose_device(8).index == 1
+
+
+def test_children_see_the_devices_that_their_parent_claimed_by_the_names_it_knows(eight_gpus, monkeypatch):
+    assert choose_device(1).index == 0
+    assert visible_to_children(3) == {"CUDA_VISIBLE_DEVICES": "1,2,3"}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-5f,6,7")
+    assert visible_to_children(2) == {"CUDA_VISIBLE_DEVICES": "GPU-5f,6"}
+
+
+def test_fewer_devices_than_asked_for_are_said_with_both_numbers(eight_gpus, caplog):
+    assert usable_devices(8) == 8
+    assert not caplog.text
+    assert usable_devices(12) == 8
+    assert "12 GPUs were asked for (compute.gpus) and 8 can be seen: training on 8" in caplog.text
+
+
 def test_under_slurm_nothing_is_locked(eight_gpus, monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     assert [choose_device(1).index for _ in range(3)] == [0, 0, 0]
+    assert visible_to_children(8) == {}
     assert not (tmp_path / "locks").exists()
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from debatch.config import Recipe
 from debatch.errors import ConfigError
 from debatch.model.network import Network, batch_norms
-from debatch.model.population import normalizing_by_group, set_population_statistics
+from debatch.model.population import normalizing_by_group, set_population_statistics, without_running_averages
 from debatch.model.weights import load_network, model_facts, save_weights
 from debatch.screen.order import hash_order, nearly_equal_groups
 
@@ -39,6 +39,31 @@ def test_between_group_differences_count_in_the_variance(network):
     torch.testing.assert_close(
         network.backbone.stem[1].running_var, inputs.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5
     )
+
+
+def test_groups_of_two_processes_are_pooled_into_the_statistics_of_all(network):
+    """Each sums what it saw; here the other process's sums are those of its own call."""
+    mine, others = torch.randn(3, 8, 3, 32, 32), torch.randn(2, 6, 3, 32, 32) + 2
+    assert set_population_statistics(network, [*mine, *others]) == 36
+    whole = statistics(network)
+    theirs = []
+    set_population_statistics(network, list(others), lambda tensor: theirs.append(tensor.clone()) or tensor)
+    waiting = iter(theirs)
+    assert set_population_statistics(network, list(mine), lambda tensor: tensor.add_(next(waiting))) == 36
+    for (mean, var), (mean_again, var_again) in zip(whole, statistics(network), strict=True):
+        torch.testing.assert_close(mean, mean_again)
+        torch.testing.assert_close(var, var_again)
+
+
+def test_training_keeps_no_running_averages(network):
+    """They would be of whichever groups this process saw."""
+    before = statistics(network)
+    network.train()
+    with without_running_averages(network):
+        network.embed(torch.randn(8, 3, 32, 32))
+    for (mean, var), (mean_again, var_again) in zip(before, statistics(network), strict=True):
+        assert torch.equal(mean, mean_again)
+        assert torch.equal(var, var_again)
 
 
 def test_neck_gets_statistics_too_and_earlier_ones_do_not_matter(network):

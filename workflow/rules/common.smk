@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 # The folder of the Snakefile, also when the workflow is a module of another one or runs in another directory.
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -14,8 +15,9 @@ configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str
 
 from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
 from debatch.config.read import expand
+from debatch.config.screen import SAFE_NAME
 from debatch.errors import UserError
-from debatch.files import Files, result_files
+from debatch.files import FORMAT, Files, result_files
 
 try:
     REGISTRY = build_registry(config, BASE)
@@ -23,12 +25,32 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 FILES = Files(REGISTRY.results, REGISTRY.name)
+
+
+def refuse_results_of_another_version():
+    """Files of two versions must not be read as one."""
+    # a cluster's job need not look again
+    if workflow.exec_mode != ExecMode.DEFAULT or not Path(FILES.index()).exists():
+        return
+    from debatch.tabular import read_about
+
+    found = int(read_about(FILES.index()).get("format", 0))
+    if found != FORMAT:
+        raise WorkflowError(
+            f"{FILES.root} was made by {'an older' if found < FORMAT else 'a newer'} debatch (its files are of format "
+            f"{found}, this one's of {FORMAT}), and the two are not mixed: move that folder away, or keep it and name "
+            "another one by `--config results=<folder>`"
+        )
+
+
+refuse_results_of_another_version()
 RUN = FILES.run("{method}", "{split}", "{seed}")
 EXTERNAL = FILES.external("{external}")
 ANY_RUN = FILES.any_run("{run}")
 # of a file's name: a dot and the correction's, nothing where there is none
 CORRECTIONS = {f".{name}": correction.model_dump() for name, correction in REGISTRY.corrections.items()}
 EXTERNALS = [*REGISTRY.externals, *([REGISTRY.model.name] if REGISTRY.model else [])]
+EXPERIMENTS = frozenset(REGISTRY.experiments)
 SCREEN = REGISTRY.screen.model_dump()
 COMPUTE = REGISTRY.screen.compute
 
@@ -39,7 +61,8 @@ def any_of(names):
 
 
 wildcard_constraints:
-    experiment=any_of(REGISTRY.experiments),
+    # not the names: Snakemake writes this into every path that it matches, and a screen may have thousands
+    experiment=SAFE_NAME.pattern,
     variant="|".join(["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]),
     split=any_of(REGISTRY.screen.splits.names),
     chosen=any_of(REGISTRY.ome_zarr),
@@ -129,7 +152,7 @@ def needs_of(target):
 def target_files(target):
     """What a target of the screen comes to, as files."""
     if target == "ingest":
-        return [FILES.store_marker(experiment) for experiment in REGISTRY.experiments]
+        return [all_stores, FILES.index()]
     if target == "embed":
         return [FILES.embeddings(folder, view) for folder, view in embedded_views()]
     if target == "h5ad":
@@ -147,6 +170,25 @@ def target_files(target):
     if target in REGISTRY.tables:
         return [FILES.table(target, suffix) for suffix in ("csv", "md", "json")]
     return [FILES.figure(target, suffix) for suffix in ("svg", "png", "csv")]
+
+
+def raw_files(wildcards):
+    """What a simulated experiment's raw images are known by; a real one's are no input. Refuses what the screen does not
+    have: the wildcard itself takes any name."""
+    if wildcards.experiment not in EXPERIMENTS:
+        count = len(EXPERIMENTS)
+        raise WorkflowError(f"screen {REGISTRY.name!r}: {wildcards.experiment!r} is none of its {count} experiments")
+    return [FILES.raw_manifest(wildcards.experiment)] if REGISTRY.screen.simulate else []
+
+
+def all_stores(wildcards):
+    """Every store's marker. A function, so that a cluster's job that needs none of them does not list them either."""
+    return [FILES.store_marker(experiment) for experiment in REGISTRY.experiments]
+
+
+def all_ingested(wildcards):
+    """Every experiment's index rows."""
+    return [FILES.ingested(experiment) for experiment in REGISTRY.experiments]
 
 
 def metadata_input():
@@ -195,9 +237,16 @@ def metadata_sha256(wildcards):
     return None
 
 
-def with_attempt(mem_mb):
-    """Memory that grows with each attempt."""
-    return lambda wildcards, attempt: mem_mb * attempt
+def with_attempt(mem_mb, times_input=0):
+    """Memory in MB: some, and the input files' size so many times. It grows by half of itself with each attempt, to twice of
+    it at most: a job that left before its time limit, to go on in the next attempt, lacked no memory."""
+
+    def memory(wildcards, input, attempt):
+        # files that are not made yet count nothing: Snakemake asks again before it starts the job
+        read = sum(Path(path).stat().st_size for path in input if Path(path).exists()) if times_input else 0
+        return round((mem_mb + times_input * read / 1e6) * min(1 + (attempt - 1) / 2, 2))
+
+    return memory
 
 
 def shipped(path):

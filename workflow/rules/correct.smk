@@ -12,7 +12,7 @@ rule correct:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
     resources:
-        mem_mb=with_attempt(6000),
+        mem_mb=with_attempt(6000, times_input=4),
         runtime=120,
     params:
         correction=lambda wildcards: REGISTRY.corrections[wildcards.correction].model_dump(),

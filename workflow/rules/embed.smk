@@ -7,7 +7,6 @@ rule embed_run:
         split=FILES.split("{split}"),
         normalization=run_normalization,
         model=FILES.model(RUN),
-        stores=target_files("ingest"),
     output:
         embeddings=FILES.embeddings(RUN, "{inference}"),
         predictions=FILES.predictions(RUN, "{inference}"),
@@ -19,9 +18,10 @@ rule embed_run:
     resources:
         mem_mb=with_attempt(COMPUTE.mem_mb),
         runtime=min(COMPUTE.runtime, 240),
-        gpu=COMPUTE.gpus,
+        gpu=min(1, COMPUTE.gpus),
     params:
         recipe=run_recipe,
+        place=place,
     script:
         "../scripts/embed_run.py"
 
@@ -33,7 +33,6 @@ rule embed_training:
         split=FILES.split("{split}"),
         normalization=run_normalization,
         model=FILES.model(RUN),
-        stores=target_files("ingest"),
     output:
         FILES.training_embeddings(RUN, "{inference}"),
     log:
@@ -44,9 +43,10 @@ rule embed_training:
     resources:
         mem_mb=with_attempt(COMPUTE.mem_mb),
         runtime=min(COMPUTE.runtime, 240),
-        gpu=COMPUTE.gpus,
+        gpu=min(1, COMPUTE.gpus),
     params:
         recipe=run_recipe,
+        place=place,
     script:
         "../scripts/embed_training.py"
 
@@ -58,7 +58,6 @@ rule embed_snapshots:
         split=FILES.split("{split}"),
         normalization=run_normalization,
         model=FILES.model(RUN),
-        stores=target_files("ingest"),
     output:
         FILES.epochs(RUN, "{inference}"),
     log:
@@ -69,7 +68,7 @@ rule embed_snapshots:
     resources:
         mem_mb=with_attempt(COMPUTE.mem_mb),
         runtime=min(COMPUTE.runtime, 720),
-        gpu=COMPUTE.gpus,
+        gpu=min(1, COMPUTE.gpus),
     params:
         recipe=run_recipe,
         place=place,
@@ -85,7 +84,6 @@ if REGISTRY.model:
             index=FILES.index(),
             normalization=FILES.normalization(REGISTRY.model.recipe.normalization),
             model=str(REGISTRY.model.weights),
-            stores=target_files("ingest"),
         output:
             FILES.embeddings(FILES.external(REGISTRY.model.name), REGISTRY.model.recipe.inference),
         log:
@@ -96,9 +94,10 @@ if REGISTRY.model:
         resources:
             mem_mb=with_attempt(COMPUTE.mem_mb),
             runtime=min(COMPUTE.runtime, 720),
-            gpu=COMPUTE.gpus,
+            gpu=min(1, COMPUTE.gpus),
         params:
             recipe=REGISTRY.model.recipe.model_dump(),
+            place=place,
         script:
             "../scripts/embed_screen.py"
 
@@ -114,7 +113,7 @@ rule write_h5ad:
         "../../envs/debatch.yaml"
     threads: 1
     resources:
-        mem_mb=with_attempt(4000),
+        mem_mb=with_attempt(4000, times_input=4),
         runtime=30,
     script:
         "../scripts/h5ad.py"

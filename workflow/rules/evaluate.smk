@@ -14,7 +14,7 @@ rule evaluate:
         "../../envs/debatch.yaml"
     threads: 1
     resources:
-        mem_mb=with_attempt(2000),
+        mem_mb=with_attempt(2000, times_input=8),
         runtime=30,
     params:
         code=room_hash("evaluate"),
@@ -34,7 +34,7 @@ rule nulls:
         "../../envs/debatch.yaml"
     threads: 1
     resources:
-        mem_mb=with_attempt(2000),
+        mem_mb=with_attempt(2000, times_input=8),
         runtime=30,
     params:
         code=room_hash("evaluate"),
@@ -54,7 +54,7 @@ rule cosine:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
     resources:
-        mem_mb=with_attempt(3000),
+        mem_mb=with_attempt(3000, times_input=4),
         runtime=60,
     params:
         code=room_hash("evaluate"),
@@ -75,7 +75,7 @@ rule score_embeddings:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
     resources:
-        mem_mb=with_attempt(3000),
+        mem_mb=with_attempt(3000, times_input=4),
         runtime=120,
     params:
         correction=lambda wildcards: CORRECTIONS.get(wildcards.corrected),
@@ -98,7 +98,7 @@ rule probe_seen:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
     resources:
-        mem_mb=with_attempt(6000),
+        mem_mb=with_attempt(6000, times_input=4),
         runtime=120,
     params:
         code=room_hash("evaluate"),
@@ -121,7 +121,7 @@ rule probe_unseen:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
     resources:
-        mem_mb=with_attempt(4000),
+        mem_mb=with_attempt(4000, times_input=4),
         runtime=120,
     params:
         code=room_hash("evaluate"),

@@ -4,7 +4,7 @@
 rule ingest_experiment:
     input:
         metadata=metadata_input(),
-        raw=FILES.raw_manifest("{experiment}") if REGISTRY.screen.simulate else [],
+        raw=raw_files,
     output:
         # the file, not the folder: Snakemake would write a timestamp into a folder, and zarr warn of it
         store=FILES.store_marker("{experiment}"),
@@ -44,7 +44,8 @@ rule ingest_experiment:
 rule index:
     input:
         metadata=metadata_input(),
-        rows=[FILES.ingested(experiment) for experiment in REGISTRY.experiments],
+        rows=all_ingested,
+        stores=all_stores,
     output:
         FILES.index(),
     log:
@@ -53,7 +54,7 @@ rule index:
         "../../envs/debatch.yaml"
     threads: 1
     resources:
-        mem_mb=with_attempt(2000),
+        mem_mb=with_attempt(2000, times_input=8),
         runtime=30,
     params:
         screen=screen_params(
@@ -79,4 +80,3 @@ rule index:
 rule ingest:
     input:
         target_files("ingest"),
-        FILES.index(),

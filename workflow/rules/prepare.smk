@@ -4,7 +4,6 @@
 rule normalize:
     input:
         index=FILES.index(),
-        stores=target_files("ingest"),
     output:
         FILES.normalization("{variant}"),
     log:
@@ -13,8 +12,10 @@ rule normalize:
         "../../envs/debatch.yaml"
     threads: 1
     resources:
-        mem_mb=with_attempt(2000),
+        mem_mb=with_attempt(2000, times_input=12),
         runtime=30,
+    params:
+        place=place,
     script:
         "../scripts/normalize.py"
 
@@ -30,7 +31,7 @@ rule split:
         "../../envs/debatch.yaml"
     threads: 1
     resources:
-        mem_mb=with_attempt(2000),
+        mem_mb=with_attempt(2000, times_input=12),
         runtime=30,
     params:
         splits=SCREEN["splits"],
@@ -41,7 +42,6 @@ rule split:
 rule qc:
     input:
         index=FILES.index(),
-        stores=target_files("ingest"),
     output:
         svg=FILES.figure("qc", "svg"),
         png=FILES.figure("qc", "png"),
@@ -90,7 +90,6 @@ rule make_plates:
 rule make_illumination:
     input:
         index=FILES.index(),
-        stores=target_files("ingest"),
     output:
         target_files("illumination"),
     log:
@@ -99,7 +98,7 @@ rule make_illumination:
         "../../envs/debatch.yaml"
     threads: COMPUTE.ingest_threads
     resources:
-        mem_mb=with_attempt(4000),
+        mem_mb=with_attempt(4000, times_input=8),
         runtime=120,
     params:
         place=place,
@@ -112,7 +111,6 @@ rule make_illumination:
 rule write_ome_zarr:
     input:
         index=FILES.index(),
-        stores=target_files("ingest"),
     output:
         FILES.ome_zarr("{chosen}"),
     log:
@@ -121,7 +119,7 @@ rule write_ome_zarr:
         "../../envs/debatch.yaml"
     threads: 1
     resources:
-        mem_mb=with_attempt(4000),
+        mem_mb=with_attempt(4000, times_input=8),
         runtime=240,
     params:
         place=place,

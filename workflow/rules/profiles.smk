@@ -68,7 +68,7 @@ rule predict_profiles:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
     resources:
-        mem_mb=with_attempt(6000),
+        mem_mb=with_attempt(6000, times_input=4),
         runtime=240,
     params:
         code=room_hash("evaluate"),
@@ -89,7 +89,7 @@ rule evaluate_profiles:
         "../../envs/debatch.yaml"
     threads: 1
     resources:
-        mem_mb=with_attempt(2000),
+        mem_mb=with_attempt(2000, times_input=8),
         runtime=30,
     params:
         code=room_hash("evaluate"),
@@ -110,7 +110,7 @@ rule probe_profiles:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
     resources:
-        mem_mb=with_attempt(6000),
+        mem_mb=with_attempt(6000, times_input=4),
         runtime=120,
     params:
         code=room_hash("evaluate"),

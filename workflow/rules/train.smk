@@ -6,7 +6,6 @@ rule train:
         index=FILES.index(),
         split=FILES.split("{split}"),
         normalization=run_normalization,
-        stores=target_files("ingest"),
     output:
         FILES.model(RUN),
     log:

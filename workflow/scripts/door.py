@@ -2,7 +2,9 @@
 
 import errno
 import logging
+import os
 import sys
+import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,9 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 from debatch.errors import UserError
+
+# what the clocks of a cluster's machines may differ by
+CLOCK_SKEW_SECONDS = 120
 
 
 @contextmanager
@@ -24,6 +29,7 @@ def job(snakemake):
     logging.getLogger("debatch").setLevel(logging.INFO)
     log = logging.getLogger("debatch.job")
     try:
+        refuse_the_future(snakemake.input)
         yield log
     except UserError as error:
         log.error("Error: %s", error)
@@ -37,3 +43,16 @@ def job(snakemake):
     except Exception:
         log.error("%s", traceback.format_exc())
         sys.exit(1)
+
+
+def refuse_the_future(paths):
+    """Stop before the work, not after: Snakemake throws away what is older than the file that it was made from."""
+    now = time.time()
+    for path in paths:
+        ahead = os.stat(path).st_mtime - now if os.path.exists(path) else 0
+        if ahead > CLOCK_SKEW_SECONDS:
+            raise UserError(
+                f"{path} is dated {ahead / 60:.0f} minutes after this machine's clock, so a clock was wrong: once it "
+                "is right, the same command with `--touch` gives the results that are there today's date, and without "
+                "it goes on"
+            )

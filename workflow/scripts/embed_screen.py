@@ -6,6 +6,7 @@ import torch
 from debatch.config import Recipe
 from debatch.config.trained import read_trained_model
 from debatch.embed.new_screen import embed_screen, model_channels
+from debatch.files import Files
 from debatch.model.devices import choose_device
 from debatch.model.inputs import ImageSet
 from debatch.model.weights import load_network
@@ -16,13 +17,13 @@ from door import job
 with job(snakemake) as log:
     torch.set_num_threads(snakemake.threads)
     recipe, weights = Recipe(**snakemake.params.recipe), Path(snakemake.input.model)
-    stores = {Path(marker).parent.stem: Path(marker).parent for marker in snakemake.input.stores}
+    index, statistics = read_frame(snakemake.input.index), read_frame(snakemake.input.normalization)
+    stores = Files(*snakemake.params.place).stores(index["experiment"].unique())
     model = read_trained_model(weights.parent)
     channels = model_channels(model.facts.channels, stores)
     device = choose_device(snakemake.resources.gpu)
     network, _ = load_network(weights, recipe, device)
     reader = ImageReader(stores, snakemake.threads)
-    index, statistics = read_frame(snakemake.input.index), read_frame(snakemake.input.normalization)
     table = embed_screen(network, ImageSet(index, statistics, reader, device, channels), recipe)
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from debatch.config import Screen
 from debatch.files import Files
-from debatch.screen.index import build_index
+from debatch.screen.index import build_index, index_facts
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.origin import metadata_tables
 from debatch.tabular import write_frame
@@ -13,9 +13,9 @@ with job(snakemake) as log:
     files = Files(*snakemake.params.place)
     tables = metadata_tables(screen, files)
     catalogue = read_catalogue(screen, tables, snakemake.params.experiments) if tables else None
-    index = build_index([Path(path) for path in snakemake.input.rows], catalogue, screen.qc)
-    about = {"metadata_sha256": snakemake.params.metadata_sha256 or ""}
-    write_frame(index, snakemake.output[0], about)
+    ingested = [Path(path) for path in snakemake.input.rows]
+    index = build_index(ingested, catalogue, screen.qc)
+    write_frame(index, snakemake.output[0], index_facts(ingested, snakemake.params.metadata_sha256))
     log.info(
         "%d images of %d classes in %d batches; %d are flagged",
         len(index),

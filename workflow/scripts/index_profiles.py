@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from debatch.config import build_registry
+from debatch.files import FORMAT
 from debatch.screen.profile_index import index_profiles
 from debatch.tabular import write_frame
 from door import job
@@ -9,6 +10,7 @@ with job(snakemake) as log:
     # the whole registry: which columns the screen's file names, and which it leaves out, is not in a param
     screen = build_registry(snakemake.params.choice, Path(snakemake.params.base)).screen
     index = index_profiles(screen)
-    write_frame(index, snakemake.output[0], {"metadata_sha256": snakemake.params.metadata_sha256 or ""})
+    about = {"format": str(FORMAT), "metadata_sha256": snakemake.params.metadata_sha256 or ""}
+    write_frame(index, snakemake.output[0], about)
     counts = len(index), index["label"].nunique(), index["batch"].nunique()
     log.info("%d profiles of %d perturbations in %d batches", *counts)

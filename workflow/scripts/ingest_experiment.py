@@ -2,7 +2,7 @@ from pathlib import Path
 
 from debatch.config import Screen
 from debatch.files import Files
-from debatch.screen.ingest import ingest_experiment
+from debatch.screen.ingest import ingest_experiment, pixels_digest
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.tabular import write_frame
@@ -14,13 +14,14 @@ with job(snakemake):
     experiment = snakemake.wildcards.experiment
     tables = metadata_tables(screen, files)
     catalogue = read_catalogue(screen, tables, [experiment]) if tables else None
+    store = Path(files.store(experiment))
     rows = ingest_experiment(
         screen,
         raw_source(screen, files),
         experiment,
         catalogue,
-        store=Path(files.store(experiment)),
+        store=store,
         problems_file=Path(snakemake.log.problems),
         threads=snakemake.threads,
     )
-    write_frame(rows, snakemake.output.rows)
+    write_frame(rows, snakemake.output.rows, {"pixels_sha256": pixels_digest(store)})

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from debatch.files import Files
 from debatch.report.qc import draw_qc
 from debatch.report.style import save_figure
@@ -10,7 +8,7 @@ from door import job
 with job(snakemake):
     files = Files(*snakemake.params.place)
     index = read_frame(snakemake.input.index)
-    stores = {name: Path(files.store(name)) for name in index["experiment"].unique()}
+    stores = files.stores(index["experiment"].unique())
     reader = ImageReader(stores, snakemake.threads)
     figure, numbers = draw_qc(
         index,

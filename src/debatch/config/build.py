@@ -1,8 +1,9 @@
 """Read, check and resolve the whole configuration into a registry."""
 
-import csv
 from pathlib import Path
 from typing import Any, get_args
+
+import pandas as pd
 
 from debatch.config.corrections import Correction, read_corrections
 from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
@@ -46,6 +47,9 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
     _check_targets(name, screen, tables)
     used = {method for table in _all(tables).values() for method in table.methods}
     used |= {method for table in tables.tables.values() for method in table.nulls}
+    recipes = _resolve(screen, methods, used)
+    if not screen.profiles:
+        _check_devices(name, screen, {method: recipes[method] for method in recipes if method in used})
     experiments = [] if screen.profiles else _experiments(name, screen)
     if screen.profiles and (choice.model or choice.ome_zarr):
         raise ConfigError(f"config: `model` and `ome_zarr` need images, and the screen {name!r} is of profiles")
@@ -53,7 +57,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         name=name,
         screen=screen,
         experiments=experiments,
-        recipes=_resolve(screen, methods, used),
+        recipes=recipes,
         methods=methods,
         corrections=corrections,
         tables=tables.tables,
@@ -187,6 +191,17 @@ def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict
     return recipes
 
 
+def _check_devices(name: str, screen: Screen, trained: dict[str, Recipe]) -> None:
+    """Refuse more devices than a step has groups: a group is normalized as a whole, on one of them."""
+    for method, recipe in trained.items():
+        if screen.compute.gpus > recipe.groups_per_step:
+            raise ConfigError(
+                f"screen {name!r}: `compute.gpus: {screen.compute.gpus}` is more than the {recipe.groups_per_step} "
+                f"groups of a training step of method {method!r} (`groups_per_step`): the others would idle; ask for "
+                f"{recipe.groups_per_step} at most"
+            )
+
+
 def _chosen_plates(chosen: list[str], experiments: list[str]) -> list[str]:
     """Experiments, or plates that name one: which plates it has is known once it is ingested."""
     for name in chosen:
@@ -228,25 +243,29 @@ def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
     derived = set(screen.derive)
     if column in derived:
         raise ConfigError(f"screen {name!r}: the experiment column is derived; list the `experiments:`")
+    selecting = {key: values for key, values in chosen.items() if key not in derived}
     try:
-        with open(table.file, newline="", encoding="utf-8-sig") as lines:
-            rows = csv.DictReader(lines)
-            there = [*(rows.fieldnames or []), *constants]
-            for needed in (column, *(key for key in chosen if key not in derived)):
-                if needed not in there:
-                    cure = (
-                        "; name it as `columns.experiment`, or give a constant in `fields:`" if needed == column else ""
-                    )
-                    raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}{cure}")
-            return {
-                row[column]
-                for row in ({**constants, **row} for row in rows)
-                if all(row[key] in chosen[key] for key in chosen if key not in derived) and row[column]
-            }
+        header = list(pd.read_csv(table.file, nrows=0, dtype=str, encoding="utf-8-sig").columns)
+        there = [*header, *constants]
+        for needed in (column, *selecting):
+            if needed not in there:
+                cure = "; name it as `columns.experiment`, or give a constant in `fields:`" if needed == column else ""
+                raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}{cure}")
+        # these columns alone, each value once: a table may have millions of rows, and each job on a cluster reads it
+        own = [key for key in (column, *selecting) if key in header]
+        rows = pd.read_csv(
+            table.file, usecols=own or header[:1], dtype="category", keep_default_na=False, encoding="utf-8-sig"
+        )
+        selected = pd.Series(True, index=rows.index)
+        for key, values in selecting.items():
+            selected &= rows[key].isin(values) if key in own else constants[key] in values
+        if column not in own:
+            return {constants[column]} if selected.any() else set()
+        return {str(experiment) for experiment in rows[column][selected].dropna().unique() if experiment}
     except OSError as error:
         raise ConfigError(
             f"screen {name!r}: the experiments are to be read from {table.file}, which cannot be read "
             f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
         ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except ValueError as error:  # no text, or no table
         raise ConfigError(f"{table.file}: cannot be read as a CSV table: {error}") from None

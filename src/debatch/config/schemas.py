@@ -11,6 +11,7 @@ from debatch.config.corrections import Correction
 from debatch.config.recipe import Method
 from debatch.config.screen import Screen
 from debatch.config.tables import Choice, Tables
+from debatch.config.throughput import Throughput
 
 MODELS: dict[str, Any] = {
     "config": Choice,
@@ -18,6 +19,7 @@ MODELS: dict[str, Any] = {
     "methods": dict[str, Method],
     "tables": Tables,
     "corrections": dict[str, Correction],
+    "throughput": Throughput,
 }
 
 

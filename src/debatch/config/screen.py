@@ -228,7 +228,13 @@ class Compute(Section):
     """What jobs ask of the machine. It changes no result and re-runs nothing."""
 
     threads: int = Field(8, ge=1, description="CPU threads of training and embedding.")
-    gpus: int = Field(1, ge=0, le=1, description="GPUs of training and embedding; 0: on the CPU.")
+    gpus: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="GPUs that one training is dealt over, at most `training.groups_per_step`; embedding takes one. 0: "
+        "on the CPU.",
+    )
     mem_mb: int = Field(64_000, ge=500, description="Memory of training's first attempt, in MB.")
     runtime: int = Field(1_440, ge=1, description="Training's time limit in minutes.")
     ingest_threads: int = Field(4, ge=1, description="CPU threads of an experiment's ingestion.")
@@ -259,6 +265,9 @@ class Screen(Section):
     )
     experiments: list[str] | None = Field(
         None, description="Experiments of the screen; null: those of the metadata file."
+    )
+    expected_images: int | None = Field(
+        None, ge=1, description="Images of the whole screen, for the bill before the data is there; null: not known."
     )
     columns: Columns = Field(default_factory=Columns, description="What the metadata's columns mean.")
     well_types: dict[str, WellType] = Field(

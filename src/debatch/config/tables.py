@@ -88,6 +88,10 @@ class Choice(Section):
         description="What `snakemake ome_zarr` writes: experiments (all plates), or plates as <experiment>_<plate>; "
         "null: the first experiment.",
     )
+    container: str | None = Field(
+        None,
+        description="Image for `--sdm apptainer`, made from envs/Containerfile, as in debatch.sif.",
+    )
     methods: str = Field("config/methods.yaml", description="File of the named methods.")
     corrections: str = Field("config/corrections.yaml", description="File of the named corrections of embeddings.")
     model: str | None = Field(

@@ -33,6 +33,11 @@ def remove_checkpoints(path: Path) -> None:
     previous(path).unlink(missing_ok=True)
 
 
+def checkpoint_of(model: Path) -> Path:
+    """Where the run of a model's file saves."""
+    return model.with_name("checkpoint.pt")
+
+
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
     """The last checkpoint of this very run that can be used, or None where there is none.
 
@@ -40,16 +45,17 @@ def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
         path: the file.
         identity: of the run's recipe and data: a checkpoint of anything else is not gone on from.
     """
-    for file in (path, previous(path)):
+    there = [file for file in (path, previous(path)) if file.exists()]
+    for file in there:
         state = _read(file, identity)
         if state is not None:
             return state
+    if there:
+        log.warning("%s: no checkpoint there is of this run: training starts anew", path.parent)
     return None
 
 
 def _read(path: Path, identity: str) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a truncated file fails in many ways

@@ -3,17 +3,27 @@
 import os
 import time
 from collections.abc import Callable
+from enum import IntEnum
 
 from debatch.errors import UserError
+from debatch.slurm import seconds_left
 
 SAVE_SECONDS = 600.0
 # left of the time limit for the last checkpoint and for what a scheduler needs
 MARGIN_SECONDS = 300.0
-MARGIN_SHARE = 0.1
+MARGIN_SHARE = 0.25
 
 
 class OutOfTimeError(UserError):
     """A run left before its time limit; the same job goes on from its checkpoint."""
+
+
+class Due(IntEnum):
+    """What a run has to do between two steps."""
+
+    NOTHING = 0
+    SAVE = 1
+    LEAVE = 2
 
 
 class Pauses:
@@ -34,17 +44,24 @@ class Pauses:
         """
         self._clock, self.save_seconds = clock, save_seconds
         self._saved = clock()
-        self._leave = None
+        self._end, self._leave = None, None
         if limit_seconds is not None:
-            self._leave = self._saved + limit_seconds - min(MARGIN_SECONDS, MARGIN_SHARE * limit_seconds)
+            self._end = self._saved + limit_seconds
+            self._leave = self._end - min(MARGIN_SECONDS, MARGIN_SHARE * limit_seconds)
 
     def must_leave(self) -> bool:
         """Whether the time limit is near."""
         return self._leave is not None and self._clock() >= self._leave
 
-    def must_save(self) -> bool:
-        """Whether the last checkpoint is old, or the time limit near."""
-        return self.must_leave() or self._clock() - self._saved >= self.save_seconds
+    def due(self) -> Due:
+        """What a run has to do now: save where its last checkpoint is old, leave where its time limit is near."""
+        if self.must_leave():
+            return Due.LEAVE
+        return Due.SAVE if self._clock() - self._saved >= self.save_seconds else Due.NOTHING
+
+    def minutes_left(self) -> float | None:
+        """Of the time limit; None: there is none."""
+        return None if self._end is None else max(0.0, self._end - self._clock()) / 60
 
     def saved(self) -> None:
         """Note that a checkpoint was written."""
@@ -52,5 +69,9 @@ class Pauses:
 
 
 def pauses_of_a_job(runtime_minutes: float) -> Pauses:
-    """Of a job whose runtime begins now; only a scheduler holds a job to it."""
-    return Pauses(limit_seconds=60 * runtime_minutes if "SLURM_JOB_ID" in os.environ else None)
+    """Of a job that begins now; only a scheduler holds it to its runtime, or to less where a partition allows less."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return Pauses()
+    left = seconds_left(job)
+    return Pauses(limit_seconds=60 * runtime_minutes if left is None else min(60 * runtime_minutes, left))

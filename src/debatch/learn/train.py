@@ -4,11 +4,13 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -21,10 +23,11 @@ from debatch.learn.data import TrainingData
 from debatch.learn.groups import LEAST_BATCHES, epoch_steps, steps_in_epoch
 from debatch.learn.objectives import Loss, classification_loss, reversal_strength
 from debatch.learn.optimizer import build_optimizer, learning_rate, set_learning_rate
-from debatch.learn.pauses import OutOfTimeError, Pauses
+from debatch.learn.pauses import Due, OutOfTimeError, Pauses
+from debatch.learn.ranks import ALONE, Ranks, sum_gradients
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
-from debatch.model.population import set_population_statistics
+from debatch.model.population import set_population_statistics, without_running_averages
 from debatch.screen.order import hash_order, nearly_equal_groups
 from debatch.tabular import write_frame
 
@@ -55,17 +58,29 @@ class _Begun:
 
 
 class Trainer:
-    """Trains one network on one set of images.
+    """Trains one network on one set of images, alone or as one of several processes that deal each step's groups.
 
-    All randomness comes from (seed, epoch, step), none from what ran before: a run that was killed and goes on from its
-    checkpoint ends as one that was not.
+    All randomness comes from (seed, step, the group's place in its step), none from what ran before or from which
+    process computes: a run that was killed and goes on from its checkpoint ends as one that was not.
+
+    Attributes:
+        history: a row an epoch.
+        legs: how many starts its weights come from, this one included.
+        began: when the first of them was.
     """
 
     def __init__(
-        self, recipe: Recipe, data: TrainingData, images: ImageSet, channels: int, seed: int, name: str
+        self,
+        recipe: Recipe,
+        data: TrainingData,
+        images: ImageSet,
+        channels: int,
+        seed: int,
+        name: str,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.recipe, self.data, self.images, self.seed, self.name = recipe, data, images, seed, name
-        self.device = images.device
+        self.device, self.ranks = images.device, ranks
         self._refuse_lonely_batches()
         self._refuse_an_adversary_of_few_batches()
         torch.manual_seed(seed)
@@ -78,6 +93,7 @@ class Trainer:
         self.steps = recipe.epochs * self.epoch_steps
         self.warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
         self.history: list[dict[str, float]] = []
+        self.legs, self.began = 1, datetime.now(UTC).isoformat(timespec="seconds")
 
     def fit(self, files: TrainingFiles, pauses: Pauses | None = None) -> pd.DataFrame:
         """Train to the last epoch, from the last checkpoint where there is one.
@@ -93,21 +109,17 @@ class Trainer:
             DataError: the loss is no longer a number.
             OutOfTimeError: its time limit is near; the checkpoint is of its last step.
         """
-        identity, pauses = self._identity(), pauses or Pauses()
-        state = load_checkpoint(files.checkpoint, identity)
-        begun = _Begun()
-        if state is not None:
-            begun = self._restore(state)
-            within = f", step {len(begun.by_step)} of the next" if begun.by_step else ""
-            log.info("%s: goes on after epoch %d of %d%s", self.name, len(self.history), self.recipe.epochs, within)
+        pauses = pauses or Pauses()
+        begun = self._restore(files.checkpoint)
 
         def pause(so_far: _Begun) -> None:
-            if not pauses.must_save():
+            due = self.ranks.from_first(pauses.due)
+            if due == Due.NOTHING:
                 return
             self._require_finite(so_far.by_step)
-            save_checkpoint(files.checkpoint, self._state(identity, so_far))
+            self._save(files.checkpoint, so_far)
             pauses.saved()
-            if pauses.must_leave():
+            if due == Due.LEAVE:
                 raise OutOfTimeError(
                     f"{self.name}: its time limit is near: saved in epoch {len(self.history) + 1} of "
                     f"{self.recipe.epochs}, after step {len(so_far.by_step)} of {self.epoch_steps}; run it again and "
@@ -117,9 +129,11 @@ class Trainer:
         for epoch in range(len(self.history), self.recipe.epochs):
             self.history.append(self._train_epoch(epoch, begun, pause))
             begun = _Begun()
-            write_frame(pd.DataFrame(self.history), files.history)
-            self._keep_snapshot(files, epoch + 1)
-            save_checkpoint(files.checkpoint, self._state(identity, begun))
+            self._require_agreement()
+            if self.ranks.first:
+                write_frame(pd.DataFrame(self.history), files.history)
+                self._keep_snapshot(files, epoch + 1)
+            self._save(files.checkpoint, begun)
             pauses.saved()
             log.info("%s: %s", self.name, self._epoch_line())
         self.set_training_statistics()
@@ -128,8 +142,9 @@ class Trainer:
     def set_training_statistics(self) -> None:
         """Put the training images' population statistics into the network, so that its weights are usable alone."""
         order = hash_order(self.images.rows["image_id"])[: self.recipe.statistics_images]
-        groups = self.images.groups(nearly_equal_groups(order, self.recipe.group))
-        set_population_statistics(self.network, (group.standardized(self.recipe.pixels) for group in groups))
+        groups = self.images.groups(self.ranks.share(nearly_equal_groups(order, self.recipe.group)))
+        standardized = (group.standardized(self.recipe.pixels) for group in groups)
+        set_population_statistics(self.network, standardized, self.ranks.sum_)
 
     def _keep_snapshot(self, files: TrainingFiles, epochs: int) -> None:
         every = self.recipe.snapshot_every
@@ -168,14 +183,15 @@ class Trainer:
         steps = epoch_steps(batches, recipe.group, self._adaptive, recipe.groups_per_step, self.seed, epoch)
         by_step = list(begun.by_step)
         left = list(enumerate(steps))[len(by_step) :]
-        stream = self.images.groups(group for _, groups in left for group in groups)
+        stream = self.images.groups(group for _, groups in left for group in self.ranks.share(groups))
         rate = 0.0
-        for at, step_groups in left:
-            step = epoch * self.epoch_steps + at
-            rate = learning_rate(step, self.steps, self.warmup_steps, self.recipe.peak_learning_rate)
-            by_step.append(self._take_step(step, rate, [next(stream) for _ in step_groups]))
-            if at + 1 < len(steps):
-                pause(_Begun(by_step, time.perf_counter() - started))
+        with without_running_averages(self.network):
+            for at, step_groups in left:
+                step = epoch * self.epoch_steps + at
+                rate = learning_rate(step, self.steps, self.warmup_steps, self.recipe.peak_learning_rate)
+                by_step.append(self._take_step(step, rate, step_groups, stream))
+                if at + 1 < len(steps):
+                    pause(_Begun(by_step, time.perf_counter() - started))
         # looked at once an epoch: to ask the device after each step would make it wait
         self._require_finite(by_step)
         sums = torch.stack(by_step).sum(dim=0)
@@ -200,25 +216,35 @@ class Trainer:
                 f"{self.epoch_steps} on; the last good checkpoint is kept; try a smaller learning rate"
             )
 
-    def _take_step(self, step: int, rate: float, groups: list[Group]) -> Tensor:
-        """One optimizer step on the mean of its groups' gradients; (3,) summed loss, correct, batches correct."""
-        # the global stream serves layers such as dropout, the generator serves augmentation
-        torch.manual_seed(_stream(self.seed, step))
-        generator = torch.Generator().manual_seed(_stream(self.seed, step) + 1)
+    def _take_step(self, step: int, rate: float, groups: list[np.ndarray], stream: Iterator[Group]) -> Tensor:
+        """One optimizer step on the mean of its groups' gradients; (3,) summed loss, correct, batches correct.
+
+        Args:
+            step: of the run.
+            rate: its learning rate.
+            groups: positions of all groups of the step.
+            stream: gives this process's share of them, in their order.
+        """
         set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         reversal = reversal_strength(self.recipe.gradient_reversal, self.recipe.reversal_schedule, step / self.steps)
-        if len({int(batch) for group in groups for batch in self.data.batches[group.positions]}) < 2:
+        if len({int(batch) for positions in groups for batch in self.data.batches[positions]}) < 2:
             reversal = 0.0  # an adversary that sees one batch has nothing to tell apart
-        for group in groups:
+        for place in self.ranks.share(range(len(groups))):
+            group = next(stream)
+            assert group.positions is groups[place]
+            # the global stream serves layers such as dropout, the generator serves augmentation
+            torch.manual_seed(_stream(self.seed, step, place))
+            generator = torch.Generator().manual_seed(_stream(self.seed, step, place) + 1)
             loss = self._group_loss(group, generator, reversal)
             (loss.total / len(groups)).backward()
             sums += torch.stack(
                 [loss.class_loss.double() * len(group.positions), loss.class_correct, loss.batch_correct]
             )
+        sum_gradients(self.network.parameters(), self.ranks)
         self.optimizer.step()
-        return sums
+        return self.ranks.sum_(sums)
 
     def _group_loss(self, group: Group, generator: torch.Generator, reversal: float) -> Loss:
         recipe = self.recipe
@@ -243,6 +269,7 @@ class Trainer:
             f"{int(left % 60):02d} left"
         )
 
+    @cached_property
     def _identity(self) -> str:
         shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
         facts = [self.recipe.model_dump(), self.seed, shapes, self.images.rows["image_id"].tolist()]
@@ -251,24 +278,53 @@ class Trainer:
             digest.update(values.tobytes())
         return digest.hexdigest()
 
-    def _state(self, identity: str, begun: _Begun) -> dict[str, Any]:
-        return {
-            "identity": identity,
+    def _save(self, path: Path, begun: _Begun) -> None:
+        if not self.ranks.first:
+            return
+        state = {
+            "identity": self._identity,
             "by_step": [sums.cpu() for sums in begun.by_step],
             "seconds": begun.seconds,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
+            "legs": self.legs,
+            "began": self.began,
         }
+        save_checkpoint(path, state)
 
-    def _restore(self, state: dict[str, Any]) -> _Begun:
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.history = list(state["history"])
-        return _Begun([sums.to(self.device) for sums in state["by_step"]], state["seconds"])
+    def _restore(self, path: Path) -> _Begun:
+        """Where to go on: every process from the first one's checkpoint, or from its fresh weights."""
+        state = self.ranks.from_first(lambda: load_checkpoint(path, self._identity))
+        begun = _Begun()
+        if state is not None:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.history = list(state["history"])
+            self.legs, self.began = state.get("legs", 1) + 1, state.get("began", self.began)
+            begun = _Begun([sums.to(self.device) for sums in state["by_step"]], state["seconds"])
+            within = f", step {len(begun.by_step)} of the next" if begun.by_step else ""
+            log.info("%s: goes on after epoch %d of %d%s", self.name, len(self.history), self.recipe.epochs, within)
+        self.ranks.copy_from_first(self.network.state_dict().values())
+        self._require_agreement()
+        return begun
+
+    def _require_agreement(self) -> None:
+        """One process's checkpoint is of all only as long as their weights are the same to the bit."""
+        if self.ranks.count == 1:
+            return
+        digest = hashlib.sha256(str(len(self.history)).encode())
+        for tensor in self.network.state_dict().values():
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        if not self.ranks.agree(digest.hexdigest()):
+            raise DataError(
+                f"{self.name}: the weights on its {self.ranks.count} devices are no longer the same after epoch "
+                f"{len(self.history)}: one of them computes wrongly, or they are of different kinds; the last good "
+                "checkpoint is kept; try `compute.gpus: 1`"
+            )
 
 
-def _stream(seed: int, step: int) -> int:
-    """A seed for a step's random numbers, unrelated to its neighbours'."""
-    digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest()
+def _stream(seed: int, step: int, group: int) -> int:
+    """A seed for a group's random numbers, unrelated to its neighbours'."""
+    digest = hashlib.blake2b(f"{seed}/{step}/{group}".encode(), digest_size=7).digest()
     return int.from_bytes(digest, "little")

@@ -1,7 +1,7 @@
-"""Where a job computes: on a GPU of its own where it asked for one, else on the CPU.
+"""Where a job computes: on GPUs of its own where it asked for some, else on the CPU.
 
 Snakemake counts GPUs (`--resources gpu=4`) and assigns none: two jobs would both take the first one. So each job locks
-a device's file for as long as it lives. The kernel frees the lock when the process ends, however it ends.
+its devices' files for as long as it lives. The kernel frees the locks when the process ends, however it ends.
 """
 
 import fcntl
@@ -9,6 +9,8 @@ import logging
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,42 +24,95 @@ _held: list[IO[str]] = []  # open for the life of the process: closing a file gi
 
 
 def choose_device(gpus: int) -> torch.device:
-    """A GPU that no other job has, where one was asked for and is there; else the CPU.
+    """A GPU that no other job has, where one or more were asked for and one is there; else the CPU.
 
     Under SLURM a job sees no GPU but its own, and takes it as it is.
     """
-    if not gpus:
+    if not usable_devices(min(gpus, 1)):
         return torch.device("cpu")
-    if not torch.cuda.is_available():
-        log.warning("a GPU was asked for (compute.gpus) and none is there: running on the CPU, which is slow")
-        return torch.device("cpu")
-    device = torch.device("cuda", 0 if "SLURM_JOB_ID" in os.environ else claim_device(torch.cuda.device_count()))
+    device = torch.device("cuda", 0 if under_slurm() else claim_devices(1, torch.cuda.device_count())[0])
     torch.cuda.set_device(device)
     return device
 
 
-def claim_device(count: int, locks: Path = LOCKS) -> int:
-    """Lock one of the devices that this process sees; wait while other processes have them all.
+def usable_devices(gpus: int) -> int:
+    """How many GPUs a job can use of those that it asked for; fewer are said in a warning, 0 is the CPU."""
+    if not gpus:
+        return 0
+    if not torch.cuda.is_available():
+        log.warning("a GPU was asked for (compute.gpus) and none is there: running on the CPU, which is slow")
+        return 0
+    there = torch.cuda.device_count()
+    if there < gpus:
+        log.warning("%d GPUs were asked for (compute.gpus) and %d can be seen: training on %d", gpus, there, there)
+    return min(gpus, there)
+
+
+def visible_to_children(wanted: int) -> dict[str, str]:
+    """What to put into the environment of processes that are to have some GPUs of this one's, a device each.
+
+    Under SLURM they see what this process sees. Elsewhere the devices stay this process's own until it ends, so it must
+    outlive them.
+    """
+    if under_slurm():
+        return {}
+    count = torch.cuda.device_count()
+    names = _names(count)
+    return {"CUDA_VISIBLE_DEVICES": ",".join(names[number] for number in claim_devices(wanted, count))}
+
+
+def under_slurm() -> bool:
+    """Whether a scheduler gave this job its devices."""
+    return "SLURM_JOB_ID" in os.environ
+
+
+def claim_devices(wanted: int, count: int, locks: Path = LOCKS) -> list[int]:
+    """Lock some of the devices that this process sees, all or none; wait while other processes have too many of them.
 
     Args:
-        count: of devices, at least 1.
+        wanted: how many, at least 1 and at most `count`.
+        count: of devices that there are.
         locks: folder of the lock files, the same for all users of the machine.
 
     Returns:
-        The device's number among those that this process sees.
+        The devices' numbers among those that this process sees, ascending.
     """
     names = _names(count)
     waiting = False
     while True:
+        got = _claim_all(names, wanted, locks)
+        if got:
+            _held.extend(got.values())
+            return list(got)
+        if not waiting:
+            log.warning(
+                "other jobs have the GPUs: waiting for %d of %d; see `--resources gpu=%d`", wanted, count, count
+            )
+            waiting = True
+        time.sleep(SECONDS_BETWEEN_TRIES)
+
+
+def _claim_all(names: list[str], wanted: int, locks: Path) -> dict[int, IO[str]]:
+    """So many devices' locked files by number; none where fewer are free."""
+    got: dict[int, IO[str]] = {}
+    with _taking_turns(locks):
         for number, name in enumerate(names):
             file = _locked(locks, name)
             if file is not None:
-                _held.append(file)
-                return number
-        if not waiting:
-            log.warning("all %d GPUs are taken by other jobs: waiting for one; see `--resources gpu=%d`", count, count)
-            waiting = True
-        time.sleep(SECONDS_BETWEEN_TRIES)
+                got[number] = file
+            if len(got) == wanted:
+                return got
+    for file in got.values():
+        file.close()
+    return {}
+
+
+@contextmanager
+def _taking_turns(locks: Path) -> Iterator[None]:
+    """One process at a time looks for devices: two that each hold half of them would wait for each other for ever."""
+    with _open(locks, ".turn") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
 
 
 def _names(count: int) -> list[str]:
@@ -68,18 +123,21 @@ def _names(count: int) -> list[str]:
 
 def _locked(locks: Path, name: str) -> IO[str] | None:
     """The device's file, locked; None where another process has it."""
-    if not locks.is_dir():
-        locks.mkdir(parents=True, exist_ok=True)
-        locks.chmod(0o1777)  # another user's job must find the same files
-    path = locks / "".join(c if c.isalnum() or c in "-." else "_" for c in name)
-    # no link is followed: the folder is anyone's to write to
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644))
+    file = _open(locks, "".join(c if c.isalnum() or c in "-." else "_" for c in name))
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         return None
     return file
+
+
+def _open(locks: Path, name: str) -> IO[str]:
+    if not locks.is_dir():
+        locks.mkdir(parents=True, exist_ok=True)
+        locks.chmod(0o1777)  # another user's job must find the same files
+    # no link is followed: the folder is anyone's to write to
+    return os.fdopen(os.open(locks / name, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644))
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:

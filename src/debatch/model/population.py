@@ -6,13 +6,27 @@ training; mean and E[x^2] of every batch-norm input are pooled in float64 over t
 the images' names, so that the result depends on the set of images and neither on their order nor on a loader's size.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from debatch.model.network import Network, batch_norms
+
+
+@contextmanager
+def without_running_averages(network: nn.Module) -> Iterator[None]:
+    """Within it batch norm keeps no running averages, in training too: nothing depends on which device saw a group."""
+    layers = batch_norms(network)
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
 
 
 @contextmanager
@@ -24,45 +38,48 @@ def normalizing_by_group(network: nn.Module) -> Iterator[None]:
     network.eval()
     layers = batch_norms(network)
     for layer in layers:
-        layer.training, layer.track_running_stats = True, False
+        layer.training = True
     try:
-        yield
+        with without_running_averages(network):
+            yield
     finally:
         for layer in layers:
-            layer.training, layer.track_running_stats = False, True
+            layer.training = False
 
 
 class _Pool:
-    """Sums of one layer's input over groups, float64."""
+    """Sums of one layer's input over groups, float64: how many values a channel, their sum, their squares' sum."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean: Tensor | float = 0.0
-        self.square: Tensor | float = 0.0
+    def __init__(self, layer: _BatchNorm) -> None:
+        assert layer.running_mean is not None
+        self.sums = torch.zeros(3, layer.num_features, dtype=torch.float64, device=layer.running_mean.device)
 
     def add(self, x: Tensor) -> None:
         count = x.numel() // x.shape[1]
         dims = [0, *range(2, x.ndim)]
         var, mean = torch.var_mean(x.detach().float(), dims, correction=0)
         mean, var = mean.double(), var.double()
-        self.mean = self.mean + mean * count
-        self.square = self.square + (var + mean**2) * count
-        self.count += count
+        self.sums[0] += count
+        self.sums[1] += mean * count
+        self.sums[2] += (var + mean**2) * count
 
 
 @torch.no_grad()
-def set_population_statistics(network: Network, groups: Iterable[Tensor]) -> int:
+def set_population_statistics(
+    network: Network, groups: Iterable[Tensor], sum_over_processes: Callable[[Tensor], Tensor] | None = None
+) -> int:
     """Compute population statistics and put them into every batch-norm layer, ready for `network.eval()`.
 
     Args:
         network: has an `embed` method that takes a group's images.
         groups: standardised images (n, C, H, W) on the network's device, group by group.
+        sum_over_processes: where several processes each give some of the groups, sums a tensor over them, in place.
 
     Returns:
-        The number of images used.
+        The number of images used, by all processes.
     """
-    layers = batch_norms(network)
-    pools = {id(layer): _Pool() for layer in layers}
+    layers = [layer for layer in batch_norms(network) if layer.running_mean is not None]
+    pools = {id(layer): _Pool(layer) for layer in layers}
 
     def collect(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         pools[id(layer)].add(inputs[0])
@@ -77,11 +94,17 @@ def set_population_statistics(network: Network, groups: Iterable[Tensor]) -> int
     finally:
         for hook in hooks:
             hook.remove()
+    if sum_over_processes is not None:
+        for pool in pools.values():
+            sum_over_processes(pool.sums)
+        images = int(sum_over_processes(torch.tensor(images)))
     for layer in layers:
-        pool = pools[id(layer)]
-        if pool.count and layer.running_mean is not None and layer.running_var is not None:
-            mean = pool.mean / pool.count
-            layer.running_mean.copy_(mean)  # type: ignore[arg-type]
-            layer.running_var.copy_(pool.square / pool.count - mean**2)  # type: ignore[arg-type]
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        count, mean, square = pools[id(layer)].sums
+        mean = mean / count
+        # chosen on the device: to ask it whether the layer saw anything would make it wait
+        layer.running_mean.copy_(torch.where(count > 0, mean, layer.running_mean))
+        layer.running_var.copy_(torch.where(count > 0, square / count - mean**2, layer.running_var))
     network.eval()
     return images

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from debatch.config.recipe import Recipe
 from debatch.config.trained import read_weights_facts
@@ -17,7 +17,8 @@ from debatch.tabular import write_atomically
 def save_weights(network: torch.nn.Module, path: Path, about: dict[str, str]) -> None:
     """Write a network's parameters and batch-norm statistics."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_atomically(path, lambda part: save_file(tensors, part, about))
+    # as bytes: the library's own file is readable by its owner alone, and a group shares its results
+    write_atomically(path, lambda part: part.write_bytes(save(tensors, about)))
 
 
 def load_weights(network: torch.nn.Module, path: Path) -> None:

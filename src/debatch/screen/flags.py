@@ -25,7 +25,7 @@ def qc_flags(index: pd.DataFrame, limits: QcLimits) -> np.ndarray:
     Returns:
         (N,) text.
     """
-    flags: list[list[str]] = [[] for _ in range(len(index))]
+    flags = np.full(len(index), "", dtype=object)
     for channel in measured_channels(index):
         constant = index[f"focus_{channel}"].to_numpy() == 0
         odd = {
@@ -36,8 +36,8 @@ def qc_flags(index: pd.DataFrame, limits: QcLimits) -> np.ndarray:
         }
         for what, where in odd.items():
             for at in np.flatnonzero(where):
-                flags[at].append(f"{channel}: {what}")
-    return np.array(["; ".join(found) for found in flags], dtype=object)
+                flags[at] = f"{flags[at]}; {channel}: {what}" if flags[at] else f"{channel}: {what}"
+    return flags
 
 
 def flagged(index: pd.DataFrame, channel: str) -> np.ndarray:

@@ -7,9 +7,10 @@ import pandas as pd
 
 from debatch.config.screen import QcLimits, Source
 from debatch.errors import DataError
+from debatch.files import FORMAT
 from debatch.screen.flags import qc_flags
 from debatch.screen.metadata import QC_PREFIXES, class_labels, plain_number
-from debatch.tabular import read_frame
+from debatch.tabular import read_about, read_frame, sha256_of_text
 
 log = logging.getLogger(__name__)
 ORDER = [
@@ -50,6 +51,21 @@ def build_index(ingested: list[Path], catalogue: pd.DataFrame | None, limits: Qc
     measured = [column for column in index.columns if column.startswith(QC_PREFIXES)]
     own = [column for column in index.columns if column not in {*ORDER, *last, *measured}]
     return index[[*ORDER, *last, *own, *measured]]
+
+
+def index_facts(ingested: list[Path], metadata_sha256: str | None) -> dict[str, str]:
+    """What the index says of itself: digests of the metadata, and of the pixels of all its experiments.
+
+    A job that reads pixels has the index as its input, and none of the stores: where pixels change and no row does,
+    this digest changes the file.
+
+    Args:
+        ingested: the experiments' rows.
+        metadata_sha256: of the metadata's files; None where there are none.
+    """
+    pixels = [read_about(file).get("pixels_sha256", "") for file in ingested]
+    digests = {"metadata_sha256": metadata_sha256 or "", "pixels_sha256": sha256_of_text("\n".join(pixels))}
+    return {"format": str(FORMAT), **digests}
 
 
 def with_labels(images: pd.DataFrame, catalogue: pd.DataFrame | None) -> pd.DataFrame:

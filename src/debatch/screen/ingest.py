@@ -1,14 +1,18 @@
 """Ingestion: one experiment's raw images to a store, its index rows, and a list of what was wrong."""
 
+import hashlib
+import json
 import logging
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import zarr
 
 from debatch.config.screen import Screen, Source
 from debatch.errors import DataError
@@ -17,7 +21,7 @@ from debatch.screen.metadata import catalogue_of_files
 from debatch.screen.plan import Field, Problems, plan_fields
 from debatch.screen.process import Processed, process, stored_ranges
 from debatch.screen.source import find_files, read_patterns
-from debatch.screen.store import StoreWriter, worker_pool
+from debatch.screen.store import StoreWriter, read_moments, worker_pool
 
 log = logging.getLogger(__name__)
 IMAGES_THAT_TELL_THE_SIZE = 25
@@ -105,6 +109,20 @@ def ingest_experiment(
         )
     log.info("%s: %s, %s", experiment, _count(len(kept.places), "image"), _count(problems.count, "problem"))
     return _index_rows(experiment, kept, list(source.channels.values()), catalogue)
+
+
+def pixels_digest(store: Path) -> str:
+    """SHA-256 of what a store's pixels come to: their exact moments, sizes, channels and preprocessing.
+
+    It goes into the index, which is what jobs that read pixels are told of changes by.
+    """
+    group = zarr.open_group(store, mode="r")
+    images: Any = group["images"]
+    layout = {"shape": images.shape, "dtype": str(images.dtype)}
+    told = {key: group.attrs[key] for key in ("channels", "preprocessing")}
+    digest = hashlib.sha256(json.dumps({**layout, **told}, sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(read_moments(store)).tobytes())
+    return digest.hexdigest()
 
 
 def _read_into_store(

@@ -236,7 +236,8 @@ def _check(wells: pd.DataFrame, keys: list[str], experiments: list[str], where: 
         if wells[column].isna().any():
             cure = '; say what that means: `well_types: {"": treatment}`' if column == "well_type" else ""
             raise DataError(f"{wells[_AT][wells[column].isna()].iloc[0]}: an empty {column}{cure}")
-    absent = [name for name in experiments if name not in set(wells["experiment"])]
+    there = set(wells["experiment"].unique())
+    absent = [name for name in experiments if name not in there]
     if absent:
         raise DataError(f"{where}: no row for experiment {', '.join(absent)}, which the screen lists")
     unknown = ~wells["well_type"].isin(WELL_TYPES)

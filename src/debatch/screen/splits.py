@@ -67,7 +67,8 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
         DataError: an image on both sides; a well, but under `stratified_site`; a batch, but under the `stratified`
             ones; an empty side, or one without labels to score; a class in test that no training image has.
     """
-    rows = split.merge(index, on="image_id", how="left", validate="many_to_one")
+    looked_at = index[["image_id", *WELL, "batch", "label", "perturbation"]]
+    rows = split.merge(looked_at, on="image_id", how="left", validate="many_to_one")
     kept_whole: dict[str, list[list[str]]] = {"stratified_site": [], "stratified": [WELL]}
     unique = [["image_id"], *kept_whole.get(name, [WELL, ["batch"]])]
     scored = "val" if name == "separated_val" else "test"
@@ -80,12 +81,14 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
             )
     if held_out["label"].isna().all():
         raise DataError(f"split {name!r}: no image in {scored} has a label, so that nothing could be scored")
+    sides = rows[rows["subset"].isin(OFFICIAL)]
     for columns in unique:
-        for first, second in (("train", "test"), ("train", "val"), ("val", "test")):
-            both = _places(rows, columns, first) & _places(rows, columns, second)
-            if both:
-                what = "well" if len(columns) > 1 else columns[0]
-                raise DataError(f"split {name!r} leaks: {len(both)} {what} on both sides, as {'_'.join(min(both))}")
+        places = sides[[*columns, "subset"]].drop_duplicates()
+        both = places.loc[places.duplicated(columns), columns].drop_duplicates()
+        if len(both):
+            what = "well" if len(columns) > 1 else columns[0]
+            first = "_".join(min(both.itertuples(index=False, name=None)))
+            raise DataError(f"split {name!r} leaks: {len(both)} {what} on both sides, as {first}")
     unseen = sorted(set(held_out["perturbation"].dropna()) - set(train["perturbation"]), key=natural_key)
     if unseen:
         raise DataError(
@@ -136,14 +139,11 @@ def balance(split: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _places(rows: pd.DataFrame, columns: list[str], subset: str) -> set[tuple[str, ...]]:
-    return set(rows.loc[rows["subset"] == subset, columns].drop_duplicates().itertuples(index=False, name=None))
-
-
 def _separated(index: pd.DataFrame, config: Splits) -> pd.Series:
     if config.test_batches is not None:
+        there = set(index["batch"].unique())
         for batch in config.test_batches:
-            if batch not in set(index["batch"]):
+            if batch not in there:
                 raise DataError(
                     f"splits.test_batches: no batch {batch!r}{nearest(batch, sorted(index['batch'].unique()))}"
                 )

@@ -19,6 +19,9 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from debatch.config.screen import Store
 from debatch.errors import DataError
 
+# a shard is one file, and not one in a folder of folders: file systems count those too
+FLAT = {"name": "default", "separator": "."}
+
 
 def _compressors(codec: Literal["lz4", "zstd", "none"], bytes_a_value: int) -> list[Any] | None:
     if codec == "none":
@@ -84,6 +87,7 @@ class StoreWriter:
             compressors=_compressors(config.codec, np.dtype(config.dtype).itemsize),
             fill_value=0,
             dimension_names=("image", "channel", "y", "x"),
+            chunk_key_encoding=FLAT,  # type: ignore[arg-type]
         )
         context = {
             "data_copy_concurrency": {"limit": threads},
@@ -142,6 +146,7 @@ class StoreWriter:
                 chunks=(max(len(values), 1), *values.shape[1:]),
                 dtype="uint64",
                 dimension_names=("image", "channel", "moment"),
+                chunk_key_encoding=FLAT,  # type: ignore[arg-type]
             )
             array[...] = values
             self.group.attrs.update(self.attributes)

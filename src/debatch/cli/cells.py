@@ -1,0 +1,81 @@
+"""Which runs a cell of a table was made from."""
+
+from dataclasses import dataclass
+
+from debatch.config import UNCORRECTED, Registry, Run
+from debatch.config.read import nearest
+from debatch.config.registry import PROFILES
+from debatch.errors import ConfigError
+from debatch.report.tables import correction, cosine, differences, generalization, probe
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a cell stands on.
+
+    Attributes:
+        runs: of the registry; those that share their weights are several views of one training.
+        splits: that it looks at.
+        words: what is special about it; empty where nothing is.
+    """
+
+    runs: list[Run]
+    splits: list[str]
+    words: str = ""
+
+
+def origin_of(registry: Registry, table: str, row: str, column: str) -> Origin:
+    """The runs behind a cell whose row and column are known to be there.
+
+    Raises:
+        ConfigError: the row is of no method or correction that the table has now.
+    """
+    kind = registry.tables[table].kind
+    splits = _splits(registry, table, kind, column)
+    runs = [run for run in registry.runs(table) if run.split in splits]
+    if kind == "generalization" and row in generalization.GUESSES:
+        return Origin([], splits, "a guess that looks at no image: counted from the split and the index alone")
+    views = _views(registry, table, kind, row)
+    words = ""
+    if row in {probe.GUESS, correction.CHANCE}:
+        words = "a null: told by the batches of the first method's embeddings, and not by what they say"
+    chosen = [run for run in runs if (run.method, run.correction) in views]
+    if not chosen:
+        known = sorted({correction.row_key(run.method, run.correction) for run in runs})
+        raise ConfigError(f"{table}: the row {row!r} is of no run that the table is made from now{nearest(row, known)}")
+    is_unseen = kind == "probe" and column in probe.PROBES and probe.PROBES[column][1]
+    if is_unseen and not words and any(run.inference not in {"train", PROFILES} for run in chosen):
+        words = "probed under statistics from other wells of the batch (`half`)"
+    return Origin(chosen, splits, words)
+
+
+def _views(registry: Registry, table: str, kind: str, row: str) -> set[tuple[str, str]]:
+    """Method and correction of a row; two methods where it is their difference."""
+    methods = [*dict.fromkeys(run.method for run in registry.runs(table))]
+    if kind == "correction":
+        pairs = {(m, c) for m in methods for c in registry.corrections_of(table) if correction.row_key(m, c) == row}
+        return pairs or {(methods[0], UNCORRECTED)} if row == correction.CHANCE or pairs else set()
+    if kind == "differences":
+        found = {method for a in methods for b in methods if differences.pair_key(a, b) == row for method in (a, b)}
+    elif kind == "cosine":
+        found = {method for method in methods if row in {method, method + cosine.OTHER_WELLS}}
+    elif kind == "probe" and row == probe.GUESS:
+        found = {methods[0]}
+    else:
+        found = {row} & set(methods)
+    return {(method, UNCORRECTED) for method in found}
+
+
+def _splits(registry: Registry, table: str, kind: str, column: str) -> list[str]:
+    """The splits that a column looks at."""
+    splits = registry.splits(table)
+    if kind in {"generalization", "differences"}:
+        if column == generalization.GENERALIZATION[0]:
+            return [split for split in ("separated", "stratified") if split in splits]
+        if column == generalization.HEAD[0]:
+            return [split for split in ("stratified",) if split in splits]
+        return [split for split in splits if generalization.split_column(split)[0] == column]
+    if kind == "probe":
+        unseen = column in probe.PROBES and probe.PROBES[column][1]
+        return [split for split in splits if split.startswith("stratified") != unseen][:1]
+    return splits[:1]

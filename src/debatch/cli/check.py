@@ -1,0 +1,28 @@
+"""`debatch check`: a screen's files held against its pattern and metadata."""
+
+import argparse
+from pathlib import Path
+
+from debatch.cli.choice import chosen_registry
+from debatch.files import Files
+from debatch.report.check import check_text
+from debatch.report.check_profiles import check_profiles_text
+from debatch.screen.check import check_screen
+from debatch.screen.origin import metadata_tables, raw_source
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the findings; 1 where something is wrong."""
+    registry = chosen_registry([], options.screen)
+    files = Files(registry.results, registry.name)
+    if registry.externals:
+        text, clean = check_profiles_text(registry)
+        print(text, end="")
+        return 0 if clean else 1
+    if registry.screen.simulate and not Path(files.raw_metadata()).exists():
+        print(f"Screen {registry.name} is simulated, and not drawn yet: `snakemake ingest` draws it")
+        return 0
+    source, tables = raw_source(registry.screen, files), metadata_tables(registry.screen, files)
+    findings = check_screen(registry.screen, source, tables, registry.experiments, options.sample)
+    print(check_text(registry.name, registry.screen, source, [table.file for table in tables], findings), end="")
+    return 0 if findings.clean else 1

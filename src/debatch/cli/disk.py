@@ -1,0 +1,146 @@
+"""How much disk the jobs of a plan fill."""
+
+from dataclasses import dataclass
+from math import prod
+
+from debatch.cli.bill import EMBEDDING_RULES, snapshots
+from debatch.cli.dry_run import Job
+from debatch.cli.sizes import ScreenSize
+from debatch.config import Recipe, Registry, has_unseen_batches
+from debatch.config.throughput import Throughput
+
+FLOAT32 = 4
+# copies of the weights that an optimizer keeps beside them
+STATE = {"sgd": 1, "adamw": 2}
+
+
+@dataclass(frozen=True)
+class Room:
+    """What some files take.
+
+    Attributes:
+        what: the files.
+        size: bytes; None: not known.
+        words: how that comes about.
+    """
+
+    what: str
+    size: float | None
+    words: str
+
+
+def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Throughput, gpus: int) -> list[Room]:
+    """Stores, weights, snapshots, checkpoints and embeddings that jobs write. Tables, figures and logs are small.
+
+    Args:
+        jobs: still to be run.
+        registry: of the screen.
+        size: of the screen.
+        throughput: codecs, and parameters of networks.
+        gpus: trainings that run at once, each with its checkpoints.
+    """
+    rooms = []
+    experiments = [job.wildcards["experiment"] for job in jobs if job.rule == "ingest_experiment"]
+    if experiments:
+        rooms.append(_stores(experiments, registry, size, throughput))
+    trainings = [(job.wildcards["method"], job.wildcards["split"]) for job in jobs if job.rule == "train"]
+    if trainings:
+        rooms += _weights(trainings, registry, size, throughput, gpus)
+    embeddings = [job for job in jobs if job.rule in {*EMBEDDING_RULES, "correct"} and job.rule != "embed_snapshots"]
+    if embeddings:
+        rooms.append(_embeddings(embeddings, registry, size))
+    return rooms
+
+
+def _stores(experiments: list[str], registry: Registry, size: ScreenSize, throughput: Throughput) -> Room:
+    store = registry.screen.store
+    codec = next((entry for entry in throughput.codecs if entry.codec == store.codec), None)
+    images = [size.by_experiment.get(experiment) for experiment in experiments]
+    if size.shape is None or None in images:
+        return Room("stores", None, size.basis)
+    raw = sum(n for n in images if n is not None) * prod(size.shape) * (1 if store.dtype == "uint8" else 2)
+    what = f"images of {' x '.join(map(str, size.shape))} {store.dtype}, {size.shape_basis}"
+    if codec is None:
+        return Room("stores", raw, f"{what}; nothing is known of {store.codec}: counted without compression")
+    words = (
+        f"{what}; {store.codec}: {100 * codec.share_of_raw:g} % of that, as measured on {codec.note}, "
+        f"{codec.date.isoformat()}, {codec.script}"
+    )
+    return Room("stores", raw * codec.share_of_raw, words)
+
+
+def _weights(
+    trainings: list[tuple[str, str]], registry: Registry, size: ScreenSize, throughput: Throughput, gpus: int
+) -> list[Room]:
+    one = [weight_bytes(registry.recipes[method], size, throughput) for method, _ in trainings]
+    if None in one:
+        backbones = sorted({registry.recipes[method].backbone for method, _ in trainings})
+        words = f"parameters of {', '.join(backbones)} were not counted (benchmarks/throughput.py count)"
+        return [Room(what, None, words) for what in ("weights", "snapshots", "checkpoints, while they train")]
+    known = [n for n in one if n is not None]
+    heads = "with its heads" if size.classes else "without its heads: the classes are not known yet"
+    kept = sum(
+        n * (snapshots(registry.recipes[method], has_unseen_batches(split)) - 1)
+        for n, (method, split) in zip(known, trainings, strict=True)
+    )
+    peak = sorted(
+        (
+            n * 2 * (1 + STATE[registry.recipes[method].optimizer])
+            for n, (method, _) in zip(known, trainings, strict=True)
+        ),
+        reverse=True,
+    )
+    at_once = min(gpus, len(peak))
+    return [
+        Room("weights", sum(known), f"{len(known)} x {max(known) / 1e6:,.1f} MB at most, float32, {heads}"),
+        Room("snapshots", kept, "weights on the way, for accuracy while training; `snapshot_every: 0` keeps none"),
+        Room(
+            "checkpoints, while they train",
+            sum(peak[:at_once]),
+            f"of {at_once} at once: weights and optimizer, the last two checkpoints; gone when a run is done",
+        ),
+    ]
+
+
+def weight_bytes(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> int | None:
+    """Bytes of a run's weights; None where its backbone was never counted."""
+    network = throughput.network(recipe.backbone, recipe.pixels, size.shape[0] if size.shape else 1)
+    if network is None:
+        return None
+    width = recipe.embedding_width
+    neck = network.features * width + width * width + 2 * 4 * width
+    heads = (width + 1) * ((size.classes or 0) + (size.batches or 0))
+    return FLOAT32 * (network.parameters + neck + heads)
+
+
+def _embeddings(jobs: list[Job], registry: Registry, size: ScreenSize) -> Room:
+    places = {
+        f"{method}/{split}/seed": (method, split)
+        for method in registry.recipes
+        for split in registry.screen.splits.names
+    }
+    total, unknown = 0, 0
+    for job in jobs:
+        method, split = job.wildcards.get("method"), job.wildcards.get("split")
+        if job.rule == "correct":
+            run = job.wildcards["run"]
+            method, split = next((made for start, made in places.items() if run.startswith(start)), (None, None))
+        rows = _rows(job, split, size)
+        recipe = registry.model.recipe if registry.model and method is None else registry.recipes.get(method or "")
+        if rows is None or recipe is None:
+            unknown += 1
+        else:
+            total += rows * recipe.embedding_width * FLOAT32
+    words = f"{len(jobs)} files: images x width x 4 bytes, before Parquet's compression"
+    if unknown == len(jobs):
+        return Room("embeddings", None, f"{len(jobs)} files; their images or width are not known yet")
+    return Room("embeddings", total, words + (f"; {unknown} of them not known and not counted" if unknown else ""))
+
+
+def _rows(job: Job, split: str | None, size: ScreenSize) -> int | None:
+    if split is None:
+        return size.images
+    known = size.split(split)
+    if known is None:
+        return None
+    return known.train if job.rule == "embed_training" else known.scored

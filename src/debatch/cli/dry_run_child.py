@@ -1,0 +1,58 @@
+"""A dry run of Snakemake in a process of its own that writes nothing and tells its jobs as JSON.
+
+`python -m debatch.cli.dry_run_child SCRATCH ARGUMENT ...`: Snakemake's own arguments. SCRATCH/told.json then holds
+`jobs`, each with rule and wildcards, and `errors`: what Snakemake had to say against it.
+"""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main(scratch: Path, arguments: list[str]) -> None:
+    """Plan in the working directory; what Snakemake wants to write there goes to `scratch`."""
+    os.environ["XDG_CACHE_HOME"] = str(scratch / "cache")
+    from snakemake import cli, workflow  # type: ignore[import-untyped]
+    from snakemake.logging import logger  # type: ignore[import-untyped]
+    from snakemake_interface_logger_plugins.common import LogEvent
+
+    here = Path(".snakemake").resolve()
+    aside = scratch / ".snakemake"
+    aside.mkdir()
+    for kept in ("metadata", "incomplete"):  # what earlier jobs were made with: a plan needs to read it
+        if (here / kept).is_dir():
+            (aside / kept).symlink_to(here / kept, target_is_directory=True)
+        else:
+            (aside / kept).mkdir()
+
+    class Aside(workflow.FilePersistence):
+        """Snakemake's records, read where they are; its folders and its inventory are made elsewhere."""
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**{**options, "path": aside})
+
+    workflow.FilePersistence = Aside
+    jobs: list[dict[str, Any]] = []
+    errors: list[str] = []
+
+    def listen(record: logging.LogRecord) -> bool:
+        if getattr(record, "event", None) == LogEvent.JOB_INFO:
+            told = vars(record)
+            jobs.append({"rule": told["rule_name"], "wildcards": dict(told["wildcards"])})
+        elif record.levelno >= logging.ERROR:
+            errors.append(record.getMessage())
+        return True
+
+    # a logger's filter: handlers are replaced when Snakemake starts
+    logger.addFilter(listen)
+    try:
+        cli.main(arguments)
+    finally:  # it leaves by SystemExit
+        (scratch / "told.json").write_text(json.dumps({"jobs": jobs, "errors": errors}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,242 @@
+"""`debatch plan`: what targets would cost before they are submitted."""
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from debatch.cli.bill import EMBEDDING_RULES, Line, Pricing, wall_seconds
+from debatch.cli.choice import BASE, chosen_registry
+from debatch.cli.disk import Room, disk
+from debatch.cli.dry_run import Job, dry_run
+from debatch.cli.rates import chosen_device, processor
+from debatch.cli.sizes import ScreenSize
+from debatch.cli.terminal import console, count, duration, gigabytes, hours, note, print_json, table
+from debatch.config import Registry
+from debatch.config.throughput import read_throughput
+from debatch.files import Files
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the bill."""
+    registry = chosen_registry(options.config)
+    throughput = read_throughput(BASE)
+    device = chosen_device(throughput, registry, options.device)
+    jobs = dry_run(registry, options.targets, options.config)
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    pricing = Pricing(registry, size, throughput, device)
+    plan = Plan(
+        registry, options.targets, jobs, pricing, disk(jobs, registry, size, throughput, options.gpus), options.gpus
+    )
+    if options.json:
+        print_json(plan.as_json())
+    else:
+        plan.show(console())
+    return 0
+
+
+class Plan:
+    """The bill, for people and for scripts."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        targets: Sequence[str],
+        jobs: list[Job],
+        pricing: Pricing,
+        rooms: list[Room],
+        gpus: int,
+    ) -> None:
+        self.registry, self.pricing, self.rooms, self.gpus = registry, pricing, rooms, gpus
+        self.targets = list(targets) or list(registry.screen.targets)
+        self.jobs = Counter(job.rule for job in jobs)
+        self.lines = pricing.lines(jobs)
+        self.priced = [line for line in self.lines if line.rate is not None]
+        # figures are told once, below the tables
+        self.figures = list(dict.fromkeys((line.rate.basis, line.rate.words) for line in self.priced if line.rate))
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.registry.screen.compute.gpus > 0
+
+    def show(self, out: Console) -> None:
+        """For people."""
+        size = self.pricing.size
+        title = f": {self.registry.screen.title}" if self.registry.screen.title else ""
+        out.print(f"Screen {self.registry.name}{title}")
+        out.print(f"Targets {', '.join(self.targets)}")
+        if not self.jobs:
+            out.print("Nothing is to be run: all of it is there.")
+            return
+        out.print(f"Images {count(size.images)} ({size.basis})", end="\n\n")
+        rows = [(rule, count(n)) for rule, n in self.jobs.items()]
+        jobs = table("Jobs still to be run", ["rule", "jobs"], rows, ["jobs"], ("total", count(self.jobs.total())))
+        out.print(jobs)
+        if self.priced:
+            self._show_hours(out)
+        if self.rooms:
+            self._show_disk(out)
+        self._show_wall_time(out)
+        for at, (basis, words) in enumerate(self.figures, start=1):
+            out.print(note(f"[{at}] {basis}: {words}"))
+        other = "this processor" if self.pricing.device == processor() else self.pricing.device
+        if not self._on_gpu and other != "this processor":
+            out.print(note(f"nothing was measured on this processor ({processor()}): hours are those of {other}"))
+        if any(line.devices > 1 for line in self.priced):
+            devices = self.registry.screen.compute.gpus
+            out.print(
+                note(f"A training on {devices} GPUs is taken to be {devices} times as fast; it is less in truth.")
+            )
+        if len(self.lines) > len(self.priced):
+            out.print(note("Jobs of other rules have no figure: their time is unknown and in no total."))
+
+    def _show_disk(self, out: Console) -> None:
+        unknown = any(room.size is None for room in self.rooms)
+        total = None if unknown else sum(room.size or 0 for room in self.rooms)
+        rows = [(room.what, gigabytes(room.size)) for room in self.rooms]
+        out.print("")
+        out.print(table("Disk", ["files", "GB"], rows, ["GB"], ("total, at most", gigabytes(total))))
+        for room in self.rooms:
+            out.print(note(f"{room.what}: {room.words}"))
+
+    def _show_hours(self, out: Console) -> None:
+        unit = "GPU-hours" if self._on_gpu else "CPU job-hours"
+        splits = list(dict.fromkeys(line.split for line in self.priced if line.split))
+        if splits:
+            known = [(split, self.pricing.size.split(split)) for split in splits]
+            rows: list[tuple[str, ...]] = [
+                (split, count(size.train), count(size.scored), size.basis) if size else (split, *["unknown"] * 3)
+                for split, size in known
+            ]
+            heads = ["split", "training images", "scored images", "how they are known"]
+            out.print("")
+            out.print(table("Images by split", heads, rows, heads[1:3]))
+        ingestions = [line for line in self.priced if line.rule == "ingest_experiment"]
+        if ingestions:
+            rows = [("experiments", *self._cells(line)) for line in ingestions]
+            heads = ["ingestion", "jobs", "images a job", "images/s", "figure", "time a job", "CPU job-hours"]
+            out.print("")
+            out.print(table("Ingestion", heads, rows, heads[1:]))
+        trainings = [line for line in self.priced if line.rule == "train"]
+        if trainings:
+            epochs = self.registry.recipes
+            rows = [
+                (line.split, line.method, count(line.jobs), count(epochs[line.method].epochs), *self._cells(line)[1:])
+                for line in trainings
+            ]
+            heads = ["split", "method", "runs", "epochs", "images a run", "images/s", "figure", "time a run", unit]
+            total = ("total", "", count(sum(line.jobs for line in trainings)), *[""] * 5, hours(_sum(trainings)))
+            out.print("")
+            out.print(table("Trainings", heads, rows, heads[2:], total))
+        embeddings = [line for line in self.priced if line.rule in EMBEDDING_RULES]
+        if embeddings:
+            rows = [(line.rule, line.split, line.inference, *self._cells(line)) for line in _joined(embeddings)]
+            heads = [
+                "embeddings",
+                "split",
+                "statistics",
+                "jobs",
+                "images a job",
+                "images/s",
+                "figure",
+                "time a job",
+                unit,
+            ]
+            total = ("total", "", "", count(sum(line.jobs for line in embeddings)), *[""] * 4, hours(_sum(embeddings)))
+            out.print("")
+            out.print(
+                table("Embeddings (images pass once for statistics and once more)", heads, rows, heads[3:], total)
+            )
+
+    def _cells(self, line: Line) -> tuple[str, ...]:
+        """Jobs, images of each, rate, its basis, time of each, hours in all."""
+        assert line.rate is not None
+        rate = line.rate.images_per_second
+        return (
+            count(line.jobs),
+            count(line.images),
+            "unknown" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
+            f"{line.rate.basis} [{self.figures.index((line.rate.basis, line.rate.words)) + 1}]",
+            duration(line.wall_seconds),
+            hours(line.total_seconds),
+        )
+
+    def _show_wall_time(self, out: Console) -> None:
+        lines = [line for line in self.priced if line.rule == "train" or line.rule in EMBEDDING_RULES]
+        if not lines:
+            return
+        total, (wall, chain) = _sum(lines), wall_seconds(lines, self.gpus)
+        where = f"{self.gpus} GPU{'s' if self.gpus > 1 else ''}" if self._on_gpu else f"{self.gpus} at once"
+        hardware = self.pricing.device if self._on_gpu else f"CPU: {self.pricing.device}"
+        unit = "GPU-hours" if self._on_gpu else "CPU job-hours"
+        out.print(f"Training and embedding: {hours(total)} {unit} ({hardware})")
+        if wall is None:
+            out.print("How long that takes is unknown: a figure or a number of images lacks above.")
+            return
+        out.print(
+            f"On {where}: at least {duration(wall)}; the longest run, trained and embedded, takes {duration(chain)}, "
+            "however many run at once. Queues, reading and start-up come on top."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        size, lines = self.pricing.size, self.priced
+        gpu_lines = [line for line in lines if line.rule != "ingest_experiment"]
+        wall, chain = wall_seconds(gpu_lines, self.gpus)
+        return {
+            "screen": self.registry.name,
+            "targets": self.targets,
+            "images": size.images,
+            "images_basis": size.basis,
+            "jobs": dict(self.jobs),
+            "device": self.pricing.device,
+            "at_once": self.gpus,
+            "work": [
+                {
+                    "rule": line.rule,
+                    "method": line.method,
+                    "split": line.split,
+                    "inference": line.inference,
+                    "jobs": line.jobs,
+                    "images_per_job": line.images,
+                    "images_per_second": line.rate.images_per_second if line.rate else None,
+                    "basis": line.rate.basis if line.rate else "unknown",
+                    "source": line.rate.words if line.rate else "",
+                    "gpus_per_job": line.devices if self._on_gpu and line.rule != "ingest_experiment" else 0,
+                    "wall_hours_per_job": _in_hours(line.wall_seconds),
+                    "hours": _in_hours(line.total_seconds),
+                }
+                for line in lines
+            ],
+            "splits": {
+                split: None if known is None else {"train": known.train, "scored": known.scored, "basis": known.basis}
+                for split, known in (
+                    (s, size.split(s)) for s in dict.fromkeys(line.split for line in lines if line.split)
+                )
+            },
+            "training_and_embedding_hours": _in_hours(_sum(gpu_lines)) if gpu_lines else 0.0,
+            "least_wall_hours": _in_hours(wall),
+            "longest_run_hours": _in_hours(chain),
+            "disk": [{"what": room.what, "bytes": room.size, "detail": room.words} for room in self.rooms],
+        }
+
+
+def _joined(lines: Sequence[Line]) -> list[Line]:
+    """Lines of several methods that cost alike as one."""
+    made: dict[tuple[object, ...], Line] = {}
+    for line in lines:
+        key = (line.rule, line.split, line.inference, line.images, line.rate)
+        made[key] = replace(line, jobs=line.jobs + made[key].jobs) if key in made else line
+    return list(made.values())
+
+
+def _sum(lines: Sequence[Line]) -> float | None:
+    known = [line.total_seconds for line in lines]
+    return None if None in known else sum(seconds or 0.0 for seconds in known)
+
+
+def _in_hours(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / 3600

@@ -1,0 +1,53 @@
+import pytest
+
+from debatch.config import Recipe
+from debatch.config.read import read_yaml, validate
+from debatch.config.throughput import Throughput, read_throughput
+from debatch.errors import ConfigError
+from debatch.model.network import Network
+
+
+@pytest.fixture(scope="module")
+def shipped(root) -> Throughput:
+    return read_throughput(root)
+
+
+def test_every_figure_is_measured_by_a_script_that_is_there_or_says_what_it_assumes(shipped, root):
+    for entry in (*shipped.measured, *shipped.networks, *shipped.codecs):
+        assert (root / entry.script).is_file()
+    assert all("not measured" in estimate.assumption for estimate in shipped.estimates)
+    assert all("data sheet" in gpu.source for gpu in shipped.gpus.values())
+
+
+def test_nothing_is_called_measured_on_a_gpu(shipped):
+    # nobody has run the benchmark on one yet; whoever does replaces this test by the entry
+    assert not {entry.device for entry in shipped.measured} & set(shipped.gpus)
+
+
+def test_own_copy_in_the_working_directory_counts(shipped, root, tmp_path, monkeypatch):
+    (tmp_path / "config").mkdir()
+    text = (root / "config/throughput.yaml").read_text().replace("H100:", "MYGPU:", 1)
+    (tmp_path / "config/throughput.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert next(iter(read_throughput(root).gpus)) == "MYGPU"
+    assert next(iter(shipped.gpus)) != "MYGPU"
+
+
+def test_wrong_key_is_named(root):
+    data = read_yaml(root / "config/throughput.yaml")
+    data["measured"][0]["images_per_secnod"] = 1.0
+    with pytest.raises(ConfigError, match=r"unknown key `measured\.0\.images_per_secnod`"):
+        validate(Throughput, data, "throughput.yaml")
+
+
+@pytest.mark.parametrize("backbone", ["small_resnet", "resnet18"])
+def test_counted_parameters_are_those_that_a_run_saves(shipped, backbone):
+    counted = shipped.network(backbone, 64, 6)
+    saved = Network(Recipe(backbone=backbone, pixels=64), 6, 2, 2).backbone.state_dict()
+    assert counted.parameters == sum(t.numel() for t in saved.values() if t.is_floating_point())
+
+
+def test_network_of_the_nearest_size_is_taken_and_an_uncounted_one_is_not_made_up(shipped):
+    assert shipped.network("small_resnet", 40, 6).pixels == 32
+    assert shipped.network("convnext_tiny", 512, 6) is None
+    assert shipped.estimate("train", "densenet161").share_of_peak < shipped.estimate("train", "resnet50").share_of_peak

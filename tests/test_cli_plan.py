@@ -1,0 +1,238 @@
+import datetime
+import json
+
+import pytest
+import torch
+from conftest_workflow import planned, snakemake
+
+from debatch.cli import main
+from debatch.cli.bill import Pricing, forward_passes, wall_seconds
+from debatch.cli.choice import chosen_registry, parse_override
+from debatch.cli.disk import disk, weight_bytes
+from debatch.cli.dry_run import Job, dry_run
+from debatch.cli.rates import chosen_device
+from debatch.cli.sizes import ScreenSize, SplitSize
+from debatch.config.read import validate
+from debatch.config.throughput import Throughput, read_throughput
+from debatch.errors import ConfigError
+from debatch.files import Files
+from debatch.model.network import Network
+
+TODAY = datetime.date(2026, 11, 21)
+DONE = {"date": TODAY, "script": "s"}
+INGESTED = {"what": "ingest", "pixels": 512, "channels": 6, "device": "C", "threads": 4, "images_per_second": 50.0}
+TRAINED = {"what": "train", "backbone": "densenet161", "pixels": 512, "channels": 6, "precision": "bfloat16"}
+SIZE = {"parameters": 26_000_000, "features": 2208, "forward_gflop": 80.0, "step_gflop": 250.0}
+KNOWN = {
+    "measured": [{**INGESTED, **DONE}, {**TRAINED, **DONE, "device": "MEASURED", "images_per_second": 200.0}],
+    "networks": [{"backbone": "densenet161", "pixels": 512, "channels": 6, **SIZE, **DONE}],
+    "gpus": {"G": {"bfloat16_tflops": 1000.0, "float32_tflops": 50.0, "source": "a data sheet"}},
+    "estimates": [
+        {"what": "train", "backbone": "*", "share_of_peak": 0.1, "precision": "bfloat16", "assumption": "A guess."},
+        {"what": "embed", "backbone": "*", "share_of_peak": 0.4, "precision": "float32", "assumption": "A guess."},
+    ],
+    "codecs": [{"codec": "lz4", "share_of_raw": 0.5, "note": "n", **DONE}],
+}
+TRAIN = [Job("train", {"method": "baseline", "split": "separated", "seed": str(seed)}) for seed in range(5)]
+EMBED = [Job("embed_run", {**job.wildcards, "inference": "train"}) for job in TRAIN]
+
+
+def pricing(*overrides: str, device: str = "G", **changes) -> Pricing:
+    registry = chosen_registry(overrides or ["screen=rxrx1"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    return Pricing(registry, size, validate(Throughput, {**KNOWN, **changes}, "throughput"), device)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """No data, no results, and no RxRx1 on the machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RXRX1", str(tmp_path / "nowhere"))
+    return tmp_path
+
+
+def test_training_costs_images_by_epochs_over_the_assumed_share_of_the_peak():
+    train, embed = pricing().lines([*TRAIN, *EMBED])
+    rate = 0.1 * 1_000_000 / 250  # GFLOP/s over GFLOP an image
+    images = 125_510 - round(125_510 * 18 / 51)
+    assert train.images == 100 * images
+    assert train.seconds == pytest.approx(100 * images / rate)
+    assert train.rate.basis == "estimate"
+    assert "A guess." in train.rate.words
+    assert "250 GFLOP an image at 10 % of 1,000 TFLOP/s" in train.rate.words
+    assert embed.images == 125_510 - images + 6400
+    assert embed.seconds == pytest.approx(embed.images / (0.4 * 50_000 / 80))
+
+
+def test_what_was_measured_comes_before_what_is_assumed():
+    (line,) = pricing(device="MEASURED").lines(TRAIN)
+    assert (line.rate.basis, line.rate.images_per_second) == ("measured", 200.0)
+    assert "2026-11-21, s" in line.rate.words
+
+
+def test_at_half_the_side_an_image_costs_a_quarter(tmp_path):
+    (tmp_path / "half.yaml").write_text("extends: rxrx1\ntraining: {pixels: 256}\n")
+    (whole,) = pricing().lines(TRAIN)
+    (half,) = pricing("screen=half.yaml").lines(TRAIN)
+    assert half.seconds == pytest.approx(whole.seconds / 4)
+
+
+def test_unknown_network_costs_an_unknown_time_and_not_none(tmp_path):
+    (tmp_path / "other.yaml").write_text("extends: rxrx1\ntraining: {backbone: resnet26}\n")
+    priced = pricing("screen=other.yaml")
+    (line,) = priced.lines(TRAIN)
+    assert (line.seconds, line.rate.basis) == (None, "unknown")
+    assert wall_seconds([line], 8) == (None, None)
+    sizes = {room.what: room.size for room in disk(TRAIN, priced.registry, priced.size, priced.throughput, 1)}
+    assert set(sizes.values()) == {None}
+
+
+def test_unknown_number_of_images_is_unknown(tmp_path):
+    (tmp_path / "other.yaml").write_text("extends: rxrx1\nexpected_images: null\n")
+    priced = pricing("screen=other.yaml")
+    (line,) = priced.lines(TRAIN)
+    assert (line.images, line.seconds) == (None, None)
+
+
+def test_wall_time_is_bound_by_the_work_and_by_the_longest_run():
+    lines = pricing().lines([*TRAIN, *EMBED])
+    total = sum(line.total_seconds for line in lines)
+    one = sum(line.seconds for line in lines)
+    assert wall_seconds(lines, 1) == (pytest.approx(total), pytest.approx(one))
+    assert wall_seconds(lines, 2)[0] == pytest.approx(total / 2)
+    assert wall_seconds(lines, 100)[0] == pytest.approx(one)
+
+
+def test_disk_of_stores_is_raw_bytes_by_the_measured_codec():
+    priced = pricing()
+    jobs = [Job("ingest_experiment", {"experiment": name}) for name in priced.registry.experiments]
+    (stores,) = disk(jobs, priced.registry, priced.size, priced.throughput, 1)
+    assert stores.size == pytest.approx(125_510 * 6 * 512 * 512 * 0.5)
+    (line,) = priced.lines(jobs)
+    assert line.total_seconds == pytest.approx(125_510 / 50, rel=1e-3)
+
+
+def test_snapshots_are_kept_on_unseen_batches_alone():
+    priced = pricing()
+    seen = [Job("train", {**job.wildcards, "split": "stratified"}) for job in TRAIN]
+    kept = {}
+    for name, jobs in {"unseen": TRAIN, "seen": seen}.items():
+        rooms = {room.what: room.size for room in disk(jobs, priced.registry, priced.size, priced.throughput, 2)}
+        kept[name] = rooms["snapshots"] / rooms["weights"]
+        # weights and momentum, twice, of the two that run at once
+        assert rooms["checkpoints, while they train"] == pytest.approx(rooms["weights"] / 5 * 2 * 4)
+    assert kept == {"unseen": 19, "seen": 0}
+
+
+def test_weights_are_as_large_as_a_run_of_the_tiny_screen_saves(root):
+    registry = chosen_registry(["screen=tiny"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    recipe = registry.recipes["baseline"]
+    # the heads know the training batches alone: the plan counts all six
+    saved = Network(recipe, 6, size.classes, size.batches).state_dict()
+    floats = sum(t.numel() for t in saved.values() if t.dtype == torch.float32)
+    assert weight_bytes(recipe, size, read_throughput(root)) == 4 * floats
+
+
+def test_simulated_screen_is_counted_before_it_is_drawn():
+    registry = chosen_registry(["screen=tiny"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    assert size.images == 6 * 12 * 2  # experiments, wells, sites
+    assert (size.classes, size.batches, size.shape) == (6, 6, (6, 32, 32))
+    separated = size.split("separated")
+    assert (separated.train, separated.scored) == (96, 48)
+
+
+def test_splits_of_rxrx1_before_the_data_is_there_come_near_the_real_ones():
+    size = pricing().size
+    for split in ("separated", "stratified", "stratified_site"):
+        assert size.split(split).train == pytest.approx(81_224, rel=0.001)
+        assert "by the split's definition" in size.split(split).basis
+    assert size.split("separated_val").train < size.split("separated").train
+
+
+def test_metadata_that_can_be_read_gives_the_splits_themselves(tmp_path):
+    rows = ["experiment,plate,well,site,cell_type,well_type,perturbation,dataset"]
+    for experiment, side in (("A", "train"), ("B", "train"), ("C", "test")):
+        rows += [f"{experiment},1,B0{n},1,X,treatment,t{n},{side}" for n in (2, 3)]
+    (tmp_path / "m.csv").write_text("\n".join([*rows, ""]))
+    (tmp_path / "mine.yaml").write_text(
+        "source: {root: images, pattern: '{experiment}/{plate}/{well}_{site}_{channel}.png', channels: {a: A}}\n"
+        "metadata: {file: m.csv}\ncolumns: {site: site, subset: dataset}\nexpected_images: 999\n"
+    )
+    registry = chosen_registry(["screen=mine.yaml"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    assert size.images == 6
+    assert (size.split("separated").train, size.split("separated").scored) == (4, 2)
+    assert "metadata" in size.basis
+
+
+def test_statistics_of_own_batch_cost_a_second_pass():
+    recipe, size = chosen_registry(["screen=rxrx1"]).recipes["adabn"], SplitSize(1000, 300, "")
+    assert forward_passes("embed_run", "batch", recipe, size, "separated") == 600
+    assert forward_passes("embed_run", "batch", recipe, size, "stratified") == 1300
+    assert forward_passes("embed_run", "half", recipe, size, "separated") == 300
+    assert forward_passes("embed_training", "batch", recipe, size, "stratified") == 2000
+    assert forward_passes("embed_snapshots", "train", recipe, size, "separated") == 20 * 1300
+
+
+def test_unknown_hardware_names_what_there_is():
+    registry = chosen_registry(["screen=rxrx1"])
+    throughput = validate(Throughput, KNOWN, "throughput")
+    assert chosen_device(throughput, registry, "measured") == "MEASURED"
+    assert chosen_device(throughput, registry, None) == "G"
+    with pytest.raises(ConfigError, match=r"knows no 'GG'"):
+        chosen_device(throughput, registry, "GG")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("seeds=2", 2),
+        ("x1=1.5", 1.5),
+        ("flag=True", True),
+        ("screen=demo", "demo"),
+        ("xs=[a, 1]", ["a", "1"]),
+        ("xs=", None),
+    ],
+)
+def test_overrides_are_read_as_snakemake_reads_them(text, value):
+    parsing = pytest.importorskip("snakemake.cli").parse_config
+    assert parse_override(text)[1] == value
+    assert dict([parse_override(text)]) == parsing([text])
+
+
+@pytest.mark.workflow
+def test_plan_has_the_jobs_of_a_dry_run_and_writes_nothing(empty_folder, tmp_path_factory, capsys):
+    assert main(["plan", "table3", "--gpus", "2", "--json", "--config", "screen=tiny"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(empty_folder.iterdir()) == []
+    own = snakemake(tmp_path_factory.mktemp("dry"), "-n", "table3", screen="tiny")
+    assert told["jobs"] == planned(own)
+    assert {(line["method"], line["jobs"]) for line in told["work"] if line["rule"] == "train"} == {
+        (method, 1) for method in ("baseline", "gradient_reversal", "adabn", "adabn_gradient_reversal")
+    }
+    assert main(["plan", "tabel3", "--config", "screen=tiny"]) == 1
+    assert "did you mean 'table3'?" in capsys.readouterr().err
+
+
+@pytest.mark.workflow
+def test_plan_of_full_rxrx1_without_its_data(capsys):
+    assert main(["plan", "table1", "--config", "screen=rxrx1"]) == 0
+    said = capsys.readouterr().out
+    assert "125,510 (`expected_images` of the screen)" in said
+    assert "estimate: 244 GFLOP an image" in said
+    assert "…" not in said  # a pipe gets whole lines
+    assert "\x1b" not in said
+
+
+def test_finished_jobs_are_not_in_the_plan(monkeypatch, capsys):
+    monkeypatch.setattr("debatch.cli.plan.dry_run", lambda *_: [])
+    assert main(["plan", "table1", "--config", "screen=rxrx1"]) == 0
+    assert "Nothing is to be run" in capsys.readouterr().out
+
+
+def test_what_snakemake_cannot_plan_is_told_in_its_words(tmp_path):
+    registry = chosen_registry(["screen=tiny"])
+    with pytest.raises(Exception, match=r"Snakemake cannot plan this(.|\n)*results/nothing/of_this.csv"):
+        dry_run(registry, ["results/nothing/of_this.csv"], ["screen=tiny"])

@@ -1,0 +1,199 @@
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest_workflow import ROOT, own_folder, planned, snakemake
+
+from debatch.config.screen import Store
+from debatch.errors import DataError
+from debatch.files import Files
+from debatch.screen.index import index_facts
+from debatch.screen.ingest import pixels_digest
+from debatch.screen.measure import measure
+from debatch.screen.store import StoreWriter
+from debatch.tabular import write_frame
+
+pytestmark = pytest.mark.workflow
+FILES = Files("results", "small")
+SCREEN = """\
+source:
+  root: images
+  pattern: "{experiment}/{plate}/{well}_s{site:d}_w{channel}.tif"
+  channels: {"1": DNA, "2": ER}
+metadata: {file: wells.csv}
+columns: {cell_type: null, well_type: null}
+splits: {names: [separated]}
+image: {range: [100, 4000]}
+targets: [table3]
+seeds: 2
+"""
+
+
+def hollow_workflow(folder):
+    """The workflow with rules that write a word in place of what they make: what is planned is the same."""
+    own_folder(folder)
+    shutil.copy(ROOT / "Snakefile", folder)
+    for part in ("workflow", "resources", "envs"):
+        shutil.copytree(ROOT / part, folder / part)
+    for file in (folder / "workflow/rules").glob("*.smk"):
+        made = "shell: 'for file in {output}; do echo made > $file; done'"
+        text, count = re.subn(r'script:\n +"../scripts/\w+.py"', made, file.read_text())
+        assert count == text.count("output:")
+        file.write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory):
+    return hollow_workflow(tmp_path_factory.mktemp("workflow"))
+
+
+@pytest.fixture(scope="module")
+def finished(workflow, tmp_path_factory):
+    """A screen of four experiments, as it stands when everything is made."""
+    folder = tmp_path_factory.mktemp("finished")
+    wells = [f"E{experiment},P1,B0{well},T{well}" for experiment in range(4) for well in range(2, 8)]
+    (folder / "wells.csv").write_text("\n".join(["experiment,plate,well,perturbation", *wells]) + "\n")
+    (folder / "small.yaml").write_text(SCREEN)
+    snakemake(folder, "--snakefile", str(workflow / "Snakefile"), screen="small.yaml")
+    return folder
+
+
+@pytest.fixture
+def small(finished, tmp_path):
+    """A copy of it, to change something in."""
+    folder = tmp_path / "small"
+    shutil.copytree(finished, folder, copy_function=shutil.copy2)
+    return folder
+
+
+@pytest.fixture
+def plan(small, workflow):
+    """What Snakemake would do in that copy."""
+
+    def planning(*arguments, check=True):
+        arguments = ("-n", *arguments, "--snakefile", str(workflow / "Snakefile"))
+        return snakemake(small, *arguments, check=check, screen="small.yaml")
+
+    return planning
+
+
+def test_jobs_that_read_images_take_the_index_and_no_store(plan):
+    """Else the plan grows with experiments times runs."""
+    text = plan("--forceall").output
+    taking = re.findall(r"^(?:local)?rule (\w+):\n    input: .*\.zarr", text, re.MULTILINE)
+    assert set(taking) == {"index"}
+
+
+def test_screen_that_is_finished_is_finished(plan):
+    assert "Nothing to be done" in plan().output
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("[100, 4000]", "[100, 3000]"), ("targets:", "store: {codec: zstd}\ntargets:")]
+)
+def test_other_pixels_ingest_and_train_again(small, plan, old, new):
+    text = (small / "small.yaml").read_text()
+    (small / "small.yaml").write_text(text.replace(old, new))
+    jobs = planned(plan())
+    assert jobs["ingest_experiment"] == 4
+    assert jobs["index"] == jobs["normalize"] == 1
+    assert jobs["train"] == jobs["embed_run"] == 8
+
+
+def test_index_that_says_of_other_pixels_trains_again(small, plan):
+    """Ingestion by itself, training later."""
+    (small / FILES.index()).write_text("rows as they were, other pixels")
+    jobs = planned(plan())
+    assert {"normalize": 1, "split": 1, "train": 8}.items() <= jobs.items()
+    assert "ingest_experiment" not in jobs
+
+
+def test_stores_that_were_removed_for_their_room_cost_no_training(small, plan):
+    shutil.rmtree(small / FILES.store("E2"))
+    assert "Nothing to be done" in plan().output
+    assert planned(plan("ingest"))["ingest_experiment"] == 1
+
+
+def test_store_made_again_as_it_was_costs_no_training(small, plan):
+    """Its rows are as they were, so the index is."""
+    for path in (FILES.store_marker("E2"), FILES.ingested("E2"), FILES.index()):
+        os.utime(small / path)
+    assert "Nothing to be done" in plan().output
+
+
+def test_store_that_is_gone_is_named_with_its_cure(small, monkeypatch):
+    monkeypatch.chdir(small)
+    assert FILES.stores(["E0", "E2"]) == {name: Path(FILES.store(name)) for name in ("E0", "E2")}
+    shutil.rmtree(FILES.store("E2"))
+    with pytest.raises(DataError, match=r"E2\.zarr is not there.*`snakemake ingest` makes it again"):
+        FILES.stores(["E0", "E2"])
+
+
+def test_experiment_that_the_screen_lacks_is_refused(plan):
+    done = plan(FILES.store_marker("E9"), check=False)
+    assert done.returncode != 0
+    assert "'E9' is none of its 4 experiments" in done.output, done.output[-2000:]
+
+
+def test_jobs_ask_for_half_as_much_memory_again_and_at_most_twice(plan):
+    asked = []
+    for attempt in ("1", "2", "4"):
+        text = plan("--forceall", "--attempt", attempt).output
+        asked.append(int(re.search(r"rule train:.*?mem_mb=(\d+)", text, re.DOTALL)[1]))
+    assert [mem_mb / asked[0] for mem_mb in asked] == [1, 1.5, 2]
+
+
+def test_jobs_that_read_tables_ask_for_memory_by_their_size(small, plan):
+    def asked():
+        return int(re.search(r"rule normalize:.*?mem_mb=(\d+)", plan("--forcerun", "normalize").output, re.DOTALL)[1])
+
+    before = asked()
+    with open(small / FILES.index(), "ab") as file:
+        file.truncate(100_000_000)
+    assert asked() == before + 1200
+
+
+def make_store(folder, brightness):
+    images = np.full((3, 2, 16, 16), brightness, np.uint8)
+    with StoreWriter(folder, images.shape, Store(), {"channels": ["a", "b"], "preprocessing": {}}) as writer:
+        writer.append(images, measure(images).moments)
+    return pixels_digest(folder)
+
+
+def test_pixels_change_the_index_where_no_row_does(tmp_path):
+    """Snakemake passes over a small input that was written again with the same content."""
+    rows = pd.DataFrame({"image_id": ["a"]})
+    written = []
+    for brightness in (7, 8, 7):
+        digest = make_store(tmp_path / "E1.zarr", brightness)
+        write_frame(rows, tmp_path / "E1.parquet", {"pixels_sha256": digest})
+        write_frame(rows, tmp_path / "images.parquet", index_facts([tmp_path / "E1.parquet"], None))
+        written.append((tmp_path / "images.parquet").read_bytes())
+    assert written[0] == written[2] != written[1]
+
+
+def rules():
+    """Each rule that makes something: its name and its text."""
+    for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for text in re.split(r"^ *(?=rule \w+:$)", file.read_text(), flags=re.MULTILINE)[1:]:
+            if "output:" in text:
+                yield pytest.param(text, id=re.match(r"rule (\w+)", text)[1])
+
+
+LOCAL = {"make_table", "make_figure", "make_report", "make_plates", "qc"}
+
+
+@pytest.mark.parametrize("rule", [*rules()])
+def test_every_rule_says_what_it_takes(rule):
+    name = re.match(r"rule (\w+)", rule)[1]
+    assert re.search(r"^ +threads: \S", rule, re.MULTILINE)
+    assert re.search(r"^ +runtime=\S", rule, re.MULTILINE)
+    assert ("localrule: True" in rule) == (name in LOCAL)
+    assert re.search(r"^ +mem_mb=(\d+|input_)" if name in LOCAL else r"^ +mem_mb=with_", rule, re.MULTILINE)
+    on_a_gpu = name == "train" or name in {"embed_run", "embed_training", "embed_snapshots", "embed_screen"}
+    assert bool(re.search(r"^ +gpu=", rule, re.MULTILINE)) == on_a_gpu
