@@ -22,7 +22,7 @@ COMMANDS = {
     "sbatch": SBATCH,
     "sinfo": 'case "$*" in *%l*) echo 1-00:00:00;; *%R*) echo cpu; echo gpu;; *%G*) echo "gpu:a100:4(S:0-1)";; esac',
     "sacctmgr": "echo lab; echo other",
-    "squeue": 'case "$*" in *--jobs=7*) echo 1-02:30:00;; *--jobs=8*) echo UNLIMITED;; *) exit 1;; esac',
+    "squeue": 'case "$*" in *=7*) echo 6 0:10; echo 7 1-02:30:00;; *=8*) echo 8 UNLIMITED;; *) exit 1;; esac',
 }
 
 

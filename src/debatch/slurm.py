@@ -119,8 +119,10 @@ def _beyond_the_time_limit(asked: Mapping[str, str]) -> str | None:
 
 def seconds_left(job: str) -> int | None:
     """Until SLURM ends a job, which may be sooner than it asked for; None where SLURM does not say."""
-    lines = _said("squeue", "--noheader", f"--jobs={job}", "--format=%L")[1].split()
-    return duration(lines[0]) if lines else None
+    # an array's last task keeps the array's number, and to ask for that lists all of its tasks
+    lines = _said("squeue", "--noheader", f"--jobs={job}", "--format=%A %L")[1].splitlines()
+    left = dict(line.split() for line in lines if len(line.split()) == 2)
+    return duration(left[job]) if job in left else None
 
 
 def duration(text: str) -> int | None:

@@ -36,6 +36,7 @@ class Copy:
             "OMP_NUM_THREADS": "1",
         }
         self.environment.pop("XDG_CONFIG_HOME", None)
+        self.started: list[subprocess.Popen] = []
         self.first_job = last_job()
 
     @property
@@ -61,7 +62,15 @@ class Copy:
                 ["snakemake", "--profile", "slurm", *arguments, *POLL, *CHOICE],
                 cwd=self.folder, env=self.environment, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
+        self.started.append(process)
         return Running(process, log)
+
+    def leave_nothing_behind(self) -> None:
+        """End what a failed test left running."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+        slurm("scancel", "--user=root", "--full")
 
     def jobs(self, rule: str = "") -> list[SlurmJob]:
         """What this copy submitted, by rule."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster import ROOT, Copy, fresh_copy, queue, slurm, until
+from cluster import ROOT, Copy, fresh_copy, queue, until
 
 TABLES = {
     "tables": {
@@ -58,5 +58,6 @@ def untrained(undisturbed, tmp_path, home) -> Copy:
     shutil.rmtree(folder / "results/small/runs")
     shutil.rmtree(folder / "results/small/tables")
     shutil.rmtree(folder / "logs")
-    yield Copy(folder, home)
-    slurm("scancel", "--user=root", "--full")
+    copy = Copy(folder, home)
+    yield copy
+    copy.leave_nothing_behind()
