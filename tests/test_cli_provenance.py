@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from debatch.cli import main
+from debatch.cli.cells import origin_of
 from debatch.cli.choice import chosen_registry
 from debatch.screen.splits import split_sha256
 from debatch.tabular import write_frame, write_text
@@ -186,3 +187,17 @@ def test_profiles_are_told_by_file_and_checksum(folder, capsys):
     profiles.write_text("other")
     assert main(cell) == 1
     assert "not those that the index was made from" in capsys.readouterr().out
+
+
+def test_cells_of_variations_and_of_few_batches_name_the_runs_they_are_made_from():
+    registry = chosen_registry(["screen=rxrx1"])
+    mixed = origin_of(registry, "table2", "mixup", "adabn")
+    assert [(run.weights, run.split, run.seed) for run in mixed.runs] == [("adabn__mixup", "separated", 0)]
+    default = origin_of(registry, "table5", "self", "baseline")
+    assert {run.weights for run in default.runs} == {"baseline"}
+    assert len(default.runs) == 5
+    seeds = origin_of(registry, "table4", "adabn", "RPE")
+    assert {(run.split, run.seed) for run in seeds.runs} == {("few_RPE_draw0", seed) for seed in range(5)}
+    draws = origin_of(registry, "table4", "adabn", "RPE_draws")
+    assert {(run.split, run.seed) for run in draws.runs} == {(f"few_RPE_draw{draw}", 0) for draw in range(5)}
+    assert draws.words == "the first seed on each draw of training batches"

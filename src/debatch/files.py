@@ -194,6 +194,10 @@ class Files:
         """All of it on one page."""
         return f"{self.root}/report.html"
 
+    def paper(self) -> str:
+        """The same of all that the paper shows."""
+        return f"{self.root}/paper.html"
+
     def log(self, *parts: str) -> str:
         """A job's log, outside the results, so that those can be shipped."""
         return "/".join([f"logs/{self.root.split('/')[-1]}", *parts]) + ".log"

@@ -77,7 +77,7 @@ def test_screen_that_does_not_exist_offers_the_nearest(root):
 def test_method_that_does_not_exist_is_named_with_its_table(root, tmp_path):
     tables = (root / "config/tables.yaml").read_text().replace("[baseline, adabn]", "[baseline, adbn]", 1)
     (tmp_path / "tables.yaml").write_text(tables)
-    with pytest.raises(ConfigError, match="`figure7`: no method 'adbn'; did you mean 'adabn'"):
+    with pytest.raises(ConfigError, match="`table2`: no method 'adbn'; did you mean 'adabn'"):
         build_registry({"screen": "demo", "tables": str(tmp_path / "tables.yaml")}, root)
 
 

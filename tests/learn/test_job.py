@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 from tiny_trainer import DEALT_RECIPES, LARGER, split_of
 
 from debatch.config.screen import Store
+from debatch.config.trained import read_weights_facts
 from debatch.errors import DataError, UserError
 from debatch.files import Files
 from debatch.learn import launch
@@ -95,6 +97,23 @@ def assert_same_run(one, other):
 
 def record(job):
     return json.loads((job.folder / "recipe.json").read_text())
+
+
+def test_a_run_on_some_channels_sees_those_alone_and_says_which(results, job, tmp_path):
+    """Trained on ER and DNA of three: as if the third were not there, whatever it holds."""
+    recipe = {**job.recipe, "channels": ["DNA", "ER"]}
+    run_training(replace(job, recipe=recipe))
+    assert read_weights_facts(Path(job.model)).channels == ["DNA", "ER"]
+    assert record(job)["recipe"]["channels"] == ["DNA", "ER"]
+    other = tmp_path / "other"
+    shutil.copytree(results, other)
+    statistics = pd.read_parquet(job.normalization)
+    statistics.assign(mean_c2=0.0, sd_c2=9.0).to_parquet(other / "self.parquet")
+    again = replace(in_folder(job, tmp_path / "again"), recipe=recipe, normalization=str(other / "self.parquet"))
+    run_training(again)
+    assert_same_run(job, again)
+    weights = load_file(job.model)
+    assert weights["backbone.stem.0.weight"].shape[1] == 2
 
 
 def test_two_processes_leave_the_files_of_one(job, tmp_path, monkeypatch, caplog):

@@ -12,7 +12,7 @@ from tiny_trainer import IMAGES, INDEX, SPLIT, files, make_trainer
 
 from debatch.config import Recipe
 from debatch.errors import DataError
-from debatch.learn.augment import Mixed, cutmix, random_dihedral, unmixed
+from debatch.learn.augment import MIXERS, Mixed, cutmix, mixup, random_dihedral, unmixed
 from debatch.learn.data import training_data
 from debatch.learn.groups import epoch_steps, steps_in_epoch
 from debatch.learn.objectives import classification_loss
@@ -257,3 +257,29 @@ def test_the_papers_own_recipe_runs_with_only_pixels_and_steps_cut(root, tmp_pat
 def test_unmixed_is_the_group_itself():
     images = torch.randn(3, 1, 4, 4)
     assert unmixed(images).images is images
+
+
+@given(st.integers(0, 50))
+def test_mixup_blends_each_image_with_its_partner_by_one_weight(seed):
+    images = torch.rand(6, 2, 5, 5, generator=torch.Generator().manual_seed(seed + 1000))
+    mixed = mixup(images, torch.Generator().manual_seed(seed))
+    assert 0 <= mixed.weight <= 1
+    assert sorted(mixed.partner.tolist()) == list(range(6))
+    by_hand = mixed.weight * images + (1 - mixed.weight) * images[mixed.partner]
+    torch.testing.assert_close(mixed.images, by_hand)
+
+
+def test_mixup_weights_are_uniform():
+    """Beta(1, 1), as for CutMix."""
+    weights = [mixup(torch.zeros(2, 1, 1, 1), torch.Generator().manual_seed(seed)).weight for seed in range(400)]
+    counts = np.histogram(weights, bins=4, range=(0, 1))[0]
+    assert counts.min() > 70
+
+
+@pytest.mark.parametrize("mixing", list(MIXERS))
+def test_every_mixing_trains(tiny_recipe, tmp_path, mixing):
+    trainer = make_trainer(tiny_recipe.model_copy(update={"mixing": mixing, "epochs": 2}))
+    first = {name: tensor.clone() for name, tensor in trainer.network.named_parameters()}
+    history = trainer.fit(files(tmp_path))
+    assert np.isfinite(history["loss"]).all()
+    assert any(not torch.equal(tensor, first[name]) for name, tensor in trainer.network.named_parameters())

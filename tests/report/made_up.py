@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from conftest import make_index
 
-from debatch.config import build_registry
+from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
+from debatch.config.splits import few_batches
 from debatch.evaluate.accuracy import score_predictions
 from debatch.evaluate.embeddings import cosine_metrics
 from debatch.evaluate.nulls import score_nulls
@@ -25,18 +26,23 @@ UNSEEN = {"baseline": 0.5, "gradient_reversal": 0.5, "adabn": 0.9, "adabn_gradie
 UNSEEN |= {"adabn_test_only": 0.8, "shuffled_labels": 0.25}
 
 
-def made_up_results(root, folder, screen="demo", seeds=1, unseen=None, seen=0.9, index=None, without=(), statistics=64):
+def made_up_results(
+    root, folder, screen="demo", seeds=1, unseen=None, seen=0.9, index=None, without=(), statistics=64, also=()
+):
     """Write the results and return them; `unseen` gives each method's accuracy on unseen batches, `seen` on others.
 
-    A second seed is 2 points better. `without` may hold `runs`.
+    A second seed is 2 points better. A method's variations are as good as itself, where `unseen` does not name them.
+    `without` may hold `runs`; `also` names tables and figures that are not among the screen's targets.
     """
     registry = build_registry({"screen": screen, "results": str(folder), "seeds": seeds}, root)
     files = Files(registry.results, registry.name)
     index = make_index(experiments=9, wells=8, sites=2) if index is None else index
     write_frame(index, files.index())
     splits = {}
-    for name in registry.screen.splits.names:
-        config = registry.screen.splits.model_copy(update={"test_batches": None})
+    shown = [*registry.targets("tables"), *registry.targets("figures"), *also]
+    runs = {run for name in shown if name not in SCREEN_FIGURES for run in registry.runs(name)}
+    for name in dict.fromkeys([*registry.screen.splits.names, *sorted(run.split for run in runs)]):
+        config = registry.screen.splits.model_copy(update={"test_batches": None, "cell_types": None})
         splits[name] = make_split(name, index, config)
         write_frame(splits[name], files.split(name))
         train, test = (splits[name].loc[splits[name]["subset"] == subset, "image_id"] for subset in ("train", "test"))
@@ -46,12 +52,13 @@ def made_up_results(root, folder, screen="demo", seeds=1, unseen=None, seen=0.9,
         pd.DataFrame([["E00", "1", "B02", "1", "2", "a.png", "broken <b>", "left out"]], columns=PROBLEM_COLUMNS),
         files.problems(registry.experiments[0]),
     )
-    runs = {run for name in registry.tables for run in registry.runs(name)}
+    scored = {}
     for run in runs if "runs" not in without else []:
         split = splits[run.split]
         test = index[index["image_id"].isin(split.loc[split["subset"].isin(["test", "val"]), "image_id"])]
-        accuracy = (unseen or UNSEEN)[run.method] if run.split.startswith("separated") else seen
-        _write_run(files, run, index, test, accuracy + 0.02 * run.seed, statistics)
+        known = unseen or UNSEEN
+        accuracy = known.get(run.method, known[run.method.split("__")[0]]) if has_unseen_batches(run.split) else seen
+        _write_run(files, run, index, test, accuracy + 0.02 * run.seed, statistics, scored)
     results = Results(registry, files)
     published = Published.read(root / "resources/published/published.csv")
     for name in registry.targets("tables"):
@@ -82,16 +89,22 @@ def _made_up_metrics(rows):
     return *cosine_metrics(embeddings), probe_seen_batches(features, test, features, test)
 
 
-def _write_run(files, run, index, test, accuracy, statistics):
-    place = files.folder(run), run.inference
+def _made_up_accuracy(run, index, test, accuracy, statistics):
     right = np.random.default_rng(0).permutation(np.arange(len(test)) < round(accuracy * len(test)))
     predictions = test[["image_id", "label", "batch"]].copy()
     predictions["predicted"] = predictions["predicted_well"] = np.where(right, test["label"].fillna(0), 99)
     predictions["batch_predicted"] = test["batch"]
     predictions["statistics_images"] = statistics
     seen = set(index["batch"]) if run.split.startswith("stratified") else set()
-    write_frame(score_predictions(predictions, index, seen), files.metrics(*place))
-    if run.seed == 0:  # the others would only cost time
+    return score_predictions(predictions, index, seen)
+
+
+def _write_run(files, run, index, test, accuracy, statistics, scored):
+    place = files.folder(run), run.inference
+    if (run.split, accuracy) not in scored:
+        scored[run.split, accuracy] = _made_up_accuracy(run, index, test, accuracy, statistics)
+    write_frame(scored[run.split, accuracy], files.metrics(*place))
+    if run.seed == 0 and "__" not in run.method and few_batches(run.split) is None:  # the others would only cost time
         distances, histograms, probes = _made_up_metrics(test.to_json())
         write_frame(distances, files.cosine(*place))
         write_frame(histograms, files.cosine_histograms(*place))

@@ -59,10 +59,11 @@ def test_headline_does_not_trust_the_adversarys_own_head(page):
     )
 
 
-def test_order_is_that_of_the_targets(page):
+def test_order_is_the_papers_then_that_of_the_targets(page):
     text = page()
     places = [
-        text.index(f'<section id="{name}"') for name in ("table1", "shift", "table3", "figure6", "figure7", "table_s3")
+        text.index(f'<section id="{name}"')
+        for name in ("table1", "shift", "figure6", "table3", "figure7", "table_s3", "figure10", "table_differences")
     ]
     assert places == sorted(places)
 

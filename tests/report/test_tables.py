@@ -15,7 +15,7 @@ from debatch.report.tables.cells import table_heading
 @pytest.fixture
 def made(root, tmp_path):
     def build(name="table1", screen="demo", **options):
-        results = made_up_results(root, tmp_path, screen, **options)
+        results = made_up_results(root, tmp_path, screen, also=[name], **options)
         draft = draft_table(name, results)
         return tidy(draft, name, results.registry, Published.read(root / "resources/published/published.csv")), draft
 

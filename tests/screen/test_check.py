@@ -5,7 +5,7 @@ import tifffile
 from raw_screens import make_screen, write_png_screen
 
 from debatch.cli import main
-from debatch.config.screen import Splits
+from debatch.config.splits import Splits
 from debatch.report.check import check_text
 from debatch.screen.check import check_screen, proposed_ranges
 from debatch.screen.decode import truncation

@@ -226,6 +226,14 @@ def _median_nuclear_area(dna: np.ndarray) -> float:
     return float(np.median(areas[areas > 10])) if (areas > 10).any() else np.nan
 
 
+def test_fewer_channels_are_the_first_of_the_same_images(tmp_path):
+    few = TINY.model_copy(update={"channels": 2})
+    np.testing.assert_array_equal(
+        simulate_experiment(few, "BETA-01")[1], simulate_experiment(TINY, "BETA-01")[1][:, :2]
+    )
+    assert set(write_experiment(few, "BETA-01", tmp_path)["channel"]) == {1, 2}
+
+
 def test_written_files_are_the_images(tmp_path):
     files = write_experiment(TINY, "BETA-01", tmp_path)
     rows, images = simulate_experiment(TINY, "BETA-01")

@@ -5,7 +5,7 @@ from conftest import make_index
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from debatch.config.screen import Splits
+from debatch.config.splits import Splits
 from debatch.errors import DataError
 from debatch.screen.splits import balance, check_split, make_split, scored_subset, split_sha256
 
@@ -197,3 +197,67 @@ def test_split_whose_test_images_have_no_label_is_refused():
     index.loc[index["batch"] == "E01", "perturbation"] = None
     with pytest.raises(DataError, match="no image in test has a label"):
         make_split("separated", index, Splits(test_batches=["E01"]))
+
+
+@settings(max_examples=20)
+@given(experiments=st.integers(12, 18), seed=st.integers(0, 5), size=st.integers(1, 3))
+def test_few_batches_are_drawn_from_the_training_side_and_tested_on_the_cell_types_own(experiments, seed, size):
+    index = make_index(experiments, wells=4, cell_types=2)
+    config = Splits(seed=seed, few_batches=size)
+    separated = joined(index, make_split("separated", index, config))
+    own = separated[separated["cell_type"] == "C1"]
+    draws = []
+    for draw in range(3):
+        rows = joined(index, make_split(f"few_C1_draw{draw}", index, config))
+        batches = rows.groupby("subset")["batch"].unique().map(set)
+        assert len(batches["train"]) == size
+        assert batches["train"] <= set(own.loc[own["subset"] == "train", "batch"])
+        assert batches["test"] == set(own.loc[own["subset"] == "test", "batch"])
+        assert set(rows["cell_type"]) == {"C1"}
+        assert len(rows) == 4 * len(set(rows["batch"]))
+        draws.append(frozenset(batches["train"]))
+    assert len(set(draws)) == 3
+
+
+def test_draws_depend_on_the_seed_and_end_where_no_other_choice_is_left():
+    index = make_index(experiments=6, wells=4)  # 4 of them train: 4 choices of three
+    draws = [
+        {split_sha256(make_split(f"few_C0_draw{draw}", index, Splits(seed=seed))) for draw in range(4)}
+        for seed in (0, 0)
+    ]
+    assert draws[0] == draws[1]
+    assert len(draws[0]) == 4
+    with pytest.raises(DataError, match="4 training batches have only 4 different choices of 3"):
+        make_split("few_C0_draw4", index, Splits())
+
+
+def test_cell_type_with_fewer_batches_trains_on_all_of_them():
+    index = make_index(experiments=3, wells=4)
+    rows = joined(index, make_split("few_C0_draw0", index, Splits()))
+    assert rows.loc[rows["subset"] == "train", "batch"].nunique() == 2
+
+
+def test_batches_that_the_screen_counts_wrong_are_said():
+    index = make_index(experiments=6, wells=4)
+    with pytest.raises(DataError, match=r"splits.cell_types: C0 has 4 training batches of `separated` and not 5: E0"):
+        make_split("few_C0_draw0", index, Splits(cell_types={"C0": 5}))
+    with pytest.raises(DataError, match=r"no cell type 'C7'; there is: C0; see `splits\.cell_types`"):
+        make_split("few_C7_draw0", index, Splits())
+
+
+def test_test_images_of_a_class_that_few_batches_lack_stay_and_are_counted(caplog):
+    """One class is in a single training batch: a draw without that batch still scores its test images."""
+    index = make_index(experiments=6, wells=4, sites=2)
+    config = Splits(test_batches=["E04", "E05"])
+    index.loc[index["batch"].isin(["E01", "E02", "E03"]) & (index["label"] == 2), ["label", "perturbation"]] = [0, "T0"]
+    without = [draw for draw in range(4) if "E00" not in _training_batches(index, draw, config)]
+    assert len(without) == 1
+    with caplog.at_level("WARNING"):
+        rows = joined(index, make_split(f"few_C0_draw{without[0]}", index, config))
+    assert "4 test images are of 1 classes that the drawn batches do not show, as T2" in caplog.text
+    assert (rows[rows["subset"] == "test"]["perturbation"] == "T2").sum() == 4
+
+
+def _training_batches(index, draw, config):
+    rows = joined(index, make_split(f"few_C0_draw{draw}", index, config))
+    return set(rows.loc[rows["subset"] == "train", "batch"])

@@ -7,11 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest_workflow import ROOT, own_folder, planned, snakemake
 
+from debatch.config.trained import read_weights_facts
 from debatch.files import Files
 from debatch.tabular import read_about
 
@@ -182,6 +184,17 @@ def test_touched_script_reruns_nothing(tiny_copy):
             {"ingest_experiment": 51, "split": 3, "train": 61, "embed_run": 76, "simulate_experiment": 0},
         ),
         ("rxrx1", "all", {"ingest_experiment": 51, "train": 61, "embed_snapshots": 20, "make_report": 1}),
+        # what Table 2 adds to Table 1, and what it is alone
+        ("rxrx1", "table2", {"train": 12, "embed_run": 12, "make_table": 1}),
+        ("rxrx1", "table4", {"train": 128, "split": 16, "embed_snapshots": 0, "make_table": 1}),
+        ("rxrx1", "table5", {"train": 30, "normalize": 6}),
+        ("rxrx1", "table6", {"train": 6, "normalize": 6}),
+        ("rxrx1", "figure8", {"train": 63, "nulls": 1, "make_figure": 1}),
+        ("rxrx1", "figure9", {"train": 63, "nulls": 0, "make_figure": 1}),
+        ("rxrx1", "paper", {"train": 291, "split": 20, "make_paper": 1, "make_report": 0}),
+        ("rxrx1_small", "paper", {"train": 291, "make_paper": 1}),
+        ("demo", "paper", {"train": 138, "make_paper": 1}),
+        ("tiny", "paper", {"train": 49, "make_paper": 1}),
         ("rxrx1", "table3", {"train": 20, "embed_run": 20, "cosine": 0, "make_table": 1}),
         ("rxrx1", "table_s3", {"train": 20, "cosine": 20, "evaluate": 0}),
         ("rxrx1", "table_val", {"train": 20, "split": 1, "make_table": 1}),
@@ -208,7 +221,37 @@ def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expect
 def test_every_shipped_screen_has_a_dry_run():
     shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
     planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
-    assert shipped == planned_above | {"pediatric_sample", "bbbc021", "bbbc022_sample"}, "add it to the dry runs above"
+    planned_above |= {"rxrx1_small", "pediatric_sample", "bbbc021", "bbbc022_sample"}
+    assert shipped == planned_above, "add it to the dry runs above"
+
+
+def test_table_2_adds_its_own_runs_to_those_of_table_1(tmp_path):
+    """Six rows of two methods, of which the first row is there."""
+    folder = own_folder(tmp_path / "w")
+    alone = planned(snakemake(folder, "-n", "table1", screen="rxrx1"))["train"]
+    both = planned(snakemake(folder, "-n", "table1", "table2", screen="rxrx1"))["train"]
+    assert both - alone == 10
+
+
+def test_a_run_on_one_channel_is_embedded_by_it_here_and_on_another_screen(tiny_copy):
+    """The run's own test embeddings, and those of `model=`, which knows the run by its folder alone."""
+    files = Files("results", "tiny")
+    folder = files.run("baseline__channels_2", "separated", 0)
+    snakemake(tiny_copy, files.metrics(folder, "train"), screen="tiny")
+    assert read_weights_facts(tiny_copy / files.model(folder)).channels == ["ER"]
+    own = pd.read_parquet(tiny_copy / files.embeddings(folder, "train")).set_index("Metadata_Image")
+    snakemake(tiny_copy, "embed", screen="tiny", model=folder)
+    name = "tiny-baseline__channels_2-separated-seed0"
+    every = pd.read_parquet(tiny_copy / files.embeddings(files.external(name), "train")).set_index("Metadata_Image")
+    features = [column for column in own if column.startswith("embedding_")]
+    assert own[features].to_numpy().std() > 0
+    np.testing.assert_allclose(every.loc[own.index, features], own[features], rtol=1e-3, atol=1e-4)
+
+
+def test_a_word_on_few_batches_draws_no_other_split_again(tiny_copy):
+    """Else all that was trained would be trained again."""
+    edit(tiny_copy / "config/screens/tiny.yaml", "few_batches: 2", "few_batches: 1, cell_types: {ALPHA: 2}")
+    assert set(planned(snakemake(tiny_copy, "-n", screen="tiny"))) == {"make_report", "all"}
 
 
 def test_workflow_snakefile_is_an_entrance_too(tiny):

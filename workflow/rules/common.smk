@@ -15,7 +15,8 @@ configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str
 
 from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
 from debatch.config.read import expand
-from debatch.config.screen import SAFE_NAME
+from debatch.config.splits import few_batches
+from debatch.config.base import SAFE_NAME
 from debatch.errors import UserError
 from debatch.files import FORMAT, Files, result_files
 
@@ -64,13 +65,13 @@ wildcard_constraints:
     # not the names: Snakemake writes this into every path that it matches, and a screen may have thousands
     experiment=SAFE_NAME.pattern,
     variant="|".join(["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]),
-    split=any_of(REGISTRY.screen.splits.names),
+    split=any_of(REGISTRY.split_names),
     chosen=any_of(REGISTRY.ome_zarr),
     method=any_of(REGISTRY.recipes),
     seed="[0-9]+",
     external=any_of(EXTERNALS),
     # of a trained run, or of embeddings made elsewhere
-    run=f"(?:{any_of(REGISTRY.recipes)})/(?:{any_of(REGISTRY.screen.splits.names)})/seed[0-9]+|external/(?:{any_of(EXTERNALS)})",
+    run=f"(?:{any_of(REGISTRY.recipes)})/(?:{any_of(REGISTRY.split_names)})/seed[0-9]+|external/(?:{any_of(EXTERNALS)})",
     inference="train|batch|plate|controls|mini_batch|half|n[1-9][0-9]*|profiles",
     correction=any_of(REGISTRY.corrections),
     # nothing, or a correction after a dot
@@ -98,8 +99,10 @@ def place(wildcards):
 
 
 def screen_title():
-    """The screen's name in figures; a simulated one says so."""
+    """The screen's name in figures; a simulated one says so, and a screen's own label."""
     title = REGISTRY.screen.title or REGISTRY.name
+    if REGISTRY.screen.label:
+        title = f"{title}, {REGISTRY.screen.label}"
     says_so = "simulated" in title.lower() or REGISTRY.screen.simulate is None
     return title if says_so else f"{title} (simulated)"
 
@@ -107,6 +110,13 @@ def screen_title():
 def screen_params(*keys):
     """The sections of the screen's configuration that a job depends on, and no others."""
     return {key: SCREEN[key] for key in keys}
+
+
+def split_params(wildcards):
+    """What a split is drawn by. What only splits of few batches look at is left out of the others': they would be drawn
+    again, and everything trained again."""
+    of_few = ("cell_types", "few_batches") if few_batches(wildcards.split) is None else ()
+    return {key: value for key, value in SCREEN["splits"].items() if key not in of_few}
 
 
 def run_recipe(wildcards):
@@ -131,7 +141,7 @@ def probed_embeddings(wildcards):
 
 def splits_with(unseen_batches):
     """An expression for the screen's splits that test on unseen batches, or for the others."""
-    return any_of(split for split in REGISTRY.screen.splits.names if has_unseen_batches(split) == unseen_batches)
+    return any_of(split for split in REGISTRY.split_names if has_unseen_batches(split) == unseen_batches)
 
 
 def embedded_views():
@@ -159,6 +169,8 @@ def target_files(target):
         return [FILES.h5ad(folder, view) for folder, view in embedded_views()]
     if target == "report":
         return [FILES.report()]
+    if target == "paper":
+        return [*paper_parts("tables"), *paper_parts("figures"), FILES.paper()]
     if target == "tables":
         return [target_files(table) for table in REGISTRY.targets("tables")]
     if target == "figures":
@@ -170,6 +182,11 @@ def target_files(target):
     if target in REGISTRY.tables:
         return [FILES.table(target, suffix) for suffix in ("csv", "md", "json")]
     return [FILES.figure(target, suffix) for suffix in ("svg", "png", "csv")]
+
+
+def paper_parts(kind):
+    """The tables or figures of the paper's page, those of the screen's own targets included."""
+    return [target_files(target) for target in REGISTRY.with_paper().targets(kind)]
 
 
 def raw_files(wildcards):

@@ -34,7 +34,7 @@ rule split:
         mem_mb=with_attempt(2000, times_input=12),
         runtime=30,
     params:
-        splits=SCREEN["splits"],
+        splits=split_params,
     script:
         "../scripts/split.py"
 

@@ -55,7 +55,7 @@ rule make_figure:
 rule make_report:
     input:
         index=FILES.index(),
-        splits=[FILES.split(split) for split in REGISTRY.screen.splits.names],
+        splits=[FILES.split(split) for split in REGISTRY.shown_splits()],
         tables=target_files("tables"),
         figures=target_files("figures"),
     output:
@@ -78,9 +78,41 @@ rule make_report:
         "../scripts/report.py"
 
 
+# The same page of all that the paper shows, whatever the screen's own targets are.
+rule make_paper:
+    input:
+        index=FILES.index(),
+        splits=[FILES.split(split) for split in REGISTRY.with_paper().shown_splits()],
+        tables=paper_parts("tables"),
+        figures=paper_parts("figures"),
+    output:
+        FILES.paper(),
+    log:
+        FILES.log("paper"),
+    localrule: True
+    conda:
+        "../../envs/debatch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        choice=config,
+        base=str(BASE),
+        screen=SCREEN,
+        code=room_hash("evaluate", "report"),
+    script:
+        "../scripts/paper.py"
+
+
 rule report:
     input:
         target_files("report"),
+
+
+rule paper:
+    input:
+        target_files("paper"),
 
 
 rule tables:

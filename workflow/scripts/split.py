@@ -1,4 +1,4 @@
-from debatch.config.screen import Splits
+from debatch.config.splits import Splits
 from debatch.screen.splits import make_split, split_sha256
 from debatch.tabular import read_frame, write_frame
 from door import job

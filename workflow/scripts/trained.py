@@ -7,6 +7,8 @@ import pandas as pd
 import torch
 
 from debatch.config import Recipe
+from debatch.config.trained import read_weights_facts
+from debatch.embed.new_screen import model_channels
 from debatch.files import Files
 from debatch.learn.checkpoint import checkpoint_of, remove_checkpoints
 from debatch.model.devices import choose_device
@@ -38,6 +40,10 @@ def read_run(snakemake) -> TrainedRun:
     # needs the last epoch's checkpoint to write the same weights at once
     remove_checkpoints(checkpoint_of(Path(snakemake.input.model)))
     files = Files(*snakemake.params.place)
-    reader = ImageReader(files.stores(index["experiment"].unique()), snakemake.threads)
-    images = ImageSet(index, read_frame(snakemake.input.normalization), reader, device)
+    stores = files.stores(index["experiment"].unique())
+    channels = (
+        model_channels(read_weights_facts(Path(snakemake.input.model)).channels, stores) if recipe.channels else None
+    )
+    reader = ImageReader(stores, snakemake.threads)
+    images = ImageSet(index, read_frame(snakemake.input.normalization), reader, device, channels)
     return TrainedRun(recipe, index, split, images, network, batch_names, device)

@@ -63,7 +63,7 @@ class Pricing:
     def lines(self, jobs: list[Job]) -> list[Line]:
         """The bill: rules in Snakemake's order, a line each split, method and test-time statistics."""
         kinds = Counter((job.rule, *self._kind(job)) for job in jobs)
-        rules, splits = list(dict.fromkeys(job.rule for job in jobs)), ["", *self.registry.screen.splits.names]
+        rules, splits = list(dict.fromkeys(job.rule for job in jobs)), ["", *self.registry.split_names]
         methods = ["", *self.registry.recipes]
         ordered = sorted(
             kinds.items(),
@@ -116,7 +116,7 @@ class Pricing:
         return passes, self._rate("embed", recipe)
 
     def _rate(self, what: Literal["train", "embed"], recipe: Recipe) -> Rate:
-        channels = self.size.shape[0] if self.size.shape else 0
+        channels = len(recipe.channels) if recipe.channels else self.size.shape[0] if self.size.shape else 0
         threads = self.registry.screen.compute.threads
         return network_rate(self.throughput, what, recipe, channels, self.device, threads)
 

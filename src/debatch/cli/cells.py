@@ -6,7 +6,7 @@ from debatch.config import UNCORRECTED, Registry, Run
 from debatch.config.read import nearest
 from debatch.config.registry import PROFILES
 from debatch.errors import ConfigError
-from debatch.report.tables import correction, cosine, differences, generalization, probe
+from debatch.report.tables import correction, cosine, differences, few_batches, generalization, probe
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,11 @@ def origin_of(registry: Registry, table: str, row: str, column: str) -> Origin:
     runs = [run for run in registry.runs(table) if run.split in splits]
     if kind == "generalization" and row in generalization.GUESSES:
         return Origin([], splits, "a guess that looks at no image: counted from the split and the index alone")
-    views = _views(registry, table, kind, row)
+    views = _views(registry, table, kind, row, column)
     words = ""
+    if kind == "few_batches" and column.endswith(few_batches.DRAWS):
+        runs = [run for run in runs if run.seed == 0]
+        words = "the first seed on each draw of training batches"
     if row in {probe.GUESS, correction.CHANCE}:
         words = "a null: told by the batches of the first method's embeddings, and not by what they say"
     chosen = [run for run in runs if (run.method, run.correction) in views]
@@ -49,8 +52,11 @@ def origin_of(registry: Registry, table: str, row: str, column: str) -> Origin:
     return Origin(chosen, splits, words)
 
 
-def _views(registry: Registry, table: str, kind: str, row: str) -> set[tuple[str, str]]:
+def _views(registry: Registry, table: str, kind: str, row: str, column: str) -> set[tuple[str, str]]:
     """Method and correction of a row; two methods where it is their difference."""
+    if kind == "variations":
+        named = (variant.methods.get(column) for variant in registry.variants.get(table, []) if variant.key == row)
+        return {(method, UNCORRECTED) for method in named if method is not None}
     methods = [*dict.fromkeys(run.method for run in registry.runs(table))]
     if kind == "correction":
         pairs = {(m, c) for m in methods for c in registry.corrections_of(table) if correction.row_key(m, c) == row}
@@ -75,6 +81,9 @@ def _splits(registry: Registry, table: str, kind: str, column: str) -> list[str]
         if column == generalization.HEAD[0]:
             return [split for split in ("stratified",) if split in splits]
         return [split for split in splits if generalization.split_column(split)[0] == column]
+    if kind == "few_batches":
+        drawn = few_batches.splits_by_cell_type(splits).get(column.removesuffix(few_batches.DRAWS), [])
+        return drawn if column.endswith(few_batches.DRAWS) else drawn[:1]
     if kind == "probe":
         unseen = column in probe.PROBES and probe.PROBES[column][1]
         return [split for split in splits if split.startswith("stratified") != unseen][:1]

@@ -82,6 +82,8 @@ def _specs(registry: Registry, target: str) -> list[str]:
     made = {**registry.tables, **registry.figures}
     if target in made:
         return [target]
+    if target == "paper":
+        return [name for name in registry.with_paper().shown if name in made]
     own = [name for name in registry.screen.targets if name in made]
     if target in {"report", "tables", "figures"}:
         return [name for name in own if target == "report" or name in registry.targets(target)]

@@ -6,7 +6,8 @@ from math import prod
 from debatch.cli.bill import EMBEDDING_RULES, snapshots
 from debatch.cli.dry_run import Job
 from debatch.cli.sizes import ScreenSize
-from debatch.config import Recipe, Registry, has_unseen_batches
+from debatch.config import Recipe, Registry
+from debatch.config.splits import keeps_snapshots
 from debatch.config.throughput import Throughput
 
 FLOAT32 = 4
@@ -80,7 +81,7 @@ def _weights(
     known = [n for n in one if n is not None]
     heads = "with its heads" if size.classes else "without its heads: the classes are not known yet"
     kept = sum(
-        n * (snapshots(registry.recipes[method], has_unseen_batches(split)) - 1)
+        n * (snapshots(registry.recipes[method], keeps_snapshots(split)) - 1)
         for n, (method, split) in zip(known, trainings, strict=True)
     )
     peak = sorted(
@@ -115,9 +116,7 @@ def weight_bytes(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> in
 
 def _embeddings(jobs: list[Job], registry: Registry, size: ScreenSize) -> Room:
     places = {
-        f"{method}/{split}/seed": (method, split)
-        for method in registry.recipes
-        for split in registry.screen.splits.names
+        f"{method}/{split}/seed": (method, split) for method in registry.recipes for split in registry.split_names
     }
     total, unknown = 0, 0
     for job in jobs:

@@ -16,7 +16,9 @@ from debatch.cli.rates import chosen_device, processor
 from debatch.cli.sizes import ScreenSize
 from debatch.cli.terminal import console, count, duration, gigabytes, hours, note, print_json, table
 from debatch.config import Registry
+from debatch.config.splits import few_batches
 from debatch.config.throughput import read_throughput
+from debatch.config.variants import BETWEEN
 from debatch.files import Files
 
 
@@ -104,9 +106,9 @@ class Plan:
 
     def _show_hours(self, out: Console) -> None:
         unit = "GPU-hours" if self._on_gpu else "CPU job-hours"
-        splits = list(dict.fromkeys(line.split for line in self.priced if line.split))
-        if splits:
-            known = [(split, self.pricing.size.split(split)) for split in splits]
+        if any(line.split for line in self.priced):
+            shown = {_split(line): line.split for line in self.priced if line.split}
+            known = [(name, self.pricing.size.split(split)) for name, split in shown.items()]
             rows: list[tuple[str, ...]] = [
                 (split, count(size.train), count(size.scored), size.basis) if size else (split, *["unknown"] * 3)
                 for split, size in known
@@ -124,8 +126,8 @@ class Plan:
         if trainings:
             epochs = self.registry.recipes
             rows = [
-                (line.split, line.method, count(line.jobs), count(epochs[line.method].epochs), *self._cells(line)[1:])
-                for line in trainings
+                (_split(line), method, count(line.jobs), count(epochs[line.method].epochs), *self._cells(line)[1:])
+                for method, line in self._trainings(trainings)
             ]
             heads = ["split", "method", "runs", "epochs", "images a run", "images/s", "figure", "time a run", unit]
             total = ("total", "", count(sum(line.jobs for line in trainings)), *[""] * 5, hours(_sum(trainings)))
@@ -133,7 +135,7 @@ class Plan:
             out.print(table("Trainings", heads, rows, heads[2:], total))
         embeddings = [line for line in self.priced if line.rule in EMBEDDING_RULES]
         if embeddings:
-            rows = [(line.rule, line.split, line.inference, *self._cells(line)) for line in _joined(embeddings)]
+            rows = [(line.rule, _split(line), line.inference, *self._cells(line)) for line in _joined(embeddings)]
             heads = [
                 "embeddings",
                 "split",
@@ -150,6 +152,21 @@ class Plan:
             out.print(
                 table("Embeddings (images pass once for statistics and once more)", heads, rows, heads[3:], total)
             )
+
+    def _trainings(self, lines: Sequence[Line]) -> list[tuple[str, Line]]:
+        """Trainings by method, those of its variations that cost alike as one, and so draws of few batches."""
+        derived: dict[tuple[object, ...], list[Line]] = {}
+        for line in lines:
+            base = line.method.split(BETWEEN)[0]
+            key = (_split(line), base, self.registry.is_derived(line.method), line.images, line.rate)
+            derived.setdefault(key, []).append(line)
+        told = []
+        for group in derived.values():
+            name, methods = group[0].method, {line.method for line in group}
+            if len(methods) > 1:
+                name = f"{name.split(BETWEEN)[0]}, {len(methods)} variations"
+            told.append((name, replace(group[0], jobs=sum(line.jobs for line in group))))
+        return told
 
     def _cells(self, line: Line) -> tuple[str, ...]:
         """Jobs, images of each, rate, its basis, time of each, hours in all."""
@@ -224,11 +241,17 @@ class Plan:
         }
 
 
+def _split(line: Line) -> str:
+    """A split's name; of few batches, all draws of a cell type under one."""
+    few = few_batches(line.split)
+    return f"few_{few.cell_type}, all draws" if few else line.split
+
+
 def _joined(lines: Sequence[Line]) -> list[Line]:
     """Lines of several methods that cost alike as one."""
     made: dict[tuple[object, ...], Line] = {}
     for line in lines:
-        key = (line.rule, line.split, line.inference, line.images, line.rate)
+        key = (line.rule, _split(line), line.inference, line.images, line.rate)
         made[key] = replace(line, jobs=line.jobs + made[key].jobs) if key in made else line
     return list(made.values())
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from debatch.config import Registry, has_unseen_batches
+from debatch.config.splits import FewBatches, few_batches
 from debatch.errors import UserError
 from debatch.files import Files
 from debatch.screen.index import expected_index
 from debatch.screen.metadata import plain_number, read_catalogue
 from debatch.screen.origin import metadata_tables, raw_source
-from debatch.screen.simulate import CHANNELS, plate_layouts
+from debatch.screen.simulate import plate_layouts
 from debatch.screen.splits import TEST_SHARE, make_split, scored_subset
 from debatch.tabular import read_frame
 
@@ -124,7 +125,7 @@ class ScreenSize:
                 continue
             return channels, height, width
         screen = self.registry.screen
-        channels = len(CHANNELS) if screen.simulate else len(screen.source.channels) if screen.source else 0
+        channels = len(screen.channel_names())
         image = screen.image
         side = image.crop or (screen.simulate.pixels // image.downsample if screen.simulate else screen.training.pixels)
         return (channels, side // image.tiles, side // image.tiles) if channels else None
@@ -162,6 +163,18 @@ class ScreenSize:
         return _by_definition(name, images, self.registry)
 
 
+def _of_few(few: FewBatches, images: int, registry: Registry) -> SplitSize | None:
+    """Few batches of one cell type: its test batches as many of all test batches as its training ones of all those."""
+    known, splits = registry.screen.training_batches(), registry.screen.splits
+    batches = len(registry.experiments)
+    if registry.screen.columns.batch != registry.screen.columns.experiment or few.cell_type not in known:
+        return None
+    trained = min(splits.few_batches, known[few.cell_type])
+    test = (batches - sum(known.values())) * known[few.cell_type] / sum(known.values())
+    words = f"by the split's definition: {trained} of {batches} batches train, and about {test:.0f} test"
+    return SplitSize(round(images * trained / batches), round(images * test / batches), words)
+
+
 def _drawn(name: str, index: pd.DataFrame, registry: Registry) -> pd.DataFrame:
     log = logging.getLogger("debatch.screen.splits")
     before, log.disabled = log.disabled, True  # its warnings are for the job that draws it for good
@@ -179,6 +192,9 @@ def _counted(split: pd.DataFrame, basis: str) -> SplitSize:
 def _by_definition(name: str, images: int, registry: Registry) -> SplitSize | None:
     """What a split's definition says of its size, batches taken as equally large; None where it needs the metadata."""
     splits, columns = registry.screen.splits, registry.screen.columns
+    few = few_batches(name)
+    if few is not None:
+        return _of_few(few, images, registry)
     experiments = len(registry.experiments)
     batches = experiments if columns.batch == columns.experiment else None
     share = float(TEST_SHARE)

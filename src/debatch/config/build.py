@@ -1,26 +1,20 @@
 """Read, check and resolve the whole configuration into a registry."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 
+from debatch.config.base import SAFE_NAME
 from debatch.config.corrections import Correction, read_corrections
 from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
-from debatch.config.recipe import Method, Recipe, resolve_recipe
+from debatch.config.recipe import Method, Recipe, resolve_recipe, with_screen_channels
 from debatch.config.registry import Registry
-from debatch.config.screen import SAFE_NAME, MetadataFile, Screen, check_experiment_name
-from debatch.config.tables import (
-    IMAGE_TARGETS,
-    UNCORRECTED,
-    WITHOUT_SPLIT,
-    Choice,
-    Figure,
-    FixedTarget,
-    Table,
-    Tables,
-)
+from debatch.config.screen import MetadataFile, Screen, check_experiment_name
+from debatch.config.tables import UNCORRECTED, Choice, Table, Tables
+from debatch.config.targets import check_targets
 from debatch.config.trained import TrainedModel, channel_positions, read_trained_model
+from debatch.config.variants import BETWEEN, Derived, derive
 from debatch.errors import ConfigError
 
 
@@ -38,18 +32,21 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
     name, screen = _read_screen(choice.screen, base)
     methods = _read_methods(_find(choice.methods, base))
     tables = read_model(Tables, _find(choice.tables, base))
-    for target, table in _all(tables).items():
+    for target, table in tables.all().items():
         for method in [*table.methods, *(table.nulls if isinstance(table, Table) else [])]:
             if method not in methods:
                 raise ConfigError(f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}")
     corrections = read_corrections(_find(choice.corrections, base))
     _check_corrections(choice, screen, name, tables, corrections)
-    _check_targets(name, screen, tables)
-    used = {method for table in _all(tables).values() for method in table.methods}
+    check_targets(name, screen, tables)
+    used = {method for table in tables.all().values() for method in table.methods}
     used |= {method for table in tables.tables.values() for method in table.nulls}
     recipes = _resolve(screen, methods, used)
+    derived = Derived(methods, recipes, {})
     if not screen.profiles:
-        _check_devices(name, screen, {method: recipes[method] for method in recipes if method in used})
+        derived = derive(screen, methods, recipes, tables)
+        trained = {method: recipe for method, recipe in derived.recipes.items() if method in used or BETWEEN in method}
+        _check_devices(name, screen, trained)
     experiments = [] if screen.profiles else _experiments(name, screen)
     if screen.profiles and (choice.model or choice.ome_zarr):
         raise ConfigError(f"config: `model` and `ome_zarr` need images, and the screen {name!r} is of profiles")
@@ -57,11 +54,11 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         name=name,
         screen=screen,
         experiments=experiments,
-        recipes=recipes,
-        methods=methods,
+        recipes=derived.recipes,
+        methods=derived.methods,
+        variants=derived.variants,
         corrections=corrections,
-        tables=tables.tables,
-        figures=tables.figures,
+        targets_of=tables,
         seeds=min(screen.seeds, choice.seeds or screen.seeds),
         results=choice.results,
         ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
@@ -82,33 +79,11 @@ def _check_corrections(
 ) -> None:
     """Refuse corrections that have no entry."""
     known = [UNCORRECTED, *corrections]
-    named = {f"{choice.tables}: `{target}`": spec.corrections for target, spec in _all(tables).items()}
+    named = {f"{choice.tables}: `{target}`": spec.corrections for target, spec in tables.all().items()}
     for where, some in {**named, f"screen {name!r}: `corrections`": screen.corrections or []}.items():
         for correction in some:
             if correction not in known:
                 raise ConfigError(f"{where}: no correction {correction!r}{nearest(correction, known)}")
-
-
-def _check_targets(name: str, screen: Screen, tables: Tables) -> None:
-    """Refuse targets that there are not, or that this screen could never make."""
-    specs = _all(tables)
-    known = [*specs, *get_args(FixedTarget)]
-    for target in screen.targets:
-        where = f"screen {name!r}: `targets`: "
-        if target not in known:
-            raise ConfigError(f"{where}no target {target!r}{nearest(target, known)}")
-        if screen.profiles and (target in IMAGE_TARGETS or (target in specs and specs[target].kind == "epochs")):
-            raise ConfigError(f"{where}{target} needs images, and the screen is of profiles")
-        needs_no_split = target not in specs or (screen.profiles and specs[target].kind in WITHOUT_SPLIT)
-        if not needs_no_split and not set(specs[target].splits) & set(screen.splits.names):
-            raise ConfigError(
-                f"{where}{target} needs one of the splits {', '.join(specs[target].splits)}, and `splits.names` has "
-                "none of them"
-            )
-
-
-def _all(tables: Tables) -> dict[str, Table | Figure]:
-    return {**tables.tables, **tables.figures}
 
 
 def _find(path: str, base: Path) -> Path:
@@ -157,6 +132,8 @@ def _read_methods(path: Path) -> dict[str, Method]:
     methods = {}
     for name, changes in data.items():
         methods[check_entry_name(name, str(path), "method")] = validate(Method, changes, f"{path}: {name}")
+        if BETWEEN in name:
+            raise ConfigError(f"{path}: `{name}`: `{BETWEEN}` is kept for the variations of methods; take one `_`")
     for name, method in methods.items():
         _check_shared_weights(path, name, method, methods)
     return methods
@@ -181,10 +158,11 @@ def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict
     """Every method's recipe on this screen; one that no table uses may be impossible there."""
     recipes = {}
     for name, method in methods.items():
-        changes = {} if method.weights_of is None else methods[method.weights_of].model_dump(exclude_unset=True)
-        whole = method.model_copy() if not changes else Method(**{**changes, **method.model_dump(exclude_unset=True)})
+        changes = {} if method.weights_of is None else methods[method.weights_of].stated()
+        whole = method.model_copy() if not changes else Method(**{**changes, **method.stated()})
         try:
-            recipes[name] = resolve_recipe(screen.training, whole, name)
+            recipe = resolve_recipe(screen.training, whole, name)
+            recipes[name] = with_screen_channels(recipe, screen.channel_names(), f"method {name!r}")
         except ConfigError:
             if name in used:
                 raise

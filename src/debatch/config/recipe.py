@@ -1,10 +1,12 @@
 """A recipe: all hyper-parameters of a run. Its defaults are the RxRx1 paper's training."""
 
-from typing import Annotated, Literal
+from collections import Counter
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from debatch.config.base import Section
+from debatch.config.read import nearest
 from debatch.errors import ConfigError
 
 Normalization = Literal["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]
@@ -22,10 +24,19 @@ WITHOUT_BATCH_NORM = (
 class Recipe(Section):
     """Every choice that decides what a run learns. Screens and methods state only what they change."""
 
-    backbone: str = Field("densenet161", description="`small_resnet`, or the name of any timm model.")
+    ADDED: ClassVar[dict[str, Any]] = {"channels": None}
+
+    backbone: str = Field(
+        "densenet161",
+        description="Name of any timm model, or for small images: small_resnet, small_resnet_2, small_resnet_3, "
+        "small_densenet, small_densenet_wide.",
+    )
     weights: str | None = Field(None, description="Local file with pretrained backbone weights; null: from scratch.")
     pixels: int = Field(512, ge=16, description="Side of the network's input; larger images are area-averaged.")
     embedding_width: int = Field(1024, ge=2, description="Length of the embedding, and of the layer before it.")
+    channels: list[str] | None = Field(
+        None, min_length=1, description="Names of the channels that the network sees, of the screen's; null: all."
+    )
     normalization: Normalization = Field("self", description="How pixels are standardised.")
     batch_norm: Literal["standard", "adaptive"] = Field(
         "standard",
@@ -57,7 +68,7 @@ class Recipe(Section):
     weight_decay: float = Field(
         0.0001, ge=0, description="Weight decay of weight matrices and kernels; never of biases and norms."
     )
-    mixing: Literal["cutmix", "none"] = Field("cutmix", description="Mixing of images within a group.")
+    mixing: Literal["cutmix", "mixup", "none"] = Field("cutmix", description="Mixing of images within a group.")
     augmentation: Literal["dihedral", "none"] = Field(
         "dihedral", description="Random flips and quarter turns of each image."
     )
@@ -131,15 +142,43 @@ class Method(Recipe):
     description: str = Field("", description="One sentence for the report.")
 
 
+class Variation(Recipe):
+    """A change of methods' recipes, tried on each of them: a row of a table."""
+
+    title: str | None = Field(None, description="Name of the row; null: the variation's own.")
+
+
 def resolve_recipe(training: Recipe, method: Method, name: str) -> Recipe:
     """Lay a method's changes over a screen's training.
 
     Raises:
         ConfigError: the two together are not a recipe that can be trained.
     """
-    changes = method.model_dump(exclude_unset=True, exclude={"title", "description", "weights_of"})
+    changes = {key: value for key, value in method.stated().items() if key in Recipe.model_fields}
     try:
-        return Recipe.model_validate({**training.model_dump(exclude_unset=True), **changes})
+        return Recipe.model_validate({**training.stated(), **changes})
     except ValueError as error:
         reason = str(error).split("Value error, ")[-1].split(" [type=")[0]
         raise ConfigError(f"method {name!r}: {reason}") from None
+
+
+def with_screen_channels(recipe: Recipe, there: list[str], where: str) -> Recipe:
+    """The same recipe, its channels in the screen's order; None for all of them.
+
+    Args:
+        recipe: its channels stand in any order.
+        there: the screen's channels, as they are stored.
+        where: of the recipe, for errors.
+
+    Raises:
+        ConfigError: the screen has no such channel, or one is named twice.
+    """
+    if recipe.channels is None:
+        return recipe
+    for name, count in Counter(recipe.channels).items():
+        if name not in there:
+            raise ConfigError(f"{where}: `channels`: the screen has no channel {name!r}{nearest(name, there)}")
+        if count > 1:
+            raise ConfigError(f"{where}: `channels`: {name!r} stands twice")
+    chosen = [name for name in there if name in recipe.channels]
+    return recipe.model_copy(update={"channels": None if chosen == there else chosen})

@@ -1,15 +1,31 @@
 """The registry: one screen, the methods, the tables, and which runs each of them is made of."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from debatch.config.corrections import Correction
 from debatch.config.profiles import ProfileSet
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
-from debatch.config.tables import NEEDS, SCREEN_FIGURES, UNCORRECTED, WITHOUT_SPLIT, Figure, Table
+from debatch.config.splits import few_batches
+from debatch.config.tables import (
+    CHANNEL_SUBSETS,
+    NEEDS,
+    SCREEN_FIGURES,
+    TRAINED,
+    UNCORRECTED,
+    WITHOUT_SPLIT,
+    Figure,
+    Table,
+    Tables,
+)
+from debatch.config.targets import few_batch_splits, lacking
 from debatch.config.trained import TrainedModel
+from debatch.config.variants import BETWEEN, Variant
 
 ALL_IMAGES = "all"
+# targets that hold others
+PAGES = ("report", "paper")
 PROFILES = "profiles"
 
 
@@ -39,20 +55,41 @@ class Run:
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything the configuration says, resolved."""
+    """Everything the configuration says, resolved.
+
+    Attributes:
+        variants: target -> its rows, where those are changes of methods.
+        targets_of: every table and figure.
+    """
 
     name: str
     screen: Screen
     experiments: list[str]
     recipes: dict[str, Recipe]
     methods: dict[str, Method]
+    variants: dict[str, list[Variant]]
     corrections: dict[str, Correction]
-    tables: dict[str, Table]
-    figures: dict[str, Figure]
+    targets_of: Tables
     seeds: int
     results: str
     ome_zarr: list[str]
     model: TrainedModel | None
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Tables by name."""
+        return self.targets_of.tables
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Figures of trained runs by name."""
+        return self.targets_of.figures
+
+    @cached_property
+    def split_names(self) -> list[str]:
+        """The screen's splits, and those of few training batches that its tables may take."""
+        few = [split for target in self.tables for split in few_batch_splits(target, self.screen, self.targets_of)]
+        return [*self.screen.splits.names, *dict.fromkeys(few)]
 
     @property
     def externals(self) -> dict[str, ProfileSet]:
@@ -62,16 +99,17 @@ class Registry:
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""
         made_of = self._target(target)
+        if self.externals and made_of.kind in TRAINED:
+            return []
         nulls = made_of.nulls if isinstance(made_of, Table) and not self.externals else []
-        seeds = 1 if self.externals else min(made_of.seeds, self.seeds)
         splits = self.splits(target)
         runs = [
             self.run(method, split, seed)
-            for methods, some_splits, some_seeds in ((self.rows(target), splits, seeds), (nulls, splits[:1], 1))
-            for method in methods
-            for split in some_splits
-            for seed in range(some_seeds)
+            for method in self.trained(target)
+            for split in splits
+            for seed in range(self.seeds_on(target, split))
         ]
+        runs += [self.run(method, split, 0) for method in nulls for split in splits[:1]]
         corrections = self.corrections_of(target)
         return [replace(run, correction=correction) for run in runs for correction in corrections]
 
@@ -79,11 +117,32 @@ class Registry:
         """The methods of a table or figure; of a screen of profiles, those."""
         return list(self.externals) or self._target(target).methods
 
+    def trained(self, target: str) -> list[str]:
+        """The methods that it has runs of: under each of its variations, where it has such."""
+        made_of = self._target(target)
+        if self.externals or made_of.kind not in ("variations", *CHANNEL_SUBSETS):
+            return self.rows(target)
+        rows = self.variants.get(target, [])
+        return list(dict.fromkeys(row.methods[method] for method in made_of.methods for row in rows))
+
+    def seeds_on(self, target: str, split: str) -> int:
+        """How many seeds it takes on a split: of few training batches, one on all draws but the first."""
+        few = few_batches(split)
+        if self.externals or (few and few.draw):
+            return 1
+        return min(self._target(target).seeds, self.seeds)
+
+    def is_derived(self, method: str) -> bool:
+        """Whether a method is a variation of a named one."""
+        return BETWEEN in method
+
     def splits(self, target: str) -> list[str]:
         """The splits of a table or figure that the screen has; `all` where profiles need none."""
         made_of = self._target(target)
         if self.externals and made_of.kind in WITHOUT_SPLIT:
             return [ALL_IMAGES]
+        if made_of.kind == "few_batches":
+            return few_batch_splits(target, self.screen, self.targets_of)
         return [split for split in made_of.splits if split in self.screen.splits.names]
 
     def corrections_of(self, target: str) -> list[str]:
@@ -117,7 +176,30 @@ class Registry:
     def targets(self, kind: str) -> list[str]:
         """Those of the screen's own targets that are tables, or figures (those of the screen itself included)."""
         known = self.tables if kind == "tables" else {**SCREEN_FIGURES, **self.figures}
-        return [target for target in self.screen.targets if target in known]
+        return [target for target in self.shown if target in known]
+
+    @property
+    def shown(self) -> list[str]:
+        """The screen's own targets, those of the paper first and in its order."""
+        paper = self.targets_of.paper
+        own = self.screen.targets
+        return [*(name for name in paper if name in own), *(name for name in own if name not in paper)]
+
+    def with_paper(self) -> "Registry":
+        """The same, all of the paper that the screen can make among its targets."""
+        able = [name for name in self.targets_of.paper if not self.lacking(name)]
+        targets = list(dict.fromkeys([*able, *self.screen.targets]))
+        own = self.screen.model_copy(update={"targets": [name for name in targets if name not in PAGES]})
+        return replace(self, screen=own)
+
+    def shown_splits(self) -> list[str]:
+        """The screen's splits, and those of few training batches that its own targets are made from."""
+        few = {run.split for target in self.targets("tables") for run in self.runs(target) if few_batches(run.split)}
+        return [split for split in self.split_names if split in {*self.screen.splits.names, *few}]
+
+    def lacking(self, target: str) -> str:
+        """Why the screen cannot make a target, as the rest of a sentence; empty where it can."""
+        return lacking(target, self.screen, self.targets_of)
 
     def _target(self, name: str) -> Table | Figure:
         return self.tables[name] if name in self.tables else self.figures[name]

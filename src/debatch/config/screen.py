@@ -2,35 +2,21 @@
 
 import re
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from debatch.config.base import Section
+from debatch.config.base import SAFE_NAME, Section
 from debatch.config.profiles import Annotation, ProfileSet
-from debatch.config.read import expand, nearest
+from debatch.config.read import expand
 from debatch.config.recipe import Recipe
 from debatch.config.simulation import SimulationConfig
+from debatch.config.splits import Splits
 
-SPLITS = ["separated", "separated_val", "stratified", "stratified_site", "fold1"]
-
-
-def _known_split(name: object) -> object:
-    if isinstance(name, str) and not re.fullmatch(r"separated(_val)?|stratified(_site)?|fold[1-9][0-9]*", name):
-        raise ValueError(f"no split {name!r}{nearest(name, SPLITS)}")
-    return name
-
-
-SplitName = Annotated[
-    str,
-    BeforeValidator(_known_split),
-    Field(pattern=r"^(separated|separated_val|stratified|stratified_site|fold[1-9][0-9]*)$"),
-]
 WellType = Literal["treatment", "positive_control", "negative_control"]
 POSITIVE_CONTROL, NEGATIVE_CONTROL = "positive_control", "negative_control"
 CONTROLS = (POSITIVE_CONTROL, NEGATIVE_CONTROL)
 PROFILE_TARGETS = ("table_correction", "table_s3", "figure_correction", "figure6", "figure7", "report")
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Source(Section):
@@ -198,32 +184,6 @@ class Store(Section):
     images_per_shard: int = Field(64, ge=1, description="Images in one file of the store.")
 
 
-class Splits(Section):
-    """Which images train and which test."""
-
-    names: list[SplitName] = Field(
-        default=["separated", "stratified"],
-        description="Splits that the screen has: separated, separated_val, stratified, stratified_site, fold1, …; of "
-        "profiles, where it is not said, none.",
-    )
-    folds: int | None = Field(
-        None, ge=2, description="Number of folds that the batches are dealt to, for the splits fold1, fold2, …"
-    )
-    seed: int = Field(0, ge=0, description="Seed of what is drawn.")
-    test_batches: list[str] | None = Field(
-        None,
-        description="Batches that `separated` tests on; null: the metadata's own train/test column, else a third "
-        "of each cell type's batches, drawn.",
-    )
-
-    @model_validator(mode="after")
-    def _folds_are_there(self) -> "Splits":
-        numbers = [int(name.removeprefix("fold")) for name in self.names if name.startswith("fold")]
-        if numbers and (self.folds is None or max(numbers) > self.folds):
-            raise ValueError(f"the split fold{max(numbers)} needs `folds: {max(max(numbers), 2)}` or more")
-        return self
-
-
 class Compute(Section):
     """What jobs ask of the machine. It changes no result and re-runs nothing."""
 
@@ -289,11 +249,19 @@ class Screen(Section):
     splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
     compute: Compute = Field(default_factory=Compute, description="What training asks of the machine.")
+    substitutes: dict[str, str] = Field(
+        default={},
+        description="Backbone that a table's variation names -> the smaller one that stands for it here, as in "
+        "{densenet121: small_densenet}: each another one, and named so.",
+    )
     seeds: int = Field(5, ge=1, description="The most seeds that a table takes here.")
     published: str | None = Field(
         None,
         description="Paper whose numbers this screen's may be compared with, as in `rxrx1`; null: none, every "
         "verdict is 'not comparable'.",
+    )
+    label: str = Field(
+        "", description="A few words at every heading, as where training is smaller than the paper's; empty: none."
     )
     corrections: list[str] | None = Field(
         None, description="Corrections that tables and figures show here, of those they name; null: all of them."
@@ -317,6 +285,14 @@ class Screen(Section):
             raise ValueError("a simulated screen cannot be compared with published numbers; leave out `published`")
         return self
 
+    @field_validator("substitutes")
+    @classmethod
+    def _each_its_own(cls, value: dict[str, str]) -> dict[str, str]:
+        twice = sorted(name for name, count in Counter(value.values()).items() if count > 1)
+        if twice:
+            raise ValueError(f"{twice[0]!r} stands for two backbones, whose rows would be the same; name another one")
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_profiles(cls, data: Any) -> Any:
@@ -339,6 +315,26 @@ class Screen(Section):
             check_experiment_name(name)
         return value
 
+    def channel_names(self) -> list[str]:
+        """The channels in stored order; none of profiles."""
+        if self.simulate is not None:
+            return self.simulate.channel_names()
+        return list(self.source.channels.values()) if self.source else []
+
+    def training_batches(self) -> dict[str, int]:
+        """Cell type -> its batches on the training side of `separated`; empty where that is not known yet."""
+        if self.splits.cell_types is not None or self.simulate is None:
+            return dict(self.splits.cell_types or {})
+        test = self.splits.test_batches
+        by_experiment = self.columns.batch == self.columns.experiment
+        if not by_experiment:
+            return {}
+        known = {}
+        for cell_type, n in self.simulate.experiments.items():
+            names = {f"{cell_type}-{number:02d}" for number in range(1, n + 1)}
+            known[cell_type] = n - (round(n / 3) if test is None else len(names & set(test)))
+        return known
+
 
 def check_experiment_name(name: str) -> None:
     """Refuse a name that would not be one plain folder name.
@@ -350,8 +346,3 @@ def check_experiment_name(name: str) -> None:
         raise ValueError(
             f"experiment {name!r}: a name becomes a folder, and may hold only letters, digits, '.', '-', '_'"
         )
-
-
-def has_unseen_batches(split: str) -> bool:
-    """Whether a split tests on batches that none of its training images is of."""
-    return not split.startswith("stratified")

@@ -1,10 +1,13 @@
 """What a simulated screen is made of (`simulate:` in a screen's YAML)."""
 
+from typing import Any, ClassVar
+
 from pydantic import Field, model_validator
 
 from debatch.config.base import Section
 
 EMPTY = "EMPTY"
+CHANNELS: tuple[str, ...] = ("DNA", "ER", "Actin", "RNA", "Mito", "Golgi")
 
 
 class SimulationConfig(Section):
@@ -12,6 +15,8 @@ class SimulationConfig(Section):
 
     Every number that it leads to is called simulated.
     """
+
+    ADDED: ClassVar[dict[str, Any]] = {"channels": len(CHANNELS)}
 
     seed: int = Field(0, ge=0, description="Seed of everything drawn: effects, batch effects, layouts, cells.")
     experiments: dict[str, int] = Field(
@@ -25,6 +30,9 @@ class SimulationConfig(Section):
     positive_control_wells: int = Field(4, ge=1, description="Wells of each positive control on a plate.")
     empty_wells: int = Field(4, ge=1, description="Untreated (EMPTY) wells on a plate.")
     pixels: int = Field(64, ge=32, description="Side of the raw image in pixels.")
+    channels: int = Field(
+        len(CHANNELS), ge=1, le=len(CHANNELS), description=f"The first so many of: {', '.join(CHANNELS)}."
+    )
     strength: float = Field(1.6, ge=0, description="Factor on every perturbation's effect.")
     batch_effect: float = Field(1.0, ge=0, description="Factor on every batch effect; 0 switches them off.")
 
@@ -48,6 +56,10 @@ class SimulationConfig(Section):
             if wrong:
                 raise ValueError(f"`hits_only.{experiment}`: no class {wrong[0]!r}; there is: {', '.join(classes)}")
         return self
+
+    def channel_names(self) -> list[str]:
+        """The channels in order."""
+        return list(CHANNELS[: self.channels])
 
     def class_names(self) -> tuple[list[str], list[str]]:
         """The positive controls (`P1`, …) and the treatments (`T01`, …)."""

@@ -2,10 +2,13 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from debatch.config.base import Section
-from debatch.config.screen import SplitName
+from debatch.config.read import check_entry_name, nearest
+from debatch.config.recipe import Variation
+from debatch.config.splits import SplitName
+from debatch.errors import ConfigError
 
 
 class Target(Section):
@@ -26,11 +29,15 @@ class Target(Section):
 class Table(Target):
     """A table."""
 
-    kind: Literal["generalization", "differences", "cell_types", "cosine", "probe", "correction"] = Field(
+    kind: Literal[
+        "generalization", "differences", "cell_types", "cosine", "probe", "correction", "variations", "few_batches"
+    ] = Field(
         description="What its cells hold. generalization: accuracy on each split, unseen over seen, batch accuracy; "
         "differences: of methods, paired; cell_types: accuracy on unseen batches by cell type; cosine: how far "
         "similarities across batches are from those within; probe: what still tells the batch; correction: what "
-        "corrections of embeddings remove, and what they cost."
+        "corrections of embeddings remove, and what they cost; variations: accuracy of each method under each of some "
+        "changes of its recipe; few_batches: accuracy by cell type after training on few batches of that cell type, "
+        "drawn from the training side of the split."
     )
     paper: str = Field("rxrx1", description="Paper that has a table of this name; its numbers stand beside.")
     nulls: list[str] = Field(
@@ -39,14 +46,41 @@ class Table(Target):
     published_columns: dict[str, str] = Field(
         default={}, description="This screen's names -> the paper's, where they differ, as in {HEPG2: HepG2}."
     )
+    published_rows: dict[str, str] = Field(default={}, description="The same of rows, as in {no_cutmix: -cutmix}.")
+    variations: dict[str, Variation] = Field(
+        default={},
+        description="Rows of the kind `variations`: what each changes of every method's recipe; {} changes nothing.",
+    )
+    draws: int = Field(
+        1,
+        ge=1,
+        description="Draws of batches of the kind `few_batches`: the first with all seeds, the others with one.",
+    )
+
+    @field_validator("variations")
+    @classmethod
+    def _plain_names(cls, value: dict[str, Variation]) -> dict[str, Variation]:
+        for name in value:
+            try:
+                check_entry_name(name, "variations", "variation")
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @model_validator(mode="after")
+    def _rows_of_its_kind(self) -> "Table":
+        if (self.kind == "variations") != bool(self.variations):
+            raise ValueError("a table of the kind `variations`, and no other, lists its `variations:`")
+        return self
 
 
 class Figure(Target):
     """A figure that shows trained runs."""
 
-    kind: Literal["umap", "cosine", "epochs", "correction"] = Field(
+    kind: Literal["umap", "cosine", "epochs", "correction", "channel_subsets", "shapley"] = Field(
         description="umap: test embeddings by batch and by perturbation; cosine: distributions of cosine similarities; "
-        "epochs: test accuracy while training; correction: batch effect removed against biology kept."
+        "epochs: test accuracy while training; correction: batch effect removed against biology kept; channel_subsets: "
+        "accuracy of models trained on each subset of the channels; shapley: what each channel adds, from the same."
     )
     cell_type: str | None = Field(
         None, description="The one cell type that a UMAP shows; null: the one with most test batches."
@@ -63,7 +97,14 @@ NEEDS: dict[str, list[str]] = {
     "umap": ["embeddings"],
     "epochs": ["epochs"],
     "correction": ["scores"],
+    "variations": ["metrics"],
+    "few_batches": ["metrics"],
+    "channel_subsets": ["metrics"],
+    "shapley": ["metrics", "nulls"],
 }
+# Those for which a screen's own networks are trained: there are none of profiles.
+TRAINED = ("epochs", "variations", "few_batches", "channel_subsets", "shapley")
+CHANNEL_SUBSETS = ("channel_subsets", "shapley")
 # Those that look at embeddings alone: of profiles they need no split.
 WITHOUT_SPLIT = ("cosine", "correction", "umap")
 UNCORRECTED = "none"
@@ -74,6 +115,21 @@ class Tables(Section):
 
     tables: dict[str, Table] = Field(description="Tables.")
     figures: dict[str, Figure] = Field(description="Figures that show trained runs.")
+    paper: list[str] = Field(
+        default=[],
+        description="Tables and figures that `snakemake paper` makes, in the paper's order; reports begin with them.",
+    )
+
+    @model_validator(mode="after")
+    def _paper_is_there(self) -> "Tables":
+        for name in self.paper:
+            if name not in self.all():
+                raise ValueError(f"`paper`: no table or figure {name!r}{nearest(name, list(self.all()))}")
+        return self
+
+    def all(self) -> dict[str, "Table | Figure"]:
+        """Tables and figures together."""
+        return {**self.tables, **self.figures}
 
 
 class Choice(Section):
@@ -109,7 +165,7 @@ SCREEN_FIGURES = {
     "illumination": ["illumination"],
 }
 FixedTarget = Literal[
-    "qc", "plates", "illumination", "report", "ingest", "embed", "h5ad", "ome_zarr", "tables", "figures"
+    "qc", "plates", "illumination", "report", "paper", "ingest", "embed", "h5ad", "ome_zarr", "tables", "figures"
 ]
 # What there is only of images.
 IMAGE_TARGETS = ("qc", "plates", "illumination", "ingest", "ome_zarr")

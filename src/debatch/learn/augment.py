@@ -1,4 +1,4 @@
-"""Augmentation of a whole group on the device: flips and quarter turns, CutMix."""
+"""Augmentation of a whole group on the device: flips and quarter turns, CutMix or MixUp."""
 
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ class Mixed(NamedTuple):
 
     Attributes:
         images: (N, C, H, W).
-        partner: (N,) the image whose pixels were pasted in.
-        weight: share of its own pixels that each image kept.
+        partner: (N,) the image that was mixed in.
+        weight: share of its own that each image kept: of its pixels under CutMix, of their values under MixUp.
     """
 
     images: Tensor
@@ -49,6 +49,19 @@ def cutmix(images: Tensor, generator: torch.Generator) -> Mixed:
     return Mixed(mixed, partner, 1 - (bottom - top) * (right - left) / (height * width))
 
 
-def unmixed(images: Tensor) -> Mixed:
-    """A group as it is."""
+def mixup(images: Tensor, generator: torch.Generator) -> Mixed:
+    """Blend each image of a group with a random partner of the group (Zhang et al. 2018, alpha 1 as in CutMix).
+
+    One weight for the group, drawn from Beta(1, 1).
+    """
+    kept = float(torch.rand(1, generator=generator))  # Beta(1, 1) is uniform
+    partner = torch.randperm(len(images), generator=generator).to(images.device)
+    return Mixed(torch.lerp(images[partner], images, kept), partner, kept)
+
+
+def unmixed(images: Tensor, generator: torch.Generator | None = None) -> Mixed:
+    """A group as it is; nothing is drawn."""
     return Mixed(images, torch.arange(len(images), device=images.device), 1.0)
+
+
+MIXERS = {"cutmix": cutmix, "mixup": mixup, "none": unmixed}

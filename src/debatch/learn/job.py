@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from debatch.config.recipe import Recipe
-from debatch.config.screen import has_unseen_batches
+from debatch.config.splits import keeps_snapshots
+from debatch.config.trained import channel_positions
 from debatch.errors import DataError
 from debatch.files import Files
 from debatch.learn.checkpoint import checkpoint_of
@@ -113,15 +114,17 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     data = training_data(index, split, recipe.shuffle_labels, job.seed)
     files = Files(*job.place)
     stores = files.stores(data.rows["experiment"].unique())
-    channels = channel_names(next(iter(stores.values())))
-    images = ImageSet(data.rows, read_frame(job.normalization), ImageReader(stores, threads), device)
+    stored = channel_names(next(iter(stores.values())))
+    channels = recipe.channels or stored
+    seen = channel_positions(channels, stored) if recipe.channels else None
+    images = ImageSet(data.rows, read_frame(job.normalization), ImageReader(stores, threads), device, seen)
     trainer = Trainer(recipe, data, images, len(channels), job.seed, job.name, ranks)
     facts = model_facts(recipe, channels, data.classes, data.batch_names)
 
     def keep(epoch: int, network: Network) -> None:
         save_weights(network, Path(files.snapshot(str(job.folder), epoch)), facts)
 
-    snapshot = keep if has_unseen_batches(job.split_name) else None
+    snapshot = keep if keeps_snapshots(job.split_name) else None
     trainer.fit(TrainingFiles(model.with_name("history.csv"), checkpoint_of(model), snapshot), pauses)
     if ranks.first:
         # the weights last: they are what says that the run is done

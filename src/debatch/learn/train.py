@@ -17,7 +17,7 @@ from torch import Tensor
 
 from debatch.config.recipe import Recipe
 from debatch.errors import DataError
-from debatch.learn.augment import cutmix, random_dihedral, unmixed
+from debatch.learn.augment import MIXERS, random_dihedral
 from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
 from debatch.learn.data import TrainingData
 from debatch.learn.groups import LEAST_BATCHES, epoch_steps, steps_in_epoch
@@ -253,7 +253,7 @@ class Trainer:
         if recipe.augmentation == "dihedral":
             group = group._replace(images=random_dihedral(group.images, generator))
         images = group.standardized(recipe.pixels)
-        mixed = cutmix(images, generator) if recipe.mixing == "cutmix" else unmixed(images)
+        mixed = MIXERS[recipe.mixing](images, generator)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             embedding = self.network.embed(mixed.images)
         outputs = self.network.heads(embedding, reversal)

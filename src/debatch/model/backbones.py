@@ -1,5 +1,7 @@
 """Backbones: an image of any number of channels to pooled features."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,30 +36,102 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
+class PlainResidualBlock(nn.Module):
+    """3x3 convolutions with batch norm beside an identity, at the same size."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, H, W) to the same."""
+        return torch.relu(self.body(x) + x)
+
+
 class SmallResNet(nn.Module):
-    """0.3 million parameters for images of about 64 pixels: strides of timm's networks are too long for those."""
+    """A ResNet for images of about 64 pixels: strides of timm's networks are too long for those.
+
+    With one block a stage it has 0.3 million parameters.
+    """
 
     num_features = 128
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, blocks: int = 1) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(channels, 16, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(16),
             nn.ReLU(inplace=True),
         )
-        self.blocks = nn.Sequential(ResidualBlock(16, 32), ResidualBlock(32, 64), ResidualBlock(64, 128))
+        stages: list[nn.Module] = []
+        for inputs, outputs in ((16, 32), (32, 64), (64, 128)):
+            stages.append(ResidualBlock(inputs, outputs))
+            stages += [PlainResidualBlock(outputs) for _ in range(blocks - 1)]
+        self.blocks = nn.Sequential(*stages)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, channels, H, W) to features (N, 128)."""
         return self.blocks(self.stem(x)).mean((2, 3))
 
 
+class DenseLayer(nn.Module):
+    """Batch norm, ReLU and a 3x3 convolution whose maps join those that came in (Huang et al. 2017)."""
+
+    def __init__(self, inputs: int, growth: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), nn.Conv2d(inputs, growth, 3, padding=1, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, inputs + growth, H, W)."""
+        return torch.cat([x, self.body(x)], 1)
+
+
+class SmallDenseNet(nn.Module):
+    """A DenseNet for images of about 64 pixels: three blocks of three layers, halved in between."""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        width = 2 * growth
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False)]
+        for _ in range(3):
+            # halved before each block: at full size the demo would take minutes a run
+            layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Conv2d(width, width // 2, 1, bias=False)]
+            layers.append(nn.AvgPool2d(2, ceil_mode=True))
+            width //= 2
+            for _ in range(3):
+                layers.append(DenseLayer(width, growth))
+                width += growth
+        self.layers = nn.Sequential(*layers, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.num_features = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, channels, H, W) to features (N, num_features)."""
+        return self.layers(x).mean((2, 3))
+
+
+# by name: a family's paper-size members have these in their place where images are small
+SMALL: dict[str, Callable[[int], SmallResNet | SmallDenseNet]] = {
+    "small_resnet": SmallResNet,
+    "small_resnet_2": partial(SmallResNet, blocks=2),
+    "small_resnet_3": partial(SmallResNet, blocks=3),
+    "small_densenet": partial(SmallDenseNet, growth=16),
+    "small_densenet_wide": partial(SmallDenseNet, growth=24),
+}
+
+
 def build_backbone(name: str, channels: int, pixels: int, weights: str | None) -> tuple[nn.Module, int]:
     """A backbone that gives pooled features, and how many.
 
     Args:
-        name: `small_resnet` or a timm model.
+        name: one of `SMALL` or a timm model.
         channels: input channels.
         pixels: side of the input.
         weights: local file of pretrained weights; timm fits its first layer to `channels`.
@@ -65,10 +139,11 @@ def build_backbone(name: str, channels: int, pixels: int, weights: str | None) -
     Raises:
         ConfigError: no such model, or its weights cannot be read.
     """
-    if name == "small_resnet":
+    if name in SMALL:
         if weights is not None:
-            raise ConfigError("weights: there are none for `small_resnet`; leave the key out")
-        return SmallResNet(channels), SmallResNet.num_features
+            raise ConfigError(f"weights: there are none for `{name}`; leave the key out")
+        small = SMALL[name](channels)
+        return small, small.num_features
     timm = import_timm()
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0][:6]}*")[:8]

@@ -62,6 +62,18 @@ def figure_caption(name: str, registry: Registry) -> str:
 
 
 _BY_KIND = {
+    "channel_subsets": (
+        "Accuracy per image on unseen batches of models, each trained on one subset of the channels with the same "
+        "recipe: a column a subset, its channels as black dots below; grouped by how many they are, the best of "
+        "each first. Dashed: all channels, the method's own run. Every subset has the same seeds; intervals over test "
+        "batches are in the file of numbers."
+    ),
+    "shapley": (
+        "The Shapley value of a channel: what it adds to test accuracy, averaged over all orders in which channels may "
+        "be added, from models trained on every subset of them (those of the figure of subsets). The values sum to the "
+        "accuracy of all channels less that of none, which is taken as the accuracy of always answering the training "
+        "images' most frequent class."
+    ),
     "umap": (
         f"UMAP (cosine distance, {NEIGHBORS} neighbours, fixed seed) of embeddings, a row a method; a point is "
         "one image. Left: coloured by batch. Right: some treatments, or their mechanisms, in colour, all others grey. "

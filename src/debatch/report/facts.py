@@ -61,7 +61,7 @@ def read_problems(registry: Registry, files: Files) -> pd.DataFrame:
 def split_facts(registry: Registry, files: Files, index: pd.DataFrame) -> list[dict[str, Any]]:
     """Each split's balance, a row a subset."""
     rows = []
-    for name in registry.screen.splits.names:
+    for name in registry.shown_splits():
         split = read_frame(files.split(name))
         digest = split_sha256(split)[:12]
         for row in balance(split, index).to_dict("records"):
@@ -234,6 +234,11 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
             "AdaBN needs many images of a batch at once, of nearly all classes. How many are enough was not measured "
             "here."
         )
+    lines += [
+        f"The paper's {name} cannot be made here: it {registry.lacking(name)}."
+        for name in registry.targets_of.paper
+        if registry.lacking(name)
+    ]
     if registry.screen.published is None:
         lines.append("Published numbers stand beside ours for orientation only: another screen, or another scale.")
     return lines

@@ -8,6 +8,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from debatch.config import SCREEN_FIGURES, Registry, Run
+from debatch.config.splits import few_batches
 from debatch.files import Files
 from debatch.learn.record import versions
 from debatch.report import facts
@@ -25,7 +26,7 @@ PROBLEMS_SHOWN = 50
 
 
 def build_report(registry: Registry, files: Files) -> str:
-    """The page as HTML: what the screen's targets ask for, in their order. It loads nothing from anywhere.
+    """The page as HTML: what the screen's targets ask for, the paper's parts first. It loads nothing from anywhere.
 
     What is missing among the screen's results is said on the page.
 
@@ -39,13 +40,15 @@ def build_report(registry: Registry, files: Files) -> str:
     main = next((name for name in tables if registry.tables[name].kind == "generalization"), None)
     runs = list(dict.fromkeys(run for name in tables for run in registry.runs(name)))
     trained = [run for run in runs if run.weights == run.method and not run.external]
-    read = {run: results.history(run) for run in trained}
+    # of variations and of few batches there are too many for one picture
+    plotted = [run for run in trained if not registry.is_derived(run.method) and few_batches(run.split) is None]
+    read = {run: results.history(run) for run in plotted}
     histories = {run: history for run, history in read.items() if history is not None}
     records = results.records(trained)
     has_separated = "separated" in registry.screen.splits.names
     test_batches = _test_batches(files, index) if has_separated else 0
     problems = facts.read_problems(registry, files)
-    methods = list(dict.fromkeys(run.method for run in runs))
+    methods = list(dict.fromkeys(run.method for run in runs if not registry.is_derived(run.method)))
     sections = _sections(results)
     environment = Environment(
         loader=PackageLoader("debatch.report"),
@@ -58,6 +61,7 @@ def build_report(registry: Registry, files: Files) -> str:
         title=registry.screen.title or registry.name,
         name=registry.name,
         simulated=registry.screen.simulate is not None,
+        label=registry.screen.label,
         description=registry.screen.description,
         trained=bool(tables) and not registry.externals,
         profiles=bool(registry.externals),
@@ -106,10 +110,10 @@ def _missing(results: Results, main: str | None) -> list[Run]:
 
 
 def _sections(results: Results) -> list[dict[str, Any]]:
-    """Tables and figures of trained runs, in the order of the screen's targets."""
+    """Tables and figures of trained runs: the paper's in its order, then the screen's other targets."""
     registry, files = results.registry, results.files
     sections = []
-    for name in registry.screen.targets:
+    for name in registry.shown:
         if name in registry.tables:
             is_made = Path(files.table(name, "csv")).exists() and registry.tables[name].kind == "correction"
             found = correction_headline(name, results) if is_made else None
@@ -156,10 +160,11 @@ def _differences(registry: Registry, methods: list[str]) -> list[dict[str, str]]
     if not methods or registry.externals:
         return []
     recipes = {method: _recipe(registry, method) for method in methods}
-    first = recipes[methods[0]]
-    keys = [key for key in first if len({str(recipe[key]) for recipe in recipes.values()}) > 1]
+    known = dict.fromkeys(key for recipe in recipes.values() for key in recipe)
+    keys = [key for key in known if len({str(recipe.get(key)) for recipe in recipes.values()}) > 1]
     return [
-        {"key": key, **{registry.title(method): str(recipe[key]) for method, recipe in recipes.items()}} for key in keys
+        {"key": key, **{registry.title(method): str(recipe.get(key)) for method, recipe in recipes.items()}}
+        for key in keys
     ]
 
 

@@ -41,8 +41,10 @@ def new_figure(width: float, height: float, **options: Any) -> Figure:
 
 
 def figure_title(name: str, registry: Registry) -> str:
-    """A figure's heading; of a simulated screen it says so."""
-    return registry.figures[name].title + (" (simulated screen)" if registry.screen.simulate else "")
+    """A figure's heading; of a simulated screen it says so, and a screen's own label."""
+    words = ["simulated screen"] if registry.screen.simulate else []
+    words += [registry.screen.label] if registry.screen.label else []
+    return registry.figures[name].title + (f" ({'; '.join(words)})" if words else "")
 
 
 def category_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:

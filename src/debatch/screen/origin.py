@@ -3,17 +3,17 @@
 from debatch.config.read import expand
 from debatch.config.screen import MetadataFile, Screen, Source
 from debatch.files import Files
-from debatch.screen.simulate import CHANNELS
 
 
 def raw_source(screen: Screen, files: Files) -> Source:
     """The source of raw images, its root expanded."""
     if screen.source is not None:
         return screen.source.model_copy(update={"root": expand(screen.source.root)})
+    assert screen.simulate is not None
     return Source(
         root=files.raw_root(),
         pattern="{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.tif",
-        channels={str(number): name for number, name in enumerate(CHANNELS, start=1)},
+        channels={str(number): name for number, name in enumerate(screen.simulate.channel_names(), start=1)},
     )
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import tifffile
 
-from debatch.config.simulation import EMPTY, SimulationConfig
+from debatch.config.simulation import CHANNELS, EMPTY, SimulationConfig
 from debatch.errors import ConfigError
 from debatch.screen.simulate_cells import draw_fields
 from debatch.screen.simulate_effects import (
-    CHANNELS,
     TRAITS,
     batch_effects,
     cell_type_traits,
@@ -104,7 +103,9 @@ def _simulate_plate(config: SimulationConfig, layout: pd.DataFrame) -> np.ndarra
 
     fields = draw_fields(traits.repeat(config.sites, axis=0), config.pixels, config.seed, rng)
     images = photograph(fields, batch, config.pixels, rng)
-    return expose(images, np.exp(gain).repeat(config.sites, axis=0), offset.repeat(config.sites, axis=0))
+    exposed = expose(images, np.exp(gain).repeat(config.sites, axis=0), offset.repeat(config.sites, axis=0))
+    # all are drawn, so that fewer channels are the same images
+    return exposed[:, : config.channels]
 
 
 def simulate_experiment(config: SimulationConfig, experiment: str) -> tuple[pd.DataFrame, np.ndarray]:
@@ -112,7 +113,7 @@ def simulate_experiment(config: SimulationConfig, experiment: str) -> tuple[pd.D
 
     Returns:
         The rows, one an image: experiment, plate, well, site (from 1), cell_type, well_type, perturbation;
-        sorted by plate, well, site. The images (N, 6, P, P) uint16: camera counts, mostly within `RANGE`.
+        sorted by plate, well, site. The images (N, C, P, P) uint16: camera counts, mostly within `RANGE`.
 
     Raises:
         ConfigError: The screen has no such experiment.

@@ -7,7 +7,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
-from debatch.screen.simulate_effects import CHANNELS, TRAITS, stream
+from debatch.config.simulation import CHANNELS
+from debatch.screen.simulate_effects import TRAITS, stream
 
 WINDOW = 44  # px, wide enough for the longest cell
 MARGIN = 2  # px by which a cell's centre may lie outside the image

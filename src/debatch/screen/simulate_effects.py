@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from debatch.config.simulation import EMPTY, SimulationConfig
+from debatch.config.simulation import CHANNELS, EMPTY, SimulationConfig
 
 # A trait is a latent number, 0 for an average cell. Its visibility says how well a classifier recognises a
 # change of it at 64 px: classes that differ only in faint traits could not be told apart by any network.
@@ -32,7 +32,6 @@ VISIBILITY: dict[str, float] = {
     "rna_cyt": 0.9,
 }
 TRAITS: tuple[str, ...] = tuple(VISIBILITY)
-CHANNELS: tuple[str, ...] = ("DNA", "ER", "Actin", "RNA", "Mito", "Golgi")
 
 CANDIDATES = 300
 TRAITS_CHANGED = 4

@@ -3,12 +3,13 @@
 import hashlib
 import logging
 from fractions import Fraction
+from math import comb
 
 import numpy as np
 import pandas as pd
 
 from debatch.config.read import nearest
-from debatch.config.screen import Splits
+from debatch.config.splits import FewBatches, Splits, few_batches
 from debatch.errors import DataError
 from debatch.screen.metadata import natural_key
 from debatch.tabular import sha256_of_text
@@ -28,15 +29,20 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
     `separated_val`: its training side alone, with one batch of each cell type held out as `val`; settings are chosen
     on it. `stratified`: whole wells of every batch. `stratified_site`: single sites of every batch, so that sites of a
     well stand on both sides. `fold1`, `fold2`, …: the batches of each cell type, dealt to folds; a fold is its test.
+    `few_<cell type>_draw<k>`: of `separated` one cell type alone, trained on a few drawn batches; of classes that those
+    do not show, test images are kept and can only be wrong.
 
     Returns:
         A row an image that is in it: image_id, subset (`train`, `val` or `test`), in index order. Images without a
         label never train; in a held-out batch they feed statistics, and are never scored.
 
     Raises:
-        DataError: the split cannot be drawn, or leaks, or asks for a class that was never trained.
+        DataError: the split cannot be drawn, or leaks, or (but of few batches) asks for a class that was never trained.
     """
-    if name == "stratified":
+    few = few_batches(name)
+    if few is not None:
+        subset = _few(index, config, few)
+    elif name == "stratified":
         subset = _stratified(index, config.seed, WELL)
     elif name == "stratified_site":
         subset = _stratified(index, config.seed, ["image_id"])
@@ -56,7 +62,11 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
         )
     subset = subset.mask(unlabelled)
     split = pd.DataFrame({"image_id": index["image_id"], "subset": subset}).dropna().reset_index(drop=True)
-    check_split(name, split, index)
+    if few is None:
+        check_split(name, split, index)
+    else:
+        _check_sides(name, split, index)
+        _log_untrained(name, split, index)
     return split
 
 
@@ -67,11 +77,22 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
         DataError: an image on both sides; a well, but under `stratified_site`; a batch, but under the `stratified`
             ones; an empty side, or one without labels to score; a class in test that no training image has.
     """
-    looked_at = index[["image_id", *WELL, "batch", "label", "perturbation"]]
-    rows = split.merge(looked_at, on="image_id", how="left", validate="many_to_one")
+    _check_sides(name, split, index)
+    unseen, _ = _untrained(name, split, index)
+    if unseen:
+        raise DataError(
+            f"split {name!r}: {len(unseen)} of the test set's classes have no training image: {', '.join(unseen[:10])}"
+            f"{' …' if len(unseen) > 10 else ''}; choose other `splits.test_batches`, or leave those wells out by "
+            "`metadata.select`"
+        )
+
+
+def _check_sides(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
+    """Refuse a split that leaks, or has nothing to train on or to score."""
+    rows = _with_labels(split, index)
     kept_whole: dict[str, list[list[str]]] = {"stratified_site": [], "stratified": [WELL]}
     unique = [["image_id"], *kept_whole.get(name, [WELL, ["batch"]])]
-    scored = "val" if name == "separated_val" else "test"
+    scored = _scored_side(name)
     train, held_out = rows[rows["subset"] == "train"], rows[rows["subset"] == scored]
     for side, images in (("train", train), (scored, held_out)):
         if images.empty:
@@ -89,13 +110,36 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
             what = "well" if len(columns) > 1 else columns[0]
             first = "_".join(min(both.itertuples(index=False, name=None)))
             raise DataError(f"split {name!r} leaks: {len(both)} {what} on both sides, as {first}")
-    unseen = sorted(set(held_out["perturbation"].dropna()) - set(train["perturbation"]), key=natural_key)
+
+
+def _untrained(name: str, split: pd.DataFrame, index: pd.DataFrame) -> tuple[list[str], int]:
+    """Classes to be scored that no training image has, and how many images are of them."""
+    rows = _with_labels(split, index)
+    held_out = rows[rows["subset"] == _scored_side(name)]
+    unseen = set(held_out["perturbation"].dropna()) - set(rows.loc[rows["subset"] == "train", "perturbation"])
+    return sorted(unseen, key=natural_key), int(held_out["perturbation"].isin(unseen).sum())
+
+
+def _log_untrained(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
+    unseen, images = _untrained(name, split, index)
     if unseen:
-        raise DataError(
-            f"split {name!r}: {len(unseen)} of the test set's classes have no training image: {', '.join(unseen[:10])}"
-            f"{' …' if len(unseen) > 10 else ''}; choose other `splits.test_batches`, or leave those wells out by "
-            "`metadata.select`"
+        log.warning(
+            "split %r: %d test images are of %d classes that the drawn batches do not show, as %s; they stay, and "
+            "count as wrong",
+            name,
+            images,
+            len(unseen),
+            unseen[0],
         )
+
+
+def _with_labels(split: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    looked_at = index[["image_id", *WELL, "batch", "label", "perturbation"]]
+    return split.merge(looked_at, on="image_id", how="left", validate="many_to_one")
+
+
+def _scored_side(name: str) -> str:
+    return "val" if name == "separated_val" else "test"
 
 
 def scored_subset(split: pd.DataFrame) -> str:
@@ -184,6 +228,43 @@ def _fold(index: pd.DataFrame, config: Splits, number: int) -> pd.Series:
             "`splits.folds`"
         )
     return _held_out(index, test, "test")
+
+
+def _few(index: pd.DataFrame, config: Splits, few: FewBatches) -> pd.Series:
+    """A draw of one cell type's training batches of `separated`, and its test batches."""
+    separated = _separated(index, config)
+    own = index["cell_type"] == few.cell_type
+    if not own.any():
+        raise DataError(
+            f"split {few.split!r}: no cell type {few.cell_type!r}"
+            f"{nearest(few.cell_type, sorted(index['cell_type'].unique()))}; see `splits.cell_types`"
+        )
+    batches = sorted(index.loc[own & (separated == "train"), "batch"].unique(), key=natural_key)
+    told = (config.cell_types or {}).get(few.cell_type, len(batches))
+    if told != len(batches):
+        raise DataError(
+            f"splits.cell_types: {few.cell_type} has {len(batches)} training batches of `separated` and not {told}: "
+            f"{', '.join(batches)}"
+        )
+    chosen = _few_drawn(batches, config, few)
+    return separated.where(own & ((separated == "test") | index["batch"].isin(chosen)))
+
+
+def _few_drawn(batches: list[str], config: Splits, few: FewBatches) -> set[str]:
+    """The batches of a draw: without replacement, and no two draws the same."""
+    size = min(config.few_batches, len(batches))
+    if few.draw >= comb(len(batches), size):
+        raise DataError(
+            f"split {few.split!r}: {len(batches)} training batches have only {comb(len(batches), size)} different "
+            f"choices of {size}"
+        )
+    generator = _generator(config.seed, "few", few.cell_type)
+    drawn: list[set[str]] = []
+    while len(drawn) <= few.draw:
+        choice = {batches[at] for at in generator.permutation(len(batches))[:size]}
+        if choice not in drawn:
+            drawn.append(choice)
+    return drawn[few.draw]
 
 
 def _held_out(index: pd.DataFrame, batches: set[str], subset: str) -> pd.Series:

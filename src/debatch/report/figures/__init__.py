@@ -4,21 +4,27 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from debatch.errors import ConfigError
-from debatch.report.figures import correction, cosine, epochs, umap
+from debatch.report.figures import channel_subsets, correction, cosine, epochs, shapley, umap
 from debatch.report.results import Results
 
-DRAWERS = {"umap": umap.draw, "cosine": cosine.draw, "epochs": epochs.draw, "correction": correction.draw}
+DRAWERS = {
+    "umap": umap.draw,
+    "cosine": cosine.draw,
+    "epochs": epochs.draw,
+    "correction": correction.draw,
+    "channel_subsets": channel_subsets.draw,
+    "shapley": shapley.draw,
+}
 
 
 def draw_figure(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
     """A figure of the registry, and the numbers behind it.
 
     Raises:
-        ConfigError: the screen has none of the figure's splits.
+        ConfigError: the screen cannot make it.
     """
     spec = results.registry.figures[name]
-    if not results.registry.runs(name):
-        raise ConfigError(
-            f"{name} needs one of the splits {', '.join(spec.splits)}; add it to `splits.names` of the screen"
-        )
+    reason = results.registry.lacking(name)
+    if reason:
+        raise ConfigError(f"screen {results.registry.name!r}: {name} {reason}")
     return DRAWERS[spec.kind](name, results)

@@ -2,7 +2,16 @@
 
 from debatch.errors import ConfigError
 from debatch.report.results import Results
-from debatch.report.tables import cell_types, correction, cosine, differences, generalization, probe
+from debatch.report.tables import (
+    cell_types,
+    correction,
+    cosine,
+    differences,
+    few_batches,
+    generalization,
+    probe,
+    variations,
+)
 from debatch.report.tables.cells import COLUMNS, Cell, Draft, laid_out, table_heading, tidy
 
 __all__ = ["COLUMNS", "Cell", "Draft", "draft_table", "laid_out", "table_heading", "tidy"]
@@ -13,7 +22,9 @@ MAKERS = {
     "cell_types": cell_types.draft,
     "cosine": cosine.draft,
     "correction": correction.draft,
+    "few_batches": few_batches.draft,
     "probe": probe.draft,
+    "variations": variations.draft,
 }
 
 
@@ -21,11 +32,10 @@ def draft_table(name: str, results: Results) -> Draft:
     """A table of the registry, from its runs' results.
 
     Raises:
-        ConfigError: the screen has none of the table's splits.
+        ConfigError: the screen cannot make it.
     """
     spec = results.registry.tables[name]
-    if not results.registry.splits(name):
-        raise ConfigError(
-            f"{name} needs one of the splits {', '.join(spec.splits)}; add it to `splits.names` of the screen"
-        )
+    reason = results.registry.lacking(name)
+    if reason:
+        raise ConfigError(f"screen {results.registry.name!r}: {name} {reason}")
     return MAKERS[spec.kind](name, results)

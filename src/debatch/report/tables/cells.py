@@ -42,6 +42,7 @@ class Draft:
         formats: unit and decimals of columns that differ from these.
         signed: whether a plus sign is shown, as of differences.
         nulls: rows that can only score at chance.
+        not_of_seeds: columns whose n counts something else.
         notes: what holds for the whole table.
     """
 
@@ -53,6 +54,7 @@ class Draft:
     formats: dict[str, tuple[str, int]] = field(default_factory=dict)
     signed: bool = False
     nulls: tuple[str, ...] = ()
+    not_of_seeds: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def text(self, value: float, column: str) -> str:
@@ -66,6 +68,10 @@ class Draft:
     def decimals_of(self, column: str) -> int:
         """How many decimals of them are shown."""
         return self.formats.get(column, ("", self.decimals))[1]
+
+    def seeds(self) -> int:
+        """The most seeds that a cell was made from."""
+        return max((cell.n for (_, column), cell in self.cells.items() if column not in self.not_of_seeds), default=0)
 
     def headings(self) -> list[str]:
         """The columns' headings, with units."""
@@ -133,7 +139,8 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
     spec = registry.tables[name]
     rows = []
     for (row, column), cell in draft.cells.items():
-        mean, sd = published.cell(spec.paper, name, row, spec.published_columns.get(column, column))
+        names = spec.published_rows.get(row, row), spec.published_columns.get(column, column)
+        mean, sd = published.cell(spec.paper, name, *names)
         comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
         judged = "" if cell.words else verdict(cell.mean, cell.sd, mean, sd, comparable, unit == "%")
         values = [cell.mean, cell.sd, cell.n, cell.low, cell.high, unit, mean, sd, judged, cell.words or cell.note]
@@ -144,14 +151,14 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
 def laid_out(name: str, draft: Draft, registry: Registry) -> str:
     """A table as Markdown, laid out as the paper's."""
     kind = "simulated screen" if registry.screen.simulate else "screen"
-    lines = [f"**{table_heading(name)}. {registry.tables[name].title}** ({kind} `{registry.name}`)", ""]
+    label = f", {registry.screen.label}" if registry.screen.label else ""
+    lines = [f"**{table_heading(name)}. {registry.tables[name].title}** ({kind} `{registry.name}`{label})", ""]
     lines.append("| | " + " | ".join(draft.headings()) + " |")
     lines.append("|---" + "|---:" * len(draft.columns) + "|")
     for row, title in draft.rows.items():
         cells = [_readable(draft, draft.cells.get((row, column), Cell()), column) for column in draft.columns]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    seeds = max((cell.n for cell in draft.cells.values()), default=0)
-    notes = [f"mean ± sd over seeds (n = {seeds}); in brackets how much the test batches differ", *draft.notes]
+    notes = [f"mean ± sd over seeds (n = {draft.seeds()}); in brackets how much the test batches differ", *draft.notes]
     if registry.externals:
         notes[0] = "in brackets how much the batches differ: 95 % bootstrap over them from five on, else the extremes"
     notes += sorted({cell.note for cell in draft.cells.values() if cell.note})

@@ -32,7 +32,7 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
     table = pd.read_csv(path)
     cells = {(cell["row"], cell["column"]): cell for _, cell in table.iterrows()}
     view["made"] = True
-    view["seeds"] = int(table["n"].max()) if len(table) else 0
+    view["seeds"] = draft.seeds()
     view["columns"] = draft.headings()
     view["notes"] = draft.notes
     view["rows"] = [

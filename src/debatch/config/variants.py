@@ -1,0 +1,174 @@
+"""Methods that a table or figure derives from others: changes of their recipes, subsets of their channels."""
+
+import json
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from debatch.config.recipe import Method, Recipe, Variation, resolve_recipe, with_screen_channels
+from debatch.config.screen import Screen
+from debatch.config.tables import CHANNEL_SUBSETS, Tables
+from debatch.errors import ConfigError
+
+# parts a derived method's name: a method's and a variation's own have none
+BETWEEN = "__"
+# of 8 there are 255 subsets, each a training
+MOST_CHANNELS = 8
+
+
+class Variant(NamedTuple):
+    """One change of a target's methods.
+
+    Attributes:
+        key: the variation's name, or that of the channels.
+        title: for people.
+        methods: method of the target -> the method that is trained for it: itself, or another one, where that has the
+            same recipe.
+        channels: that the network sees.
+        also: titles of further changes that come to the same here.
+    """
+
+    key: str
+    title: str
+    methods: dict[str, str]
+    channels: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+class Derived(NamedTuple):
+    """What tables and figures add to the methods.
+
+    Attributes:
+        methods: every method, the derived ones last.
+        recipes: resolved.
+        variants: target -> its rows.
+    """
+
+    methods: dict[str, Method]
+    recipes: dict[str, Recipe]
+    variants: dict[str, list[Variant]]
+
+
+def derive(screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe], tables: Tables) -> Derived:
+    """The methods of all variations and channel subsets.
+
+    A derived method whose recipe is the method's own, or that of one which another target trains, is that method and
+    shares its runs.
+
+    Args:
+        screen: whose training, channels and `substitutes` count.
+        methods: the named ones.
+        recipes: of those.
+        tables: the targets.
+
+    Raises:
+        ConfigError: a change that cannot be trained, or two of one name.
+    """
+    deriver = _Deriver(screen, methods, recipes, tables)
+    variants: dict[str, list[Variant]] = {}
+    for target, spec in tables.all().items():
+        if spec.kind == "variations":
+            variations = tables.tables[target].variations.items()
+            rows = [deriver.variant(target, spec.methods, name, change) for name, change in variations]
+            variants[target] = _joined(rows)
+        elif spec.kind in CHANNEL_SUBSETS and len(subset_players(screen)) <= MOST_CHANNELS:
+            variants[target] = [deriver.channels(target, spec.methods, subset) for subset in _subsets(screen)]
+    return Derived(deriver.methods, deriver.recipes, variants)
+
+
+def subset_players(screen: Screen) -> list[str]:
+    """The channels whose subsets are looked at: those that the screen trains on."""
+    there = screen.channel_names()
+    return [name for name in there if name in (screen.training.channels or there)]
+
+
+def _subsets(screen: Screen) -> Iterator[tuple[str, ...]]:
+    players = subset_players(screen)
+    for size in range(1, len(players) + 1):
+        yield from combinations(players, size)
+
+
+class _Deriver:
+    def __init__(self, screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe], tables: Tables) -> None:
+        self.screen, self.methods, self.recipes = screen, dict(methods), dict(recipes)
+        self.origin: dict[str, str] = {}
+        self.by_recipe: dict[str, str] = {}
+        for method in dict.fromkeys(method for spec in tables.all().values() for method in spec.methods):
+            if methods[method].weights_of is None:
+                self.by_recipe.setdefault(_identity(recipes[method]), method)
+
+    def variant(self, target: str, methods: list[str], name: str, variation: Variation) -> Variant:
+        """Methods under a change of their recipes."""
+        changes = {key: value for key, value in variation.stated().items() if key != "title"}
+        title = variation.title or name.replace("_", " ")
+        if named := changes.get("backbone"):
+            changes["backbone"] = self.screen.substitutes.get(named, named)
+            if changes["backbone"] != named:
+                title = f"{changes['backbone'].replace('_', ' ')} (for {named})"
+        return Variant(name, title, {m: self._derived(target, m, name, title, changes) for m in methods})
+
+    def channels(self, target: str, methods: list[str], subset: tuple[str, ...]) -> Variant:
+        """Methods that are trained on some channels."""
+        there = self.screen.channel_names()
+        # numbers: a channel's name may hold anything
+        name = "channels_" + "_".join(str(there.index(channel) + 1) for channel in subset)
+        title, changes = " + ".join(subset), {"channels": list(subset)}
+        return Variant(name, title, {m: self._derived(target, m, name, title, changes) for m in methods}, subset)
+
+    def _derived(self, target: str, method: str, name: str, title: str, changes: dict[str, Any]) -> str:
+        """The method that a change of a method comes to."""
+        own, derived = self.methods[method], f"{method}{BETWEEN}{name}"
+        if own.weights_of is not None:
+            weights = self._derived(target, own.weights_of, name, title, changes)
+            if weights == own.weights_of:
+                return method
+            changed = Method(**{**own.stated(), "weights_of": weights, "title": f"{self._title(method)}, {title}"})
+            return self._add(target, derived, changed, self._resolve(self.methods[weights], own.stated(), derived))
+        if changes.get("backbone", self.recipes[method].backbone) != self.recipes[method].backbone:
+            changes = {"weights": None, **changes}  # pretrained weights are of one network
+        recipe = self._resolve(own, changes, derived)
+        identity = _identity(recipe)
+        if identity == _identity(self.recipes[method]):
+            return method
+        if identity in self.by_recipe:
+            return self.by_recipe[identity]
+        # accuracy on the way is shown of named methods alone, and weights of every few epochs fill a disk
+        kept = {"snapshot_every": 0, **changes}
+        changed = Method(**{**own.stated(), **kept, "title": f"{self._title(method)}, {title}"})
+        self._add(target, derived, changed, self._resolve(own, kept, derived))
+        self.by_recipe[identity] = derived
+        return derived
+
+    def _resolve(self, method: Method, changes: dict[str, Any], name: str) -> Recipe:
+        changed = Method(**{**method.stated(), **changes})
+        recipe = resolve_recipe(self.screen.training, changed, name)
+        return with_screen_channels(recipe, self.screen.channel_names(), f"method {name!r}")
+
+    def _add(self, target: str, name: str, method: Method, recipe: Recipe) -> str:
+        if self.recipes.get(name, recipe) != recipe:
+            raise ConfigError(
+                f"`{target}` and `{self.origin[name]}` both have a variation {name.split(BETWEEN)[1]!r}, with "
+                "different changes; rename one of them"
+            )
+        self.methods[name], self.recipes[name] = method, recipe
+        self.origin.setdefault(name, target)
+        return name
+
+    def _title(self, method: str) -> str:
+        return self.methods[method].title or method.replace("_", " ")
+
+
+def _identity(recipe: Recipe) -> str:
+    return json.dumps(recipe.model_dump(), sort_keys=True)
+
+
+def _joined(rows: list[Variant]) -> list[Variant]:
+    """Each row once: later ones that come to the same are told with the first."""
+    joined: list[Variant] = []
+    for row in rows:
+        at = next((at for at, other in enumerate(joined) if other.methods == row.methods), None)
+        if at is None:
+            joined.append(row)
+        else:
+            joined[at] = joined[at]._replace(also=(*joined[at].also, row.title))
+    return joined

@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from debatch.config import build_registry
+from debatch.files import Files
+from debatch.report.html import build_report
+from debatch.tabular import write_text
+from door import job
+
+with job(snakemake) as log:
+    registry = build_registry(snakemake.params.choice, Path(snakemake.params.base)).with_paper()
+    write_text(build_report(registry, Files(registry.results, registry.name)), snakemake.output[0])
+    log.info("the paper's tables and figures: %s", Path(snakemake.output[0]).resolve())
