@@ -250,3 +250,10 @@ def test_smaller_rxrx1_is_nowhere_comparable(root):
     recipe = registry.recipes["baseline"]
     assert (recipe.backbone, recipe.pixels) == ("densenet121", 256)
     assert len(registry.experiments) == 51
+
+
+def test_a_variation_that_cannot_be_trained_is_named(configured):
+    rows = {"transformer": {"backbone": "deit_small_patch16_224"}}
+    tables = of_variations(a={"methods": ["adabn"], "variations": rows})
+    with pytest.raises(ConfigError, match=r"method 'adabn__transformer': .*has no batch normalization"):
+        configured("extends: demo\ntargets: [a]\n", tables)

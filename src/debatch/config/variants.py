@@ -122,7 +122,7 @@ class _Deriver:
             weights = self._derived(target, own.weights_of, name, title, changes)
             if weights == own.weights_of:
                 return method
-            changed = Method(**{**own.stated(), "weights_of": weights, "title": f"{self._title(method)}, {title}"})
+            changed = own.model_copy(update={"weights_of": weights, "title": f"{self._title(method)}, {title}"})
             return self._add(target, derived, changed, self._resolve(self.methods[weights], own.stated(), derived))
         if changes.get("backbone", self.recipes[method].backbone) != self.recipes[method].backbone:
             changes = {"weights": None, **changes}  # pretrained weights are of one network
@@ -134,14 +134,14 @@ class _Deriver:
             return self.by_recipe[identity]
         # accuracy on the way is shown of named methods alone, and weights of every few epochs fill a disk
         kept = {"snapshot_every": 0, **changes}
-        changed = Method(**{**own.stated(), **kept, "title": f"{self._title(method)}, {title}"})
+        changed = own.model_copy(update={**kept, "title": f"{self._title(method)}, {title}"})
         self._add(target, derived, changed, self._resolve(own, kept, derived))
         self.by_recipe[identity] = derived
         return derived
 
     def _resolve(self, method: Method, changes: dict[str, Any], name: str) -> Recipe:
-        changed = Method(**{**method.stated(), **changes})
-        recipe = resolve_recipe(self.screen.training, changed, name)
+        # not checked as it stands: what cannot be trained is refused by its name, once all of it is known
+        recipe = resolve_recipe(self.screen.training, method.model_copy(update=changes), name)
         return with_screen_channels(recipe, self.screen.channel_names(), f"method {name!r}")
 
     def _add(self, target: str, name: str, method: Method, recipe: Recipe) -> str:
