@@ -8,7 +8,6 @@ import torch
 
 from debatch.config import Recipe
 from debatch.files import Files
-from debatch.learn.checkpoint import checkpoint_of, remove_checkpoints
 from debatch.model.devices import choose_device
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
@@ -34,9 +33,6 @@ def read_run(snakemake) -> TrainedRun:
     index, split = read_frame(snakemake.input.index), read_frame(snakemake.input.split)
     device = choose_device(snakemake.resources.gpu)
     network, batch_names = load_network(Path(snakemake.input.model), recipe, device)
-    # only who reads the model knows that the workflow has it: one that was killed before it noticed trains again, and
-    # needs the last epoch's checkpoint to write the same weights at once
-    remove_checkpoints(checkpoint_of(Path(snakemake.input.model)))
     files = Files(*snakemake.params.place)
     reader = ImageReader(files.stores(index["experiment"].unique()), snakemake.threads)
     images = ImageSet(index, read_frame(snakemake.input.normalization), reader, device)
