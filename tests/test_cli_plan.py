@@ -138,7 +138,7 @@ def test_simulated_screen_is_counted_before_it_is_drawn():
     registry = chosen_registry(["screen=tiny"])
     size = ScreenSize(registry, Files(registry.results, registry.name))
     assert size.images == 6 * 12 * 2  # experiments, wells, sites
-    assert (size.classes, size.batches, size.shape) == (6, 6, (6, 32, 32))
+    assert (size.classes, size.batches, size.shape) == (6, 6, (3, 32, 32))
     separated = size.split("separated")
     assert (separated.train, separated.scored) == (96, 48)
 

@@ -121,6 +121,15 @@ def test_profile_of_a_site_that_needs_neither_is_the_shipped_one(root, tmp_path)
     assert (tmp_path / ".config/snakemake/slurm/config.yaml").read_text() == shipped
 
 
+def test_profile_where_sinfo_reaches_no_cluster_is_written_unchecked(root, cluster, tmp_path):
+    (cluster / "bin/sinfo").write_text("#!/bin/sh\necho 'sinfo: fatal: no configuration source' >&2; exit 1\n")
+    done = install_profile(root, tmp_path, "lab", "gpx")
+    assert done.returncode == 0, done.stderr
+    assert "sinfo: fatal: no configuration source" in done.stderr
+    assert "sinfo reaches no cluster (its words stand above), so partitions were not checked" in done.stderr
+    assert "slurm_partition: gpx" in (tmp_path / ".config/snakemake/slurm/config.yaml").read_text()
+
+
 def test_profile_is_never_overwritten(root, tmp_path):
     folder = tmp_path / ".config/snakemake/slurm"
     folder.mkdir(parents=True)

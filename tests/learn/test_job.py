@@ -1,71 +1,29 @@
 """A training job from files on disk: in this process, by torchrun, and in processes that this one starts."""
 
+import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import make_images, self_statistics
 from safetensors.torch import load_file
-from tiny_trainer import DEALT_RECIPES, LARGER, split_of
 
-from debatch.config.screen import Store
 from debatch.config.trained import read_weights_facts
 from debatch.errors import DataError, UserError
-from debatch.files import Files
 from debatch.learn import launch
 from debatch.learn.checkpoint import checkpoint_of
 from debatch.learn.job import TrainingJob
 from debatch.learn.launch import run_training, train_in_processes
 from debatch.learn.pauses import Pauses
-from debatch.screen.measure import measure
-from debatch.screen.store import StoreWriter
-from debatch.tabular import write_frame
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """A screen's results folder with stores, index, split and normalization, and no run."""
-    folder = tmp_path_factory.mktemp("results")
-    files, images = Files(str(folder), "tiny"), make_images(LARGER)
-    for experiment, rows in LARGER.groupby("experiment"):
-        own, path = images[rows.index], Path(files.store(experiment))
-        with StoreWriter(path, own.shape, Store(), {"channels": ["DNA", "ER", "Actin"]}) as writer:
-            writer.append(own, measure(own).moments)
-    write_frame(LARGER, files.index())
-    write_frame(split_of(LARGER), files.split("separated"))
-    write_frame(self_statistics(LARGER, images), files.normalization("self"))
-    return folder
-
-
-@pytest.fixture
-def job(results, tmp_path):
-    """A run in a folder of its own."""
-    files = Files(str(results), "tiny")
-    return TrainingJob(
-        place=(str(results), "tiny"),
-        index=files.index(),
-        split=files.split("separated"),
-        normalization=files.normalization("self"),
-        model=str(tmp_path / "run/model.safetensors"),
-        recipe=DEALT_RECIPES["adaptive"].model_dump(),
-        method="adabn",
-        split_name="separated",
-        seed=3,
-        threads=1,
-        gpus=0,
-        runtime_minutes=60,
-    )
+from debatch.learn.torchrun import PARENT
 
 
 def in_folder(job, folder):
@@ -99,17 +57,15 @@ def record(job):
     return json.loads((job.folder / "recipe.json").read_text())
 
 
-def test_a_run_on_some_channels_sees_those_alone_and_says_which(results, job, tmp_path):
+def test_a_run_on_some_channels_sees_those_alone_and_says_which(job, tmp_path):
     """Trained on ER and DNA of three: as if the third were not there, whatever it holds."""
     recipe = {**job.recipe, "channels": ["DNA", "ER"]}
     run_training(replace(job, recipe=recipe))
     assert read_weights_facts(Path(job.model)).channels == ["DNA", "ER"]
     assert record(job)["recipe"]["channels"] == ["DNA", "ER"]
-    other = tmp_path / "other"
-    shutil.copytree(results, other)
-    statistics = pd.read_parquet(job.normalization)
-    statistics.assign(mean_c2=0.0, sd_c2=9.0).to_parquet(other / "self.parquet")
-    again = replace(in_folder(job, tmp_path / "again"), recipe=recipe, normalization=str(other / "self.parquet"))
+    other = tmp_path / "self.parquet"
+    pd.read_parquet(job.normalization).assign(mean_c2=0.0, sd_c2=9.0).to_parquet(other)
+    again = replace(in_folder(job, tmp_path / "again"), recipe=recipe, normalization=str(other))
     run_training(again)
     assert_same_run(job, again)
     weights = load_file(job.model)
@@ -119,16 +75,11 @@ def test_a_run_on_some_channels_sees_those_alone_and_says_which(results, job, tm
 def test_two_processes_leave_the_files_of_one(job, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     run_training(job)
-    assert names(job.folder) == [
-        "checkpoint.previous.pt",
-        "checkpoint.pt",
-        "history.csv",
-        "model.safetensors",
-        "recipe.json",
-    ]
+    assert names(job.folder) == ["finished.safetensors", "history.csv", "model.safetensors", "recipe.json"]
     alone = record(job)
     assert (alone["devices"], alone["legs"], alone["slurm_job"], alone["seed"]) == (1, 1, "17", 3)
     assert alone["started"] <= alone["finished"]
+    assert [(leg["devices"], leg["device"], leg["slurm_job"]) for leg in alone["leg_records"]] == [(1, "CPU", "17")]
 
     by_hand = replace(in_folder(job, tmp_path / "by_hand"), threads=2)
     done = by_torchrun(by_hand, tmp_path)
@@ -147,54 +98,6 @@ def test_two_processes_leave_the_files_of_one(job, tmp_path, monkeypatch, caplog
         assert torch.equal(load_file(started_here.model)[name], tensor), name
 
 
-def test_finished_run_is_written_again_without_a_step(job, monkeypatch, caplog):
-    run_training(job)
-    first = (job.folder / "model.safetensors").read_bytes()
-    os.remove(job.model)
-    monkeypatch.setattr("debatch.learn.train.Trainer._take_step", lambda *how: pytest.fail("a step was taken"))
-    with caplog.at_level("INFO", "debatch"):
-        run_training(job)
-    assert (job.folder / "model.safetensors").read_bytes() == first
-    assert "goes on after epoch 3 of 3" in caplog.text
-    assert record(job)["legs"] == 2
-
-
-def reader_of(job):
-    """What Snakemake hands a script that reads the trained model."""
-    return SimpleNamespace(
-        input=SimpleNamespace(index=job.index, split=job.split, normalization=job.normalization, model=job.model),
-        params=SimpleNamespace(recipe=job.recipe, place=job.place),
-        resources=SimpleNamespace(gpu=0),
-        threads=1,
-    )
-
-
-def test_checkpoints_stay_until_a_later_job_reads_the_model(job, root, monkeypatch):
-    """A workflow that was killed before it noticed the model takes it away and asks for it again."""
-    monkeypatch.syspath_prepend(str(root / "workflow/scripts"))
-    from trained import read_run
-
-    run_training(job)
-    assert len(list(job.folder.glob("*.pt"))) == 2
-    run = read_run(reader_of(job))
-    assert not list(job.folder.glob("*.pt"))
-    for name, tensor in load_file(job.model).items():
-        assert torch.equal(run.network.state_dict()[name], tensor), name
-    read = next(run.images.groups([np.array([0, 40])])).images.numpy()
-    np.testing.assert_array_equal(read, make_images(LARGER)[[0, 40]])
-
-
-def test_a_model_that_cannot_be_read_keeps_its_checkpoints(job, root, monkeypatch):
-    monkeypatch.syspath_prepend(str(root / "workflow/scripts"))
-    from trained import read_run
-
-    run_training(job)
-    Path(job.model).write_bytes(b"cut off")
-    with pytest.raises(DataError, match="cannot be read as a trained model"):
-        read_run(reader_of(job))
-    assert len(list(job.folder.glob("*.pt"))) == 2
-
-
 def test_processes_leave_before_the_jobs_time_limit_and_the_user_is_told_once(job, monkeypatch, caplog):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     told = r"^adabn/separated/seed3: its time limit is near: saved in epoch 1 of 3, after step 1 of 2; [^\n]*$"
@@ -207,6 +110,55 @@ def test_processes_leave_before_the_jobs_time_limit_and_the_user_is_told_once(jo
 def test_any_other_failure_of_a_process_comes_with_its_traceback(job):
     with pytest.raises(RuntimeError, match=r"(?s)Traceback.*not-there.parquet"):
         train_in_processes(replace(job, index="not-there.parquet"), 2, Pauses(), {})
+
+
+def test_a_process_that_the_kernel_killed_is_told_by_its_signal(job):
+    """The other one sees a connection that broke, and says only that."""
+    long = replace(job, recipe={**job.recipe, "epochs": 100_000})
+    below = []
+
+    def kill_the_second():
+        wait_for(checkpoint_of(long.folder / "model.safetensors").exists)
+        training = [pid for pid in descendants(os.getpid()) if rank_of(pid) == "1"]
+        below.extend(training)
+        os.kill(training[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_the_second)
+    killer.start()
+    try:
+        with pytest.raises(RuntimeError, match=r"SIGKILL|exitcode *: -9"):
+            train_in_processes(long, 2, Pauses(), {})
+    finally:
+        killer.join()
+    assert len(below) == 1
+
+
+def rank_of(pid):
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        own = dict(line.split(b"=", 1) for line in file.read().split(b"\0") if b"=" in line)
+    return own.get(b"RANK", b"").decode()
+
+
+def test_a_full_disk_is_said_by_the_file_whichever_process_fails(job, tmp_path, monkeypatch, capsys):
+    for name, value in {"TORCHELASTIC_RUN_ID": "none", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(PARENT, raising=False)
+
+    def full(job, first):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/run/checkpoint.pt")
+
+    monkeypatch.setattr(launch, "_train_as_one_of_several", full)
+    job.write(tmp_path / "job.json")
+    # what an earlier start by hand left under the same run id
+    (tmp_path / "job.json.none.1.error").write_text("{}")
+    for said in ("Error: results/run/checkpoint.pt: the disk is full; free some space, then run the same ", ""):
+        assert launch.main(tmp_path / "job.json") == 1
+        error = capsys.readouterr().err
+        assert error.startswith(said), "said by the first process alone"
+        assert bool(error) == bool(said)
+    (tmp_path / "job.json.none.1.error").unlink()
+    with pytest.raises(UserError, match=r"^results/run/checkpoint.pt: the disk is full; free some space, then run the"):
+        launch._raise_first_failure(tmp_path, 1, [])
 
 
 def test_job_file_that_is_none(tmp_path, job):

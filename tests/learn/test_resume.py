@@ -1,12 +1,17 @@
 """A run that is stopped goes on where it stopped, and ends bit for bit like one that was not."""
 
+import errno
 import itertools
+import json
+import os
 
 import pandas as pd
 import pytest
 import torch
 from tiny_trainer import files, make_trainer
 
+from debatch.learn import checkpoint, legs
+from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
 from debatch.learn.pauses import Due, OutOfTimeError, Pauses, pauses_of_a_job
 
 
@@ -63,7 +68,8 @@ def test_a_finished_run_ends_again_with_the_same_weights_and_takes_no_step(tiny_
     again = make_trainer(recipe)
     again._take_step = lambda *how: pytest.fail("a step was taken")
     pd.testing.assert_frame_equal(again.fit(files(tmp_path)), history)
-    assert (again.legs, again.began) == (2, first.began)
+    assert again.legs[0] == first.legs[0]
+    assert len(again.legs) == 2
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(tensor, again.network.state_dict()[name]), name
 
@@ -123,6 +129,150 @@ def test_checkpoint_of_another_recipe_or_a_broken_one_is_not_gone_on_from(tiny_r
     (tmp_path / "checkpoint.pt").write_bytes(b"broken")
     make_trainer(tiny_recipe.model_copy(update={"epochs": 1})).fit(files(tmp_path))
     assert "unreadable" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint.previous.pt"])
+def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path, caplog, name):
+    """In the middle of a tensor it would change weights, and nothing else."""
+    weights = torch.arange(1000.0)
+    for legs_done in (1, 2):
+        save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own", "weights": weights, "done": legs_done})
+    content = (tmp_path / name).read_bytes()
+    for at in (0, 40, len(content) // 2, len(content) - 1):
+        (tmp_path / name).write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        state = load_checkpoint(tmp_path / "checkpoint.pt", "own")
+        assert state["done"] == (1 if name == "checkpoint.pt" else 2)
+        assert torch.equal(state["weights"], weights)
+        assert ("unreadable" in caplog.text) == (name == "checkpoint.pt")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ESTALE, "stale"), OSError(errno.EIO, "broken"), PermissionError(errno.EACCES, "denied")]
+)
+def test_a_disk_that_fails_is_not_taken_for_a_broken_checkpoint(tmp_path, monkeypatch, error):
+    """Else a run would train anew where the same command an hour later goes on."""
+    save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own"})
+
+    def fails(*how):
+        raise error
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", fails)
+    with pytest.raises(OSError, match=error.strerror):
+        load_checkpoint(tmp_path / "checkpoint.pt", "own")
+
+
+def test_too_little_memory_is_not_taken_for_a_broken_checkpoint(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own"})
+
+    def fails(*how, **named):
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", fails)
+    with pytest.raises(MemoryError):
+        load_checkpoint(tmp_path / "checkpoint.pt", "own")
+
+
+def test_a_full_disk_is_an_error_with_its_number_and_file_and_the_last_checkpoint_stays(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own", "done": 1})
+
+    def full(number):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*checkpoint.pt'"):
+            save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own", "done": 2})
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert load_checkpoint(tmp_path / "checkpoint.pt", "own")["done"] == 1
+
+
+def test_a_real_full_disk_is_one_too(tmp_path, monkeypatch):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("/dev/full is not there")
+    monkeypatch.setattr(checkpoint, "write_atomically", lambda path, write: write(FullDisk()))
+    with pytest.raises(OSError, match="No space left") as raised:
+        save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own", "weights": torch.zeros(100_000)})
+    assert raised.value.errno == errno.ENOSPC
+
+
+class FullDisk:
+    def open(self, mode):
+        return open("/dev/full", mode)
+
+
+def test_a_checkpoint_that_goes_while_the_next_is_written_does_no_harm(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"identity": "own", "done": 1})
+    fsync = os.fsync
+
+    def gone(number):
+        path.unlink(missing_ok=True)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", gone)
+    save_checkpoint(path, {"identity": "own", "done": 2})
+    assert load_checkpoint(path, "own")["done"] == 2
+
+
+@pytest.mark.parametrize("what", ["pixels", "channels", "sds", "means"])
+def test_checkpoint_of_other_images_is_not_gone_on_from(tiny_recipe, tmp_path, caplog, what):
+    """Ingested again by another range, images have the same names."""
+    recipe = tiny_recipe.model_copy(update={"epochs": 1})
+    made_from = {"pixels_sha256": "12", "channels": ["DNA", "ER", "Actin"]}
+    one = make_trainer(recipe)
+    one.made_from = made_from
+    one.fit(files(tmp_path))
+    other = make_trainer(recipe)
+    other.made_from = {
+        **made_from,
+        **({"pixels_sha256": "13"} if what == "pixels" else {}),
+        **({"channels": ["ER", "DNA", "Actin"]} if what == "channels" else {}),
+    }
+    if what in {"sds", "means"}:
+        setattr(other.images, what, getattr(other.images, what) + 1)
+    other.fit(files(tmp_path))
+    assert "of another recipe" in caplog.text
+    assert len(other.legs) == 1
+
+
+def test_pretrained_weights_count_by_their_content(tiny_recipe, tmp_path):
+    """A file that was replaced under the same name begins another training."""
+    (tmp_path / "weights").write_bytes(b"one")
+    trainers = [make_trainer(tiny_recipe) for _ in range(3)]
+    for trainer in trainers:
+        trainer.recipe = tiny_recipe.model_copy(update={"weights": str(tmp_path / "weights")})
+    assert trainers[0].identity == trainers[1].identity
+    (tmp_path / "weights").write_bytes(b"two")
+    assert trainers[2].identity != trainers[0].identity
+
+
+def test_an_epoch_of_one_step_leaves_in_time_too(tiny_recipe, tmp_path):
+    recipe = tiny_recipe.model_copy(update={"groups_per_step": 100})
+    for epoch in (1, 2):
+        one_more = make_trainer(recipe)
+        assert one_more.epoch_steps == 1
+        with pytest.raises(OutOfTimeError, match=f"time limit is near: saved in epoch {epoch} of 3, after step 1 of 1"):
+            one_more.fit(files(tmp_path), Pauses(limit_seconds=0))
+        assert len(one_more.history) == epoch
+    last = make_trainer(recipe)
+    assert len(last.fit(files(tmp_path), Pauses(limit_seconds=0))) == 3, "the last epoch ends the run"
+
+
+def test_each_start_is_recorded_with_its_code_and_its_machine(tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setattr(legs, "git_commit", lambda: "old")
+    with pytest.raises(OutOfTimeError):
+        make_trainer(tiny_recipe).fit(files(tmp_path), Pauses(limit_seconds=0))
+    monkeypatch.delenv("SLURM_JOB_ID")
+    monkeypatch.setattr(legs, "git_commit", lambda: "new")
+    second = make_trainer(tiny_recipe)
+    second.fit(files(tmp_path))
+    assert [leg["git_commit"] for leg in second.legs] == ["old", "new"]
+    assert [leg["slurm_job"] for leg in second.legs] == ["17", None]
+    assert all(leg["device"] == "CPU" and leg["devices"] == 1 for leg in second.legs)
+    assert {leg["versions"]["torch"] for leg in second.legs} == {torch.__version__}
+    assert second.legs[0]["started"] <= second.legs[1]["started"]
+    json.dumps(second.legs)
 
 
 def test_checkpoint_of_other_labels_is_not_gone_on_from(tiny_recipe, tmp_path, caplog):

@@ -109,6 +109,7 @@ def test_a_folder_that_is_not_to_be_written_to_is_named(tmp_path, monkeypatch, n
         raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setattr(os, "open", refused)
+    (tmp_path / "run").mkdir()
     refuses = only_writer(tmp_path / "run", Pauses())
     with pytest.raises(UserError, match=r"run: cannot be written to \(.*\).* set `results` to another folder"), refuses:
         pass
@@ -121,3 +122,63 @@ def test_a_lock_file_that_says_nothing_is_waited_for_all_the_same(tmp_path, capl
         waits = only_writer(tmp_path, Pauses(limit_seconds=0.3))
         with pytest.raises(OutOfTimeError, match="another job still writes this run"), waits:
             pass
+
+
+def test_a_lock_file_that_is_not_to_be_written_to_is_named_itself(tmp_path, monkeypatch):
+    """The folder is well: to mend its permissions would mend nothing."""
+    (tmp_path / "writer.lock").touch()
+
+    def refused(path, *how):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refused)
+    refuses = only_writer(tmp_path, Pauses())
+    with pytest.raises(UserError, match=r"writer.lock: cannot be written to \(Permission denied\)"), refuses:
+        pass
+
+
+def test_a_colleagues_later_job_can_lock_the_same_run(tmp_path):
+    before = os.umask(0o077)
+    try:
+        with only_writer(tmp_path, Pauses()):
+            assert (tmp_path / "writer.lock").stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(before)
+
+
+def test_what_a_killed_job_of_another_user_left_is_opened_without_being_made(tmp_path, monkeypatch):
+    """Linux refuses to open with O_CREAT what another user made in a sticky folder."""
+    (tmp_path / "writer.lock").touch()
+    opened = os.open
+
+    def protected(path, flags, *mode):
+        if flags & os.O_CREAT and Path(path).name == "writer.lock":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", protected)
+    with only_writer(tmp_path, Pauses()):
+        pass
+
+
+def test_another_jobs_lock_stays_where_someone_removed_this_ones(tmp_path):
+    path = tmp_path / "writer.lock"
+    with only_writer(tmp_path, Pauses()):
+        path.unlink()
+        path.write_text("another job's")
+    assert path.read_text() == "another job's"
+
+
+def test_a_lock_file_that_another_machine_removed_is_asked_for_again(tmp_path, monkeypatch):
+    stat, asked = Path.stat, []
+
+    def stale_once(path, **how):
+        if path.name == "writer.lock" and not asked:
+            asked.append(path)
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", stale_once)
+    with only_writer(tmp_path, Pauses()):
+        assert asked
+        assert json.loads((tmp_path / "writer.lock").read_text())["pid"] == os.getpid()

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -84,7 +85,10 @@ def eight_gpus(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
-    monkeypatch.setattr(devices.claim_devices, "__defaults__", (tmp_path / "locks",))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda number: SimpleNamespace(uuid=f"0{number}"), raising=False
+    )
+    monkeypatch.setattr(devices, "LOCKS", tmp_path / "locks")
 
 
 def test_a_workstation_gives_one_device_after_the_other(eight_gpus):
@@ -111,11 +115,59 @@ def test_fewer_devices_than_asked_for_are_said_with_both_numbers(eight_gpus, cap
     assert "12 GPUs were asked for (compute.gpus) and 8 can be seen: training on 8" in caplog.text
 
 
-def test_under_slurm_nothing_is_locked(eight_gpus, monkeypatch, tmp_path):
+def test_jobs_that_share_an_allocation_get_devices_of_their_own(eight_gpus, monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    assert [choose_device(1).index for _ in range(3)] == [0, 0, 0]
-    assert visible_to_children(8) == {}
-    assert not (tmp_path / "locks").exists()
+    assert [choose_device(1).index for _ in range(3)] == [0, 1, 2]
+    assert visible_to_children(4) == {"CUDA_VISIBLE_DEVICES": "3,4,5,6"}
+    assert [path.name for path in (tmp_path / "locks").iterdir()] == ["slurm-17"]
+
+
+def test_a_slurm_job_of_its_own_never_waits_for_another(eight_gpus, monkeypatch):
+    """Each of them may see its own devices as the first ones."""
+    for job in ("17", "18"):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        assert visible_to_children(8) == {"CUDA_VISIBLE_DEVICES": "0,1,2,3,4,5,6,7"}
+
+
+def test_steps_of_one_slurm_job_that_see_different_devices_do_not_wait_for_each_other(eight_gpus, monkeypatch):
+    """Each sees its own device alone, as number 0."""
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for chip in ("5f", "6a"):
+        monkeypatch.setattr(
+            torch.cuda, "get_device_properties", lambda number, chip=chip: SimpleNamespace(uuid=f"{chip}-{number}")
+        )
+        assert choose_device(1).index == 0
+
+
+def test_lock_folders_of_every_depth_are_for_every_user(eight_gpus, monkeypatch, tmp_path):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    before = os.umask(0o077)
+    try:
+        choose_device(1)
+    finally:
+        os.umask(before)
+    for folder in (tmp_path / "locks", tmp_path / "locks/slurm-17"):
+        assert folder.stat().st_mode & 0o1777 == 0o1777
+    files = list((tmp_path / "locks/slurm-17").iterdir())
+    assert len(files) == 2
+    assert all(file.stat().st_mode & 0o777 == 0o666 for file in files)
+
+
+def test_another_users_lock_files_are_opened_without_being_made(tmp_path, monkeypatch):
+    """Linux refuses O_CREAT with what another user made in a sticky folder."""
+    (tmp_path / "0").touch()
+    (tmp_path / ".turn").touch()
+    opened = os.open
+
+    def protected(path, flags, *mode):
+        if flags & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", protected)
+    assert claim_devices(1, 1, tmp_path) == [0]
 
 
 def test_a_job_without_a_gpu_locks_none(eight_gpus, tmp_path):

@@ -129,14 +129,14 @@ def last_job() -> int:
 
 
 def queue() -> dict[str, str]:
-    """Comment -> number of the jobs that wait or run."""
-    lines = slurm("squeue", "--noheader", "--format=%k|%i").splitlines()
+    """Number -> comment of the jobs that wait or run."""
+    lines = slurm("squeue", "--noheader", "--format=%i|%k").splitlines()
     return dict(line.split("|") for line in lines)
 
 
 def training_job(method: str) -> str:
     """The number of the job that trains a method."""
-    return next(number for comment, number in queue().items() if comment.startswith(f"rule_train_wildcards_{method}_"))
+    return next(number for number, comment in queue().items() if comment.startswith(f"rule_train_wildcards_{method}_"))
 
 
 def until(condition: Callable[[], object], what: str, timeout: float = 240) -> None:

@@ -6,6 +6,8 @@ import pytest
 import yaml
 from cluster import ROOT, Copy, fresh_copy, queue, until
 
+# half a minute, so that there is time for something to happen
+EPOCHS = 800
 TABLES = {
     "tables": {
         "small": {
@@ -20,7 +22,7 @@ TABLES = {
 SCREEN = {
     "extends": "tiny",
     "simulate": {"experiments": {"ALPHA": 3, "BETA": 0}},
-    "training": {"epochs": 300, "snapshot_every": 0},
+    "training": {"epochs": EPOCHS, "snapshot_every": 0},
     "compute": {"threads": 1, "gpus": 1, "mem_mb": 1500, "runtime": 30},
     "splits": {"names": ["separated"]},
     "targets": ["small"],

@@ -95,5 +95,5 @@ def test_an_array_of_trainings_under_a_read_only_home(untrained, undisturbed, re
 
 
 def test_logs_lie_where_the_guide_says(undisturbed):
-    assert "epoch 300/300" in undisturbed.train_log("baseline")
+    assert "epoch 800/800" in undisturbed.train_log("baseline")
     assert list((undisturbed.folder / ".snakemake/log").glob("*.snakemake.log"))

@@ -18,6 +18,10 @@ def trained_for(copy: Copy, epochs: int, methods=METHODS):
     return lambda: all(copy.epochs(method) >= epochs for method in methods)
 
 
+def running() -> str:
+    return slurm("squeue", "--noheader", "--states=running", "--format=%i")
+
+
 def went_on(copy: Copy, method: str) -> bool:
     return "goes on after epoch" in copy.train_log(method)
 
@@ -41,7 +45,7 @@ def test_a_cancelled_job_goes_on_at_the_next_attempt_of_the_same_call(untrained,
 def test_a_run_leaves_before_its_time_limit_and_goes_on(untrained, undisturbed):
     # what two cores need more than a minute for
     screen = yaml.safe_load((untrained.folder / "config/screens/small.yaml").read_text())
-    screen["training"]["epochs"] = 900
+    screen["training"]["epochs"] = 1800
     (untrained.folder / "config/screens/small.yaml").write_text(yaml.safe_dump(screen))
     tables = yaml.safe_load((untrained.folder / "config/small.yaml").read_text())
     tables["tables"]["small"]["methods"] = ["adabn"]
@@ -52,14 +56,14 @@ def test_a_run_leaves_before_its_time_limit_and_goes_on(untrained, undisturbed):
         ["snakemake", "--cores", "1", "--config", "screen=small", "tables=config/small.yaml"],
         cwd=whole, env=untrained.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    done = untrained.run("--set-resources", "train:runtime=1", "--retries", "8")
+    done = untrained.run("--set-resources", "train:runtime=1", "--retries", "20")
     assert "its time limit is near: saved in epoch" in done.output
     trained = untrained.jobs("train")
     assert len(trained) > 1
     assert {job.minutes for job in trained} == {"1"}
     assert "TIMEOUT" not in {job.state for job in trained}, "SLURM killed it before it left"
     assert went_on(untrained, "adabn")
-    assert alone.wait(300) == 0
+    assert alone.wait(600) == 0
     assert untrained.outcome() == Copy(whole, untrained.home).outcome()
 
 
@@ -68,10 +72,9 @@ def test_a_node_goes_down_and_comes_back(untrained, undisturbed):
     snakemake = untrained.start()
     until(trained_for(untrained, 5), "both runs train")
     slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-    try:
-        until(lambda: "down" in slurm("sinfo", "--noheader", "--format=%t"), "the node is down")
-    finally:
-        slurm("scontrol", "update", f"nodename={node}", "state=resume")
+    until(lambda: not running(), "the node has lost its jobs")
+    # it may have come back by itself
+    subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], check=False, capture_output=True)
     assert snakemake.end() == 0, snakemake.output
     assert all(went_on(untrained, method) for method in METHODS)
     assert untrained.outcome() == undisturbed.outcome()
@@ -82,16 +85,17 @@ def test_snakemake_is_killed_and_meets_its_orphans(untrained, undisturbed):
     until(trained_for(untrained, 5), "both runs train")
     snakemake.process.send_signal(signal.SIGKILL)
     snakemake.end()
-    orphans = set(queue().values())
+    orphans = set(queue())
     assert len(orphans) == 2, "the jobs live on"
     locked = untrained.run(check=False)
     assert locked.returncode != 0
     assert "--unlock" in locked.output
     untrained.run("--unlock")
-    assert orphans & set(queue().values()), "the orphans must still train when the next call comes"
+    assert orphans & set(queue()), "the orphans must still train when the next call comes"
     untrained.run()
-    assert any("still writes this run: waiting for it to end" in untrained.train_log(method) for method in METHODS)
-    assert all(went_on(untrained, method) for method in METHODS)
+    logs = [untrained.train_log(method) for method in METHODS]
+    assert any("still writes this run: waiting for it to end" in log for log in logs)
+    assert all("trained already" in log and "images/s" not in log for log in logs), "an epoch was trained again"
     assert untrained.outcome() == undisturbed.outcome()
 
 

@@ -15,7 +15,7 @@ from conftest_workflow import ROOT, own_folder, planned, snakemake
 
 from debatch.config.trained import read_weights_facts
 from debatch.files import Files
-from debatch.tabular import read_about
+from debatch.tabular import read_about, write_frame
 
 pytestmark = pytest.mark.workflow
 
@@ -320,7 +320,7 @@ def test_test_class_that_was_never_trained(tiny_copy):
     index = tiny_copy / Files("results", "tiny").index()
     frame = pd.read_parquet(index)
     frame.loc[frame["perturbation"] == "T01", "perturbation"] = frame["experiment"]
-    frame.to_parquet(index)
+    write_frame(frame, index, read_about(index))
     done = snakemake(tiny_copy, Files("results", "tiny").split("separated"), check=False, screen="tiny")
     assert "1 of the test set's classes have no training image: BETA-01" in done.output, done.output[-3000:]
 

@@ -35,7 +35,10 @@ def refuse_results_of_another_version():
         return
     from debatch.tabular import read_about
 
-    found = int(read_about(FILES.index()).get("format", 0))
+    try:
+        found = int(read_about(FILES.index()).get("format", 0))
+    except (OSError, ValueError):  # a broken file is said to be so by the job that reads it
+        return
     if found != FORMAT:
         raise WorkflowError(
             f"{FILES.root} was made by {'an older' if found < FORMAT else 'a newer'} debatch (its files are of format "

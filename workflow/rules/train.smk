@@ -1,4 +1,5 @@
-# One job a run. Checkpoints and history are undeclared siblings of the model: a failed job must not lose them.
+# One job a run. Checkpoints, history and the finished weights are undeclared siblings of the model: a failed job must
+# not lose them, and what Snakemake takes away before it starts a job again must not be trained again.
 
 
 rule train:

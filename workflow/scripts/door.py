@@ -35,8 +35,9 @@ def job(snakemake):
         log.error("Error: %s", error)
         sys.exit(1)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            log.error("Error: %s: the disk is full; free some space, then run the same command again", error.filename)
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            where = error.filename or "results"
+            log.error("Error: %s: the disk is full; free some space, then run the same command again", where)
         else:
             log.error("%s", traceback.format_exc())
         sys.exit(1)

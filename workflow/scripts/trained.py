@@ -10,7 +10,6 @@ from debatch.config import Recipe
 from debatch.config.trained import read_weights_facts
 from debatch.embed.new_screen import model_channels
 from debatch.files import Files
-from debatch.learn.checkpoint import checkpoint_of, remove_checkpoints
 from debatch.model.devices import choose_device
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
@@ -36,9 +35,6 @@ def read_run(snakemake) -> TrainedRun:
     index, split = read_frame(snakemake.input.index), read_frame(snakemake.input.split)
     device = choose_device(snakemake.resources.gpu)
     network, batch_names = load_network(Path(snakemake.input.model), recipe, device)
-    # only who reads the model knows that the workflow has it: one that was killed before it noticed trains again, and
-    # needs the last epoch's checkpoint to write the same weights at once
-    remove_checkpoints(checkpoint_of(Path(snakemake.input.model)))
     files = Files(*snakemake.params.place)
     stores = files.stores(index["experiment"].unique())
     channels = (

@@ -22,12 +22,16 @@ class WeightsFacts(NamedTuple):
         channels: C stains, in the order of the network's input.
         classes: how many the class head tells.
         batches: the training batches, in the batch head's order.
+        identity: of all that the run was made from; empty where it was not noted.
+        code: digest of the code that made it; empty likewise.
     """
 
     recipe: dict[str, Any]
     channels: list[str]
     classes: int
     batches: list[str]
+    identity: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def read_weights_facts(path: Path) -> WeightsFacts:
             [str(name) for name in facts["channels"]],
             int(facts["classes"]),
             [str(name) for name in facts["batches"]],
+            str(facts.get("identity", "")),
+            str(facts.get("code", "")),
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a trained model: {error}") from None

@@ -1,6 +1,13 @@
-"""Checkpoints: everything that lets a killed run go on exactly, written beside and renamed."""
+"""Checkpoints: everything that lets a killed run go on exactly, written beside and renamed.
 
+A file is the SHA-256 of what follows, then the state as torch writes it.
+"""
+
+import hashlib
+import io
 import logging
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +17,33 @@ from debatch.tabular import write_atomically
 
 log = logging.getLogger(__name__)
 
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint, and keep the one before it: a disk may break what was written well."""
+    """Write a checkpoint, and keep the one before it: a disk may break what was written well.
+
+    Raises:
+        OSError: it cannot be written, as where the disk is full; it names the file.
+    """
+    memory = io.BytesIO()
+    torch.save(state, memory)  # not to the file: there a full disk comes out as an error of torch's own
+    content = memory.getbuffer()
 
     def write(part: Path) -> None:
-        torch.save(state, part)
-        if path.exists():
+        with part.open("wb") as file:
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # before the last one gives way: a disk may say only now that it is full
+        with suppress(FileNotFoundError):
             path.replace(previous(path))
 
-    write_atomically(path, write)
+    try:
+        write_atomically(path, write)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def previous(path: Path) -> Path:
@@ -38,30 +62,50 @@ def checkpoint_of(model: Path) -> Path:
     return model.with_name("checkpoint.pt")
 
 
+def finished_of(model: Path) -> Path:
+    """Where its weights are kept once it is finished."""
+    return model.with_name("finished.safetensors")
+
+
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
     """The last checkpoint of this very run that can be used, or None where there is none.
 
     Args:
         path: the file.
         identity: of the run's recipe and data: a checkpoint of anything else is not gone on from.
+
+    Raises:
+        OSError: one is there and the disk does not give it; MemoryError where it does not fit. To pass it over would
+            throw away what is well.
     """
-    there = [file for file in (path, previous(path)) if file.exists()]
-    for file in there:
-        state = _read(file, identity)
+    passed_over = False
+    for file in (path, previous(path)):
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            continue
+        state = _usable(content, file, identity)
         if state is not None:
             return state
-    if there:
+        passed_over = True
+    if passed_over:
         log.warning("%s: no checkpoint there is of this run: training starts anew", path.parent)
     return None
 
 
-def _read(path: Path, identity: str) -> dict[str, Any] | None:
+def _usable(content: bytes, path: Path, identity: str) -> dict[str, Any] | None:
+    payload = memoryview(content)[_DIGEST_BYTES:]
+    if hashlib.sha256(payload).digest() != content[:_DIGEST_BYTES]:
+        log.warning("%s: unreadable (it is not what was written); it is passed over", path)
+        return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a truncated file fails in many ways
+        state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # written by another torch, it may fail in many ways
         log.warning("%s: unreadable (%s); it is passed over", path, type(error).__name__)
         return None
     if state.get("identity") != identity:
-        log.warning("%s: of another recipe, split or network; it is passed over", path)
+        log.warning("%s: of another recipe, split, network or other images; it is passed over", path)
         return None
     return state

@@ -4,6 +4,7 @@
 """
 
 import json
+import logging
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -19,11 +20,13 @@ from debatch.config.splits import keeps_snapshots
 from debatch.config.trained import channel_positions
 from debatch.errors import DataError
 from debatch.files import Files
-from debatch.learn.checkpoint import checkpoint_of
+from debatch.learn.checkpoint import checkpoint_of, finished_of
 from debatch.learn.data import training_data
+from debatch.learn.finished import keep_finished, take_finished
+from debatch.learn.identity import code_digest
 from debatch.learn.pauses import Pauses
 from debatch.learn.ranks import ALONE, Ranks
-from debatch.learn.record import versions, write_record
+from debatch.learn.record import record_of, versions, write_record
 from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.devices import describe_device
 from debatch.model.inputs import ImageSet
@@ -31,7 +34,9 @@ from debatch.model.network import Network
 from debatch.model.weights import model_facts, save_weights
 from debatch.screen.splits import split_sha256
 from debatch.screen.store import ImageReader, channel_names
-from debatch.tabular import read_frame, write_text
+from debatch.tabular import read_about, read_frame, write_text
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class TrainingJob:
         index: path of the screen's images.
         split: path of the split.
         normalization: path of the statistics that standardise images.
-        model: path of the weights to write; checkpoints, history and record become its siblings.
+        model: path of the weights to write; checkpoints, history, record and kept weights become its siblings.
         recipe: resolved.
         method: its name.
         split_name: of the split.
@@ -95,7 +100,7 @@ class TrainingJob:
 
 
 def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ranks = ALONE) -> None:
-    """One process's part of a run: train it to its end, and write its weights and record.
+    """One process's part of a run: train it to its end, and write its weights and record; only once.
 
     Args:
         job: what is trained.
@@ -118,7 +123,15 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     channels = recipe.channels or stored
     seen = channel_positions(channels, stored) if recipe.channels else None
     images = ImageSet(data.rows, read_frame(job.normalization), ImageReader(stores, threads), device, seen)
-    trainer = Trainer(recipe, data, images, len(channels), job.seed, job.name, ranks)
+    made_from = {"pixels_sha256": read_about(job.index).get("pixels_sha256"), "channels": channels}
+    trainer = Trainer(recipe, data, images, len(channels), job.seed, job.name, ranks, made_from)
+    made_by, split_digest = {"identity": trainer.identity, "code": code_digest()}, split_sha256(split)
+    if ranks.from_first(lambda: take_finished(model, made_by, split_digest)):
+        log.info(
+            "%s: trained already, with the same settings, data and code: its weights are used again; remove %s to "
+            "train anew", job.name, finished_of(model),
+        )  # fmt: skip
+        return
     facts = model_facts(recipe, channels, data.classes, data.batch_names)
 
     def keep(epoch: int, network: Network) -> None:
@@ -128,8 +141,10 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     trainer.fit(TrainingFiles(model.with_name("history.csv"), checkpoint_of(model), snapshot), pauses)
     if ranks.first:
         # the weights last: they are what says that the run is done
-        write_record(model.with_name("recipe.json"), _record(job, trainer, split_sha256(split)))
-        save_weights(trainer.network, model, facts)
+        write_record(record_of(model), _record(job, trainer, split_digest))
+        whole = model_facts(recipe, channels, data.classes, data.batch_names, made_by)
+        save_weights(trainer.network, model, whole)
+        keep_finished(model)
 
 
 def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, Any]:
@@ -145,11 +160,12 @@ def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, 
         "hardware": describe_device(trainer.device),
         "devices": trainer.ranks.count,
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
-        "legs": trainer.legs,
+        "legs": len(trainer.legs),
+        "leg_records": trainer.legs,
         "wall_seconds": round(sum(seconds), 1),
         "images_per_second": round(median(rates), 1),
         "parameters": sum(parameter.numel() for parameter in trainer.network.parameters()),
-        "started": trainer.began,
+        "started": trainer.legs[0]["started"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

@@ -3,6 +3,7 @@
 The process that starts the others holds the run's lock and the devices' until they have ended; they die with it.
 """
 
+import errno
 import json
 import logging
 import os
@@ -107,12 +108,13 @@ def _python_path() -> str:
 
 
 def _raise_first_failure(folder: Path, status: int, last_lines: list[str]) -> None:
+    tail = "\n".join(last_lines)
     for path in folder.glob("*.error"):
         failure = json.loads(path.read_text())
         if failure["for_user"]:
             raise UserError(failure["text"])
-        raise RuntimeError(f"a training process failed:\n{failure['text']}")
-    tail = "\n".join(last_lines)
+        # who fails first may only have lost one that the kernel killed, of which torchrun alone can tell
+        raise RuntimeError(f"a training process failed:\n{failure['text']}\nthe last that they said:\n{tail}")
     raise RuntimeError(f"the training processes ended with status {status}; the last that they said:\n{tail}")
 
 
@@ -167,10 +169,10 @@ def _log_to_stdout(with_time: bool, silent: bool) -> None:
 
 def _say_once(path: Path, error: Exception) -> None:
     """Say a failure, if this process is the first of several that fail: the others' follows from it, or is the same."""
-    for_user = isinstance(error, UserError)
-    text = str(error) if for_user else traceback.format_exc()
+    for_user, text = _in_words(error)
     if started_together():
-        said = path.with_name(f"{path.name}.{os.environ['TORCHELASTIC_RUN_ID']}.error")
+        # the agent's pid too: started by hand, torchrun may call every run "none"
+        said = path.with_name(f"{path.name}.{os.environ['TORCHELASTIC_RUN_ID']}.{os.getppid()}.error")
         part = said.with_name(f"{said.name}.{os.getpid()}")
         part.write_text(json.dumps({"for_user": for_user, "text": text}))
         try:
@@ -180,3 +182,13 @@ def _say_once(path: Path, error: Exception) -> None:
         finally:
             part.unlink()
     print(f"Error: {text}" if for_user else text, file=sys.stderr, flush=True)
+
+
+def _in_words(error: Exception) -> tuple[bool, str]:
+    """Whether a failure is for the user, and what is to be said of it."""
+    if isinstance(error, UserError):
+        return True, str(error)
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        where = error.filename or "results"
+        return True, f"{where}: the disk is full; free some space, then run the same command again"
+    return False, "".join(traceback.format_exception(error))

@@ -23,10 +23,15 @@ def versions() -> dict[str, Any]:
             packages[package] = None
     return {
         "debatch": __version__,
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "python": platform.python_version(),
         "packages": packages,
     }
+
+
+def record_of(model: Path) -> Path:
+    """Where the run of a model's file says what it was."""
+    return model.with_name("recipe.json")
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
@@ -34,7 +39,7 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     write_text(json.dumps(record, indent=2, sort_keys=False) + "\n", path)
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of the source tree, with `+` where it was edited since; None outside of one."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
     try:

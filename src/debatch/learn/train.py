@@ -1,14 +1,13 @@
 """The training loop: one for all recipes."""
 
 import hashlib
-import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +20,8 @@ from debatch.learn.augment import MIXERS, random_dihedral
 from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
 from debatch.learn.data import TrainingData
 from debatch.learn.groups import LEAST_BATCHES, epoch_steps, steps_in_epoch
+from debatch.learn.identity import run_identity
+from debatch.learn.legs import leg_record
 from debatch.learn.objectives import Loss, classification_loss, reversal_strength
 from debatch.learn.optimizer import build_optimizer, learning_rate, set_learning_rate
 from debatch.learn.pauses import Due, OutOfTimeError, Pauses
@@ -63,10 +64,14 @@ class Trainer:
     All randomness comes from (seed, step, the group's place in its step), none from what ran before or from which
     process computes: a run that was killed and goes on from its checkpoint ends as one that was not.
 
+    Args:
+        channels: how many the network takes.
+        name: of the run, in messages.
+        made_from: what it is made from beside recipe, data and seed, as JSON takes it: part of its identity.
+
     Attributes:
         history: a row an epoch.
-        legs: how many starts its weights come from, this one included.
-        began: when the first of them was.
+        legs: the starts that its weights come from, this one the last: when, and by what.
     """
 
     def __init__(
@@ -78,9 +83,10 @@ class Trainer:
         seed: int,
         name: str,
         ranks: Ranks = ALONE,
+        made_from: Mapping[str, Any] | None = None,
     ) -> None:
         self.recipe, self.data, self.images, self.seed, self.name = recipe, data, images, seed, name
-        self.device, self.ranks = images.device, ranks
+        self.device, self.ranks, self.made_from = images.device, ranks, made_from or {}
         self._refuse_lonely_batches()
         self._refuse_an_adversary_of_few_batches()
         torch.manual_seed(seed)
@@ -93,7 +99,7 @@ class Trainer:
         self.steps = recipe.epochs * self.epoch_steps
         self.warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
         self.history: list[dict[str, float]] = []
-        self.legs, self.began = 1, datetime.now(UTC).isoformat(timespec="seconds")
+        self.legs: list[dict[str, Any]] = [leg_record(self.device, ranks.count)]
 
     def fit(self, files: TrainingFiles, pauses: Pauses | None = None) -> pd.DataFrame:
         """Train to the last epoch, from the last checkpoint where there is one.
@@ -108,6 +114,7 @@ class Trainer:
         Raises:
             DataError: the loss is no longer a number.
             OutOfTimeError: its time limit is near; the checkpoint is of its last step.
+            OSError: a checkpoint that is there cannot be read, or none can be written.
         """
         pauses = pauses or Pauses()
         begun = self._restore(files.checkpoint)
@@ -120,11 +127,7 @@ class Trainer:
             self._save(files.checkpoint, so_far)
             pauses.saved()
             if due == Due.LEAVE:
-                raise OutOfTimeError(
-                    f"{self.name}: its time limit is near: saved in epoch {len(self.history) + 1} of "
-                    f"{self.recipe.epochs}, after step {len(so_far.by_step)} of {self.epoch_steps}; run it again and "
-                    "it goes on from there, or give it more time (`compute.runtime`)"
-                )
+                raise self._out_of_time(len(self.history) + 1, len(so_far.by_step))
 
         for epoch in range(len(self.history), self.recipe.epochs):
             self.history.append(self._train_epoch(epoch, begun, pause))
@@ -136,8 +139,17 @@ class Trainer:
             self._save(files.checkpoint, begun)
             pauses.saved()
             log.info("%s: %s", self.name, self._epoch_line())
+            # an epoch of one step has no pause within
+            if epoch + 1 < self.recipe.epochs and self.ranks.from_first(pauses.must_leave):
+                raise self._out_of_time(epoch + 1, self.epoch_steps)
         self.set_training_statistics()
         return pd.DataFrame(self.history)
+
+    def _out_of_time(self, epoch: int, step: int) -> OutOfTimeError:
+        return OutOfTimeError(
+            f"{self.name}: its time limit is near: saved in epoch {epoch} of {self.recipe.epochs}, after step {step} "
+            f"of {self.epoch_steps}; run it again and it goes on from there, or give it more time (`compute.runtime`)"
+        )
 
     def set_training_statistics(self) -> None:
         """Put the training images' population statistics into the network, so that its weights are usable alone."""
@@ -270,38 +282,33 @@ class Trainer:
         )
 
     @cached_property
-    def _identity(self) -> str:
-        shapes = {name: list(tensor.shape) for name, tensor in self.network.state_dict().items()}
-        facts = [self.recipe.model_dump(), self.seed, shapes, self.images.rows["image_id"].tolist()]
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        for values in (self.data.labels, self.data.batches, self.images.means.cpu().numpy()):
-            digest.update(values.tobytes())
-        return digest.hexdigest()
+    def identity(self) -> str:
+        """Of the run: a checkpoint of another one is not gone on from."""
+        return run_identity(self.recipe, self.seed, self.network, self.data, self.images, self.made_from)
 
     def _save(self, path: Path, begun: _Begun) -> None:
         if not self.ranks.first:
             return
         state = {
-            "identity": self._identity,
+            "identity": self.identity,
             "by_step": [sums.cpu() for sums in begun.by_step],
             "seconds": begun.seconds,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
             "legs": self.legs,
-            "began": self.began,
         }
         save_checkpoint(path, state)
 
     def _restore(self, path: Path) -> _Begun:
         """Where to go on: every process from the first one's checkpoint, or from its fresh weights."""
-        state = self.ranks.from_first(lambda: load_checkpoint(path, self._identity))
+        state = self.ranks.from_first(lambda: load_checkpoint(path, self.identity))
         begun = _Begun()
         if state is not None:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.history = list(state["history"])
-            self.legs, self.began = state.get("legs", 1) + 1, state.get("began", self.began)
+            self.legs = [*state["legs"], *self.legs]
             begun = _Begun([sums.to(self.device) for sums in state["by_step"]], state["seconds"])
             within = f", step {len(begun.by_step)} of the next" if begun.by_step else ""
             log.info("%s: goes on after epoch %d of %d%s", self.name, len(self.history), self.recipe.epochs, within)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from debatch.errors import UserError
 from debatch.learn.pauses import OutOfTimeError, Pauses
+from debatch.lock_files import open_lock_file
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ def only_writer(folder: Path, pauses: Pauses) -> Iterator[None]:
     finally:
         # while the lock is held: who waits for it sees that its file is gone, and asks for a new one
         with suppress(OSError):
-            path.unlink()
+            if _is_at(held, path):  # else it is another job's: someone removed ours
+                path.unlink()
         os.close(held)
 
 
@@ -80,12 +82,13 @@ def _locked(path: Path, pauses: Pauses) -> int | None:
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        return open_lock_file(path, os.O_RDWR)
     except OSError as error:
         if error.errno not in _READ_ONLY:
             raise
+        where = path if os.access(path.parent, os.W_OK | os.X_OK) and path.exists() else path.parent
         raise UserError(
-            f"{path.parent}: cannot be written to ({error.strerror}); a run saves there as it goes: mend its "
+            f"{where}: cannot be written to ({error.strerror}); a run saves there as it goes: mend its "
             "permissions, or set `results` to another folder"
         ) from None
 
@@ -94,7 +97,9 @@ def _is_at(held: int, path: Path) -> bool:
     """Whether the file is still the one of this name: its last holder removed it as it ended."""
     try:
         return os.path.samestat(os.fstat(held), path.stat())
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in {errno.ENOENT, errno.ESTALE}:  # the latter of a file that another machine removed
+            raise
         return False
 
 

@@ -16,6 +16,8 @@ from typing import IO, Any
 
 import torch
 
+from debatch.lock_files import open_lock_file
+
 log = logging.getLogger(__name__)
 
 LOCKS = Path(tempfile.gettempdir()) / "debatch-gpus"
@@ -24,13 +26,10 @@ _held: list[IO[str]] = []  # open for the life of the process: closing a file gi
 
 
 def choose_device(gpus: int) -> torch.device:
-    """A GPU that no other job has, where one or more were asked for and one is there; else the CPU.
-
-    Under SLURM a job sees no GPU but its own, and takes it as it is.
-    """
+    """A GPU that no other job has, where one or more were asked for and one is there; else the CPU."""
     if not usable_devices(min(gpus, 1)):
         return torch.device("cpu")
-    device = torch.device("cuda", 0 if under_slurm() else claim_devices(1, torch.cuda.device_count())[0])
+    device = torch.device("cuda", claim_devices(1, torch.cuda.device_count())[0])
     torch.cuda.set_device(device)
     return device
 
@@ -51,33 +50,25 @@ def usable_devices(gpus: int) -> int:
 def visible_to_children(wanted: int) -> dict[str, str]:
     """What to put into the environment of processes that are to have some GPUs of this one's, a device each.
 
-    Under SLURM they see what this process sees. Elsewhere the devices stay this process's own until it ends, so it must
-    outlive them.
+    The devices stay this process's own until it ends, so it must outlive them.
     """
-    if under_slurm():
-        return {}
     count = torch.cuda.device_count()
     names = _names(count)
     return {"CUDA_VISIBLE_DEVICES": ",".join(names[number] for number in claim_devices(wanted, count))}
 
 
-def under_slurm() -> bool:
-    """Whether a scheduler gave this job its devices."""
-    return "SLURM_JOB_ID" in os.environ
-
-
-def claim_devices(wanted: int, count: int, locks: Path = LOCKS) -> list[int]:
+def claim_devices(wanted: int, count: int, locks: Path | None = None) -> list[int]:
     """Lock some of the devices that this process sees, all or none; wait while other processes have too many of them.
 
     Args:
         wanted: how many, at least 1 and at most `count`.
         count: of devices that there are.
-        locks: folder of the lock files, the same for all users of the machine.
+        locks: folder of the lock files; None: the machine's, the same for all users, or this SLURM job's.
 
     Returns:
         The devices' numbers among those that this process sees, ascending.
     """
-    names = _names(count)
+    names, locks = _lock_names(count), locks or _lock_folder()
     waiting = False
     while True:
         got = _claim_all(names, wanted, locks)
@@ -121,6 +112,21 @@ def _names(count: int) -> list[str]:
     return visible if len(visible) == count else [str(number) for number in range(count)]
 
 
+def _lock_folder() -> Path:
+    """SLURM shares devices out among its jobs: only what runs side by side within one of them can meet."""
+    job = os.environ.get("SLURM_JOB_ID")
+    return LOCKS if job is None else LOCKS / f"slurm-{job}"
+
+
+def _lock_names(count: int) -> list[str]:
+    """What to lock of the devices: under SLURM each step of a job may call its own device 0."""
+    names = _names(count)
+    if "SLURM_JOB_ID" not in os.environ:
+        return names
+    chips = [getattr(torch.cuda.get_device_properties(number), "uuid", "") for number in range(count)]
+    return [f"{name}-{chip}" for name, chip in zip(names, chips, strict=True)]
+
+
 def _locked(locks: Path, name: str) -> IO[str] | None:
     """The device's file, locked; None where another process has it."""
     file = _open(locks, "".join(c if c.isalnum() or c in "-." else "_" for c in name))
@@ -133,11 +139,20 @@ def _locked(locks: Path, name: str) -> IO[str] | None:
 
 
 def _open(locks: Path, name: str) -> IO[str]:
-    if not locks.is_dir():
-        locks.mkdir(parents=True, exist_ok=True)
-        locks.chmod(0o1777)  # another user's job must find the same files
-    # no link is followed: the folder is anyone's to write to
-    return os.fdopen(os.open(locks / name, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644))
+    _make_for_all(locks)
+    return os.fdopen(open_lock_file(locks / name, os.O_RDONLY))
+
+
+def _make_for_all(folder: Path) -> None:
+    """Make a folder, and those that it is in, in which another user's job finds and makes the same files."""
+    if folder.is_dir():
+        return
+    _make_for_all(folder.parent)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    folder.chmod(0o1777)
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Trained weights on disk: safetensors, so that loading one runs no code of a stranger."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError
@@ -35,9 +37,23 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
         raise DataError(f"{path}: weights of another network: {str(error)[:300]}") from None
 
 
-def model_facts(recipe: Recipe, channels: list[str], classes: int, batch_names: list[str]) -> dict[str, str]:
-    """What a weights file says of its network: enough to build it again. `read_weights_facts` reads it."""
-    facts = {"recipe": recipe.model_dump(), "channels": channels, "classes": classes, "batches": batch_names}
+def model_facts(
+    recipe: Recipe,
+    channels: list[str],
+    classes: int,
+    batch_names: list[str],
+    made_by: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """What a weights file says of its network: enough to build it again. `read_weights_facts` reads it.
+
+    Args:
+        recipe: that it was trained by.
+        channels: C names.
+        classes: how many the class head tells.
+        batch_names: the training batches.
+        made_by: `identity` and `code` of a whole run; nothing that differs from one start of it to the next.
+    """
+    facts = {"recipe": recipe.model_dump(), "channels": channels, "classes": classes, "batches": batch_names, **made_by}
     # one key: safetensors writes several in an order of its own, and equal models would differ in their bytes
     return {"debatch": json.dumps(facts)}
 

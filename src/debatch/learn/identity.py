@@ -1,0 +1,74 @@
+"""What tells one run from another: what it is made from, and the code that made it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+import debatch
+from debatch.config.read import expand
+from debatch.config.recipe import Recipe
+from debatch.learn.data import TrainingData
+from debatch.model.inputs import ImageSet
+
+# what weights may depend on beside the run's own data, of the package and of others
+CODE = ("config/recipe.py", "screen", "model", "learn")
+LIBRARIES = ("torch", "timm")
+
+
+def run_identity(
+    recipe: Recipe, seed: int, network: nn.Module, data: TrainingData, images: ImageSet, made_from: Mapping[str, Any]
+) -> str:
+    """SHA-256 over everything that a run's weights are made from but the code.
+
+    Args:
+        recipe: of the run; the content of a file of pretrained weights counts, and not its name alone.
+        seed: of the run.
+        network: by the names and shapes of its tensors.
+        data: labels and batches.
+        images: which they are, and what standardises them.
+        made_from: what else there is, as JSON takes it: the pixels' digest, the channels' names.
+    """
+    shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    facts = {
+        "recipe": recipe.model_dump(),
+        "weights": _sha256_of_weights(recipe),
+        "seed": seed,
+        "shapes": shapes,
+        "images": images.rows["image_id"].tolist(),
+        **made_from,
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for values in (data.labels, data.batches, images.means.cpu().numpy(), images.sds.cpu().numpy()):
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def code_digest() -> str:
+    """SHA-256 over the code that weights may depend on, and the versions of what it trains with."""
+    package = Path(debatch.__file__).parent
+    files = [
+        file for part in CODE for file in ((package / part).rglob("*.py") if "." not in part else [package / part])
+    ]
+    facts = [(str(file.relative_to(package)), _sha256_of_file(file)) for file in sorted(files)]
+    return hashlib.sha256(json.dumps([facts, [(name, _version(name)) for name in LIBRARIES]]).encode()).hexdigest()
+
+
+def _sha256_of_weights(recipe: Recipe) -> str | None:
+    return None if recipe.weights is None else _sha256_of_file(Path(expand(recipe.weights)))
+
+
+def _sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
