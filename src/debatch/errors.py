@@ -1,5 +1,7 @@
 """Errors that are for the user: what was wrong, where, and what to do."""
 
+import errno
+
 
 class UserError(Exception):
     """Bad input. The message is shown alone, without a traceback."""
@@ -11,3 +13,10 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """Images, metadata or results that cannot be used."""
+
+
+def told_disk_is_full(error: Exception) -> str | None:
+    """What to tell the user where the disk, or the user's share of it, is full; None of any other error."""
+    if not isinstance(error, OSError) or error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return None
+    return f"{error.filename or 'results'}: the disk is full; free some space, then run the same command again"

@@ -1,6 +1,5 @@
 """Tables on disk: written beside, then renamed, so that a killed job leaves nothing that looks finished."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -53,8 +52,3 @@ def read_frame(path: Path | str) -> pd.DataFrame:
 def write_text(text: str, path: Path | str) -> None:
     """Write a text file."""
     write_atomically(path, lambda part: part.write_text(text))
-
-
-def sha256_of_text(text: str) -> str:
-    """Hexadecimal SHA-256 of a text in UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()

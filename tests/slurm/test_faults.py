@@ -80,11 +80,15 @@ def test_a_node_goes_down_and_comes_back(untrained, undisturbed):
     assert untrained.outcome() == undisturbed.outcome()
 
 
-def test_snakemake_is_killed_and_meets_its_orphans(untrained, undisturbed):
+def kill_snakemake_while_both_train(untrained):
     snakemake = untrained.start()
     until(trained_for(untrained, 5), "both runs train")
     snakemake.process.send_signal(signal.SIGKILL)
     snakemake.end()
+
+
+def test_snakemake_is_killed_and_meets_its_orphans(untrained, undisturbed):
+    kill_snakemake_while_both_train(untrained)
     orphans = set(queue())
     assert len(orphans) == 2, "the jobs live on"
     locked = untrained.run(check=False)
@@ -100,10 +104,7 @@ def test_snakemake_is_killed_and_meets_its_orphans(untrained, undisturbed):
 
 
 def test_what_ended_while_snakemake_was_dead_is_not_trained_again(untrained, undisturbed):
-    snakemake = untrained.start()
-    until(trained_for(untrained, 5), "both runs train")
-    snakemake.process.send_signal(signal.SIGKILL)
-    snakemake.end()
+    kill_snakemake_while_both_train(untrained)
     until(lambda: not queue(), "the orphans have ended")
     assert all((untrained.run_folder(method) / "model.safetensors").exists() for method in METHODS)
     untrained.run("--unlock")

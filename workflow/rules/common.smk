@@ -17,6 +17,7 @@ from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
 from debatch.config.read import expand
 from debatch.config.splits import few_batches
 from debatch.config.base import SAFE_NAME
+from debatch.digests import sha256_of_files
 from debatch.errors import UserError
 from debatch.files import FORMAT, Files, result_files
 
@@ -216,40 +217,23 @@ def metadata_input():
     return [FILES.raw_metadata()] if REGISTRY.screen.simulate else []
 
 
-def metadata_paths():
-    """The tables that a real screen's index is made from."""
-    screen = REGISTRY.screen
-    tables = [table.file for table in screen.metadata.tables()] if screen.metadata else []
-    annotations = [expand(annotation.file) for annotation in screen.annotations]
-    return [Path(path) for path in (*tables, *annotations, *map(profile_path, REGISTRY.externals))]
-
-
 def profile_path(name):
     """The file of profiles made elsewhere."""
     return expand(REGISTRY.externals[name].file)
 
 
-@cache
-def sha256_of_files(*paths):
-    """One digest of the content of several files; None where one is not there."""
-    digest = hashlib.sha256()
-    try:
-        for path in paths:
-            with open(path, "rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    except OSError:
-        return None
-    return digest.hexdigest()
+# each file is read once, however many jobs ask
+digest_of = cache(sha256_of_files)
 
 
 def metadata_sha256(wildcards):
     """What a real screen's metadata holds, so that editing it re-makes what was made from it. Where it is not there, what
     the index was made from: results that were copied without their raw data are not out of date."""
-    if not metadata_paths():
+    paths = REGISTRY.source_files()
+    if not paths:
         return None
-    paths = metadata_paths()
     if all(path.is_file() for path in paths):
-        return sha256_of_files(*paths)
+        return digest_of(paths)
     if Path(FILES.index()).exists():
         from debatch.tabular import read_about
 

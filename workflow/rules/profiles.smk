@@ -49,7 +49,7 @@ rule embed_profiles:
         choice=config,
         base=str(BASE),
         screen=screen_params("profiles", "columns", "fields", "derive", "on_problem", "plate_format"),
-        sha256=lambda wildcards: sha256_of_files(profile_path(wildcards.external)),
+        sha256=lambda wildcards: digest_of((profile_path(wildcards.external),)),
     script:
         "../scripts/embed_profiles.py"
 

@@ -1,6 +1,5 @@
 """What every script does first: send its log to the rule's log and the terminal, and show a user's error alone."""
 
-import errno
 import logging
 import os
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 # an environment of --sdm conda holds the dependencies, not the package itself
 sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
-from debatch.errors import UserError
+from debatch.errors import UserError, told_disk_is_full
 
 # what the clocks of a cluster's machines may differ by
 CLOCK_SKEW_SECONDS = 120
@@ -34,15 +33,9 @@ def job(snakemake):
     except UserError as error:
         log.error("Error: %s", error)
         sys.exit(1)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            where = error.filename or "results"
-            log.error("Error: %s: the disk is full; free some space, then run the same command again", where)
-        else:
-            log.error("%s", traceback.format_exc())
-        sys.exit(1)
-    except Exception:
-        log.error("%s", traceback.format_exc())
+    except Exception as error:
+        told = told_disk_is_full(error)
+        log.error("%s", f"Error: {told}" if told else traceback.format_exc())
         sys.exit(1)
 
 

@@ -1,10 +1,10 @@
-import hashlib
 from pathlib import Path
 
 import torch
 
 from debatch.config import Recipe
 from debatch.config.trained import read_trained_model
+from debatch.digests import sha256_of_file
 from debatch.embed.new_screen import embed_screen, model_channels
 from debatch.files import Files
 from debatch.model.devices import choose_device
@@ -25,8 +25,6 @@ with job(snakemake) as log:
     network, _ = load_network(weights, recipe, device)
     reader = ImageReader(stores, snakemake.threads)
     table = embed_screen(network, ImageSet(index, statistics, reader, device, channels), recipe)
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    about = {"inference": recipe.inference, "model": model.name, "weights_sha256": digest}
+    about = {"inference": recipe.inference, "model": model.name, "weights_sha256": sha256_of_file(weights)}
     write_frame(table, snakemake.output[0], about)
     log.info("%d images embedded under the statistics %r", len(table), recipe.inference)

@@ -9,6 +9,7 @@ from typing import Any
 
 from debatch.config import Recipe, Registry, Run
 from debatch.config.read import expand
+from debatch.digests import sha256_of_file
 from debatch.files import Files
 from debatch.screen.splits import split_sha256
 from debatch.tabular import read_about, read_frame
@@ -121,7 +122,7 @@ def split_finding(files: Files, split: str, recorded: set[str]) -> tuple[str | N
 def read_profiles(registry: Registry, name: str) -> Profiles:
     """Where profiles came from."""
     file = expand(registry.externals[name].file)
-    digest = file_sha256(Path(file))
+    digest = sha256_of_file(file)
     return Profiles(name, file, digest, [] if digest else ["the file is not there any more"])
 
 
@@ -131,32 +132,10 @@ def metadata_sha256(files: Files) -> str | None:
     return read_about(path).get("metadata_sha256") if path.exists() else None
 
 
-def inputs_sha256(registry: Registry) -> str | None:
-    """The same of the files as they are now; None: one is not there, so that nothing can be told.
-
-    As the workflow counts it (`sha256_of_files` in workflow/rules/common.smk): the digest of the files' digests.
-    """
-    screen = registry.screen
-    paths = [table.file for table in screen.metadata.tables()] if screen.metadata else []
-    paths += [expand(annotation.file) for annotation in screen.annotations]
-    paths += [expand(profiles.file) for profiles in registry.externals.values()]
-    digests = [file_sha256(Path(path)) for path in paths]
-    if not digests or None in digests:
-        return None
-    return hashlib.sha256(b"".join(bytes.fromhex(digest or "") for digest in digests)).hexdigest()
-
-
 def recipe_sha256(record: dict[str, Any]) -> str | None:
     """A digest of a recipe: two runs of one have the same."""
     recipe = record.get("recipe")
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest() if recipe else None
-
-
-def file_sha256(path: Path) -> str | None:
-    """A file's SHA-256; None: it cannot be read."""
-    with suppress(OSError), open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-    return None
 
 
 def read_json(path: Path) -> Any:

@@ -13,7 +13,6 @@ from debatch.cli.choice import chosen_registry
 from debatch.cli.evidence import (
     Profiles,
     Training,
-    inputs_sha256,
     metadata_sha256,
     read_json,
     read_profiles,
@@ -25,6 +24,7 @@ from debatch.cli.terminal import console, duration, hours, note, print_json, tab
 from debatch.config import Registry
 from debatch.config.read import nearest
 from debatch.config.registry import ALL_IMAGES
+from debatch.digests import sha256_of_files
 from debatch.errors import ConfigError, DataError
 from debatch.files import Files
 
@@ -72,7 +72,8 @@ class Provenance:
             if self.splits[split][1].startswith(("its", "not")):
                 self.findings.append(f"split {split}: {self.splits[split][1]}")
         self.metadata_sha256 = metadata_sha256(files)
-        if self.metadata_sha256 and inputs_sha256(registry) not in (None, self.metadata_sha256):
+        now = sha256_of_files(registry.source_files())  # None: a file is gone, so that nothing can be told
+        if self.metadata_sha256 and now not in (None, self.metadata_sha256):
             self.findings.append("the metadata or profiles on disk are not those that the index was made from")
         for training in self.trainings:
             self.findings += [f"{_run_name(training)}: {finding}" for finding in training.findings]

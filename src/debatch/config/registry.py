@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from debatch.config.corrections import Correction
 from debatch.config.profiles import ProfileSet
+from debatch.config.read import expand
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
 from debatch.config.splits import few_batches
@@ -95,6 +97,17 @@ class Registry:
     def externals(self) -> dict[str, ProfileSet]:
         """Profiles made elsewhere, by name."""
         return self.screen.profiles or {}
+
+    def source_files(self) -> tuple[Path, ...]:
+        """The tables of metadata, annotations and profiles that the index is made from; none of a simulated screen.
+
+        Raises:
+            ConfigError: an environment variable is not set.
+        """
+        metadata = self.screen.metadata.tables() if self.screen.metadata else []
+        annotations = [expand(annotation.file) for annotation in self.screen.annotations]
+        profiles = [expand(profiles.file) for profiles in self.externals.values()]
+        return tuple(Path(path) for path in (*(table.file for table in metadata), *annotations, *profiles))
 
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""

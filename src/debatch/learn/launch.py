@@ -3,7 +3,6 @@
 The process that starts the others holds the run's lock and the devices' until they have ended; they die with it.
 """
 
-import errno
 import json
 import logging
 import os
@@ -21,7 +20,7 @@ from pathlib import Path
 import torch
 
 import debatch
-from debatch.errors import UserError
+from debatch.errors import UserError, told_disk_is_full
 from debatch.learn.job import TrainingJob, train_run
 from debatch.learn.pauses import Pauses, pauses_of_a_job
 from debatch.learn.ranks import joined_ranks, started_together
@@ -188,7 +187,6 @@ def _in_words(error: Exception) -> tuple[bool, str]:
     """Whether a failure is for the user, and what is to be said of it."""
     if isinstance(error, UserError):
         return True, str(error)
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        where = error.filename or "results"
-        return True, f"{where}: the disk is full; free some space, then run the same command again"
+    if told := told_disk_is_full(error):
+        return True, told
     return False, "".join(traceback.format_exception(error))

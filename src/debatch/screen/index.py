@@ -6,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from debatch.config.screen import QcLimits, Source
+from debatch.digests import sha256_of_text
 from debatch.errors import DataError
 from debatch.files import FORMAT
 from debatch.screen.flags import qc_flags
 from debatch.screen.metadata import QC_PREFIXES, class_labels, plain_number
-from debatch.tabular import read_about, read_frame, sha256_of_text
+from debatch.tabular import read_about, read_frame
 
 log = logging.getLogger(__name__)
 ORDER = [

@@ -10,9 +10,9 @@ import pandas as pd
 
 from debatch.config.read import nearest
 from debatch.config.splits import FewBatches, Splits, few_batches
+from debatch.digests import sha256_of_text
 from debatch.errors import DataError
 from debatch.screen.metadata import natural_key
-from debatch.tabular import sha256_of_text
 
 log = logging.getLogger(__name__)
 
