@@ -30,7 +30,7 @@ include: "workflow/rules/embed.smk"
 include: "workflow/rules/correct.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/cluster.smk"
+include: "workflow/rules/start.smk"
 
 
 rule all:

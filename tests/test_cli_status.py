@@ -2,6 +2,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import time
 from pathlib import Path
 
@@ -138,6 +139,20 @@ def test_run_of_another_machine_is_judged_by_how_recently_it_wrote():
     assert state("baseline").state == "running"
     make_old(history)
     assert state("baseline").state == "failed"
+
+
+def test_run_whose_folder_was_removed_waits_however_young_its_log_is():
+    log = write_log("baseline", "baseline/separated/seed0: epoch 10/10  loss 2")
+    shutil.rmtree(run_folder("baseline"))
+    few_minutes_ago = time.time() - 300
+    os.utime(log, (few_minutes_ago, few_minutes_ago))
+    assert state("baseline").state == "waiting"
+
+
+def test_run_that_has_just_begun_to_import_runs():
+    write_log("baseline", "")
+    shutil.rmtree(run_folder("baseline"))
+    assert state("baseline").state == "running"
 
 
 def test_run_that_left_before_its_time_limit_waits_to_go_on():

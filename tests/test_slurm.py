@@ -70,6 +70,12 @@ def test_gpu_model_and_site_facts_are_asked_for():
     assert {"--gpus=a100:2", "--qos=long", "--constraint=nvlink", "--cpus-per-task=4"} == set(asked)
 
 
+def test_a_gpu_model_that_the_plugin_would_refuse_later_is_refused_now(cluster):
+    with pytest.raises(UserError, match="takes no GPU model like 'nvidia-h200', with a hyphen: leave `gpu_model` out"):
+        refuse_impossible([demand("train", 4, {"gpu": 1, "gpu_model": "nvidia-h200"})], "the profile")
+    refuse_impossible([demand("train", 4, {"gpu": 1, "gpu_model": "a100"})], "the profile")
+
+
 def test_a_controller_that_does_not_answer_refuses_nothing(cluster):
     (cluster / "bin/sbatch").write_text(
         "#!/bin/sh\necho 'sbatch: error: Unable to contact slurm controller (connect failure)' >&2; exit 1\n"
@@ -147,6 +153,7 @@ def test_profile_is_never_overwritten(root, tmp_path):
         (("lab", "cpu", "gpu", "h100"), "that partition has no GPU model 'h100'; it has: a100"),
         (("lab", "cpu", "gpu", "nvidia-h200"), "takes no GPU model with a hyphen"),
         (("lab; rm -rf",), "is no name of an account"),
+        (("labb",), "account 'labb' is not among yours: lab other"),
     ],
 )
 def test_profile_that_could_not_work_is_not_written(root, cluster, tmp_path, words, reason):

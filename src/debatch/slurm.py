@@ -1,6 +1,7 @@
 """What SLURM is asked: would it take these jobs, before the first is submitted; how long has a job left."""
 
 import getpass
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,8 @@ from debatch.errors import UserError
 
 SECONDS = 30.0
 UNKNOWN = -1
+# as the plugin (2.8.0) checks it at the first GPU job, hours after the first job
+PLUGIN_GPU_MODEL = re.compile(r"[A-Za-z0-9_.]+")
 
 
 class Demand(NamedTuple):
@@ -67,11 +70,12 @@ def refuse_impossible(demands: Iterable[Demand], profile: str) -> None:
     for options, rules in _rules_by_options(demands).items():
         reason = _refusal(options)
         if reason:
-            refusals.setdefault(f"{reason} (asked for {' '.join(options)})", []).extend(rules)
+            refusals.setdefault(reason, []).extend(rules)
     if refusals:
         lines = [f"  {', '.join(rules)}: {reason}" for reason, rules in refusals.items()]
         raise UserError(
             "SLURM would not take these jobs, and nothing was submitted:\n" + "\n".join(lines) + "\n"
+            "`sinfo --format '%P %l %c %m %G'` shows partitions, time limits, CPUs, memory and GPUs. "
             f"Set what fits in {profile}: account and partition under `default-resources`, of one rule under "
             "`set-resources`; GPUs, memory and time also under `compute` in the screen"
         )
@@ -87,6 +91,12 @@ def _rules_by_options(demands: Iterable[Demand]) -> dict[tuple[str, ...], list[s
 def _refusal(options: tuple[str, ...]) -> str | None:
     """Why SLURM would not take a job, or would let it wait for ever; None where it would take it, or does not say."""
     asked = dict(option.split("=", 1) for option in options)
+    model = asked.get("--gpus", "").rpartition(":")[0]
+    if model and not PLUGIN_GPU_MODEL.fullmatch(model):
+        return (
+            f"Snakemake's SLURM plugin takes no GPU model like {model!r}, with a hyphen: leave `gpu_model` out and "
+            "choose the GPU by its partition or a constraint (docs/cluster.md, 'Which GPU')"
+        )
     accounts = _said(
         "sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={getpass.getuser()}", "format=account"
     )
@@ -98,7 +108,7 @@ def _refusal(options: tuple[str, ...]) -> str | None:
     if returned not in (0, UNKNOWN):
         for line in text.splitlines():
             if "allocation failure: " in line:
-                return line.split("allocation failure: ")[1]
+                return f"{line.split('allocation failure: ')[1]} (asked for {' '.join(options)})"
     return _beyond_the_time_limit(asked)
 
 

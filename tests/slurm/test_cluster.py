@@ -45,6 +45,7 @@ def test_nothing_is_left_to_do(undisturbed):
     [
         ("train:slurm_partition=nope", "train: Invalid partition name specified"),
         ("train:gpu_model=h100", "train: Requested node configuration is not available"),
+        ("train:gpu_model=nvidia-h200", "train: Snakemake's SLURM plugin takes no GPU model like 'nvidia-h200'"),
         ("train:gpu=99", "train: Requested node configuration is not available"),
         ("train:runtime=9999", "train: 9999 minutes are more than the partition's limit of 1440"),
         ("evaluate:slurm_account=nobody", "evaluate: account 'nobody' is not among yours: "),
@@ -52,12 +53,15 @@ def test_nothing_is_left_to_do(undisturbed):
 )
 def test_a_request_that_the_cluster_cannot_meet_is_refused_before_anything_is_submitted(untrained, resources, reason):
     before = {path.name for path in untrained.results.iterdir()}
+    waits = untrained.folder / ".snakemake/slurm_logs/rule_train/adabn_separated_9"
+    waits.mkdir(parents=True, exist_ok=True)
     done = untrained.run("--set-resources", resources, check=False)
     assert done.returncode != 0
     assert reason in done.output
     assert "nothing was submitted" in done.output
     assert "Traceback" not in done.output
     assert not untrained.jobs()
+    assert waits.is_dir(), "another Snakemake's job could not start any more: SLURM writes its output there"
     assert {path.name for path in untrained.results.iterdir()} == before
 
 

@@ -276,6 +276,17 @@ def test_wrong_configuration_stops_at_once_with_one_message(tmp_path, choice, me
     assert "Traceback" not in done.output, done.output[-3000:]
 
 
+def test_screen_whose_data_is_not_there_starts_no_job(tmp_path, monkeypatch):
+    monkeypatch.delenv("RXRX1", raising=False)
+    folder = own_folder(tmp_path / "w")
+    done = snakemake(folder, "ingest", check=False, screen="rxrx1")
+    assert done.returncode != 0
+    assert "metadata.csv: no such file, and nothing was started" in done.output, done.output[-3000:]
+    assert "the environment variable RXRX1 is not set" in done.output
+    assert "rule ingest_experiment" not in done.output
+    assert not (folder / "logs").exists() or not list((folder / "logs").rglob("*.log"))
+
+
 def test_wrong_number_in_a_screen_names_its_key(tmp_path):
     folder = own_folder(tmp_path / "w")
     edit(folder / "config/screens/tiny.yaml", "learning_rate: 0.004", "learning_rate: 4e-3")

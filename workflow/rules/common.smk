@@ -20,6 +20,7 @@ from debatch.config.base import SAFE_NAME
 from debatch.digests import sha256_of_files
 from debatch.errors import UserError
 from debatch.files import FORMAT, Files, result_files
+from debatch.slurm import demand, refuse_impossible
 
 try:
     REGISTRY = build_registry(config, BASE)

@@ -19,6 +19,8 @@ State = Literal["done", "running", "failed", "waiting"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "waiting")
 # a run saves at least so often, and its log says so
 RECENT_SECONDS = 1200.0
+# from a job's log to its run's lock it imports, on a busy file system
+STARTING_SECONDS = 120.0
 RECENT_EPOCHS = 5
 # what a run says that left before its time limit: the same job goes on
 OUT_OF_TIME = "its time limit is near"
@@ -77,7 +79,8 @@ def read_state(registry: Registry, files: Files, place: tuple[str, str, int], no
     def found(state: State, detail: str = "", epochs: int = done, more: float | None = left) -> RunState:
         return RunState(method, split, seed, state, epochs, recipe.epochs, each, more, detail)
 
-    owner = lock_owner(folder / "writer.lock")
+    lock = folder / "writer.lock"
+    owner = lock_owner(lock)
     log = Path(files.log("train", f"{method}-{split}-seed{seed}"))
     if Path(files.model(str(folder))).exists() and not (owner and owner.alive):
         return found("done", _odd(folder, recipe.model_dump()), recipe.epochs, 0.0)
@@ -90,10 +93,11 @@ def read_state(registry: Registry, files: Files, place: tuple[str, str, int], no
         return found("failed", last)
     touched = [_modified(path) for path in (folder / "history.csv", folder / "checkpoint.pt", log)]
     age = now - max(touched)
-    recently = age < max(RECENT_SECONDS, 3 * (each or 0.0))
+    # whatever trains has a lock's file; a log alone may be of a run that somebody removed since
+    recently = age < (max(RECENT_SECONDS, 3 * (each or 0.0)) if lock.exists() else STARTING_SECONDS)
     if recently and not (owner and owner.here):
         return found("running", "" if owner is None else owner.words)
-    if max(touched) > 0:
+    if folder.exists() and max(touched) > 0:
         return found("failed", f"stopped without an error, {_ago(age)} ago{': ' + last if last else ''}")
     return found("waiting")
 

@@ -84,9 +84,12 @@ def _show(out: Console, registry: Registry, states: list[RunState], summary: dic
         finish = summary["estimated_finish"][:16].replace("T", " ")
         out.print(f"Left: {left} of training; with {summary['running']} at once until about {finish}")
     else:
-        reason = "failed runs must be started again" if summary["failed"] else "nothing runs now"
+        if summary["failed"]:
+            reason = "failed runs must be started again"
+        else:
+            reason = "no epoch is done yet" if summary["running"] else "nothing runs now"
         out.print(f"Left: {left} of training; no finish can be told: {reason}")
-    out.print(note("Training only: embeddings, metrics and tables come on top."))
+    out.print(note("Told from files; what waits in a cluster's queue: squeue. Embeddings and tables come on top."))
 
 
 def _rows(states: list[RunState]) -> list[tuple[str, ...]]:

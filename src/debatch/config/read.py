@@ -106,6 +106,12 @@ def expand(path: str) -> str:
     return os.path.expanduser(_VARIABLE.sub(value, path))
 
 
+def unset_variables(path: str) -> list[str]:
+    """The environment variables of a path that are not set: their defaults stand in for them, or nothing does."""
+    names = [match[1] or match[3] for match in _VARIABLE.finditer(path)]
+    return [name for name in names if not os.environ.get(name)]
+
+
 def _explain(model: type[BaseModel], detail: Any) -> str:
     location = [str(part) for part in detail["loc"] if not _is_union_branch(str(part))]
     key = ".".join(location)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from debatch.config.corrections import Correction
 from debatch.config.profiles import ProfileSet
-from debatch.config.read import expand
+from debatch.config.read import expand, unset_variables
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
 from debatch.config.splits import few_batches
@@ -24,6 +24,7 @@ from debatch.config.tables import (
 from debatch.config.targets import few_batch_splits, lacking
 from debatch.config.trained import TrainedModel
 from debatch.config.variants import BETWEEN, Variant
+from debatch.errors import ConfigError
 
 ALL_IMAGES = "all"
 # targets that hold others
@@ -104,10 +105,26 @@ class Registry:
         Raises:
             ConfigError: an environment variable is not set.
         """
-        metadata = self.screen.metadata.tables() if self.screen.metadata else []
-        annotations = [expand(annotation.file) for annotation in self.screen.annotations]
-        profiles = [expand(profiles.file) for profiles in self.externals.values()]
-        return tuple(Path(path) for path in (*(table.file for table in metadata), *annotations, *profiles))
+        return tuple(Path(expand(name)) for name in self._sources())
+
+    def refuse_missing_sources(self) -> None:
+        """Look whether those files are there.
+
+        Raises:
+            ConfigError: one is not.
+        """
+        for given in self._sources():
+            path = expand(given)
+            if not Path(path).exists():
+                unset = [f"; the environment variable {name} is not set" for name in unset_variables(given)]
+                raise ConfigError(
+                    f"{path}: no such file, and nothing was started. The screen calls it {given}{''.join(unset)}"
+                )
+
+    def _sources(self) -> list[str]:
+        metadata = self.screen.metadata.names() if self.screen.metadata else []
+        annotations = [annotation.file for annotation in self.screen.annotations]
+        return [*metadata, *annotations, *(profiles.file for profiles in self.externals.values())]
 
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""

@@ -75,6 +75,11 @@ class Metadata(Section):
         default={}, description="Column -> values: only rows that have one of them are part of the screen."
     )
 
+    def names(self) -> list[str]:
+        """The files as the screen calls them, their variables not expanded."""
+        given = self.file if isinstance(self.file, list) else [self.file]
+        return [table if isinstance(table, str) else table.file for table in given]
+
     def tables(self) -> list[MetadataFile]:
         """The files, their names expanded.
 
