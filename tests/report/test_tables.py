@@ -87,7 +87,7 @@ def test_missing_split_is_a_note_and_never_a_zero(made):
         missing = cell(table, "adabn", column)
         assert pd.isna(missing["mean"])
         assert missing["note"] == "the screen has no stratified split"
-        assert missing["verdict"] == "not run"
+        assert missing["verdict"] == "not defined"
 
 
 def test_run_that_is_missing_is_not_run(made):

@@ -78,9 +78,9 @@ def _accuracies(axis: Axes, own: pd.DataFrame, channels: int, method: str) -> No
     reference = own.loc[whole, "mean"].iloc[0]
     if np.isfinite(reference):
         axis.axhline(reference, color=COLOURS[1], lw=1.2, ls="--")
-        text = f"all channels: {reference:.1f} %"
-        axis.annotate(text, (0.005, reference), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                      fontsize=8.5, color=INK, bbox={"facecolor": "white", "lw": 0, "pad": 0.5})  # fmt: skip
+        # beside the bars, not on them
+        axis.annotate(f"all: {reference:.1f} %", (1, reference), (3, 0), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", va="center", fontsize=8.5, color=INK)  # fmt: skip
     top = float(np.nanmax([*own["mean"], reference, 1.0]))
     axis.set(xlim=(-0.8, len(own) - 0.2), ylim=(0, top * 1.24), xticks=[], ylabel="test accuracy (%)", title=method)
     for number, group in own.groupby("number"):

@@ -38,10 +38,9 @@ def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
                 axis.set_title(f"{method}: {words}", loc="left")
                 # like perturbations gather at the right, different ones at the left
                 at, side = (0.02, "left") if kind == "same" else (0.98, "right")
-                distances = (
-                    f"KS {kolmogorov_smirnov(within, across):.3f}\nWasserstein {wasserstein(within, across):.3f}"
+                axis.annotate(
+                    _distances(within, across), (at, 0.95), xycoords="axes fraction", va="top", ha=side, fontsize=8.5
                 )
-                axis.annotate(distances, (at, 0.95), xycoords="axes fraction", va="top", ha=side, fontsize=8.5)
                 axis.set_xlim(low, high)
                 axis.set_ylabel("density")
             records.append(frame.assign(method=method))
@@ -65,6 +64,13 @@ def _densities(axis: Axes, within: np.ndarray, across: np.ndarray) -> None:
         edges = np.linspace(-1, 1, SHOWN_BINS + 1)
         axis.stairs(density, edges, color=colour, linestyle=style, lw=1.6, label=label)
         axis.stairs(density, edges, color=colour, alpha=0.12, fill=True)
+
+
+def _distances(within: np.ndarray, across: np.ndarray) -> str:
+    if not within.sum() or not across.sum():
+        missing = "within a batch" if across.sum() else "across batches" if within.sum() else "within or across batches"
+        return f"no pair {missing}\n(a cell type counts from\ntwo test batches on)"
+    return f"KS {kolmogorov_smirnov(within, across):.3f}\nWasserstein {wasserstein(within, across):.3f}"
 
 
 def _range(shown: dict[str, pd.DataFrame]) -> tuple[float, float]:

@@ -14,6 +14,7 @@ COLUMNS = [
     "row", "column", "mean", "sd", "n", "low", "high", "unit", "published_mean", "published_sd", "verdict", "note",
 ]  # fmt: skip
 FEWEST_STATISTICS_IMAGES = 8
+NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
         mean, sd = published.cell(spec.paper, name, *names)
         comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
         judged = "" if cell.words else verdict(cell.mean, cell.sd, mean, sd, comparable, unit == "%")
+        if cell.mean is None and cell.note not in {"", NOT_RUN}:
+            judged = "not defined"  # it was run, or there is nothing to run: the note says which
         values = [cell.mean, cell.sd, cell.n, cell.low, cell.high, unit, mean, sd, judged, cell.words or cell.note]
         rows.append([row, column, *values])
     return pd.DataFrame(rows, columns=COLUMNS)
