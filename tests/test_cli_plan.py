@@ -176,6 +176,14 @@ def test_statistics_of_own_batch_cost_a_second_pass():
     assert forward_passes("embed_snapshots", "train", recipe, size, "separated") == 20 * 1300
 
 
+def test_one_job_of_many_statistics_costs_a_pass_and_a_reference_each():
+    bill = pricing()
+    (line,) = bill.lines([Job("embed_adaptation", {"method": "adabn", "split": "separated", "seed": "0"})])
+    scored = bill.size.split("separated").scored
+    assert line.images == len(bill.registry.adaptation("adabn").statistics) * 2 * scored
+    assert not disk([Job("embed_adaptation", {"method": "adabn"})], bill.registry, bill.size, bill.throughput, 1)
+
+
 def test_unknown_hardware_names_what_there_is():
     registry = chosen_registry(["screen=rxrx1"])
     throughput = validate(Throughput, KNOWN, "throughput")

@@ -201,3 +201,19 @@ def test_cells_of_variations_and_of_few_batches_name_the_runs_they_are_made_from
     draws = origin_of(registry, "table4", "adabn", "RPE_draws")
     assert {(run.split, run.seed) for run in draws.runs} == {(f"few_RPE_draw{draw}", 0) for draw in range(5)}
     assert draws.words == "the first seed on each draw of training batches"
+
+
+def test_cells_of_tables_of_adaptation_name_the_trained_runs():
+    registry = chosen_registry(["screen=rxrx1"])
+    own = origin_of(registry, "table_adaptation", "adabn.plate_controls", "n16")
+    assert {(run.weights, run.seed) for run in own.runs} == {("adabn", seed) for seed in range(5)}
+    borrowed = origin_of(registry, "table_label_shift", "classes_50", "adabn_test_only.difference")
+    assert {run.weights for run in borrowed.runs} == {"baseline"}
+    assert "adaptation.csv" in borrowed.words
+    assert origin_of(registry, "table_label_shift", "classes_50", "total_variation").runs == []
+    assert origin_of(registry, "table_adaptation", "adabn.plate_controls", "available").runs == []
+    probed = origin_of(registry, "table_probe_normalization", "plate", "adabn.knn_unseen")
+    assert [(run.weights, run.seed) for run in probed.runs] == [("adabn__plate", 0)]
+    assert "half" in probed.words
+    (guessed,) = origin_of(registry, "table_probe_normalization", "guess", "baseline.probe_unseen").runs
+    assert guessed.weights == "baseline__all"

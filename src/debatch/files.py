@@ -177,6 +177,10 @@ class Files:
         """A run's test accuracy after some of its epochs."""
         return f"{folder}/metrics/{inference}.epochs.csv"
 
+    def adaptation(self, folder: str) -> str:
+        """A run's test accuracy under many choices of test-time statistics."""
+        return f"{folder}/metrics/adaptation.csv"
+
     # what a person reads
     def table(self, table: str, suffix: str) -> str:
         """A table as `csv` or `md`, and the runs it was made from as `json`."""
@@ -204,16 +208,16 @@ class Files:
 
 
 def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]:
-    """The files that a table or figure needs of its runs, in their order; those of a split once.
+    """The files that a table or figure needs of its runs, in their order, each once.
 
     Args:
         files: of the screen.
-        need: `metrics`, `cosine`, `probe`, `embeddings`, `scores`, `epochs` or `nulls`.
+        need: `metrics`, `cosine`, `probe`, `embeddings`, `scores`, `epochs`, `adaptation` or `nulls`.
         runs: the runs.
     """
     if need == "nulls":
         return [files.nulls(split) for split in dict.fromkeys(run.split for run in runs)]
-    return [path for run in runs for path in run_files(files, need, run)]
+    return list(dict.fromkeys(path for run in runs for path in run_files(files, need, run)))
 
 
 def run_files(files: Files, need: str, run: RunPlace) -> list[str]:
@@ -234,4 +238,6 @@ def run_files(files: Files, need: str, run: RunPlace) -> list[str]:
             return [files.scores(folder, run.view)]
         case "epochs":
             return [files.epochs(folder, run.inference)]
+        case "adaptation":
+            return [files.adaptation(folder)]
     raise AssertionError(need)

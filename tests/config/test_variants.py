@@ -172,7 +172,7 @@ def test_names_of_variations_are_kept_for_them(configured):
         configured("extends: demo\n", methods="baseline__mixup: {mixing: mixup}\n")
     with pytest.raises(ConfigError, match="a variation's name is lower case letters"):
         configured("extends: demo\ntargets: [a]\n", of_variations(a={"variations": {"Mix-up": {}}}))
-    with pytest.raises(ConfigError, match="a table of the kind `variations`, and no other, lists its `variations:`"):
+    with pytest.raises(ConfigError, match="`probe_variations`, and no other, lists its `variations:`"):
         configured("extends: demo\ntargets: [a]\n", of_variations(a={}))
 
 

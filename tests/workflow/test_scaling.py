@@ -195,5 +195,6 @@ def test_every_rule_says_what_it_takes(rule):
     assert re.search(r"^ +runtime=\S", rule, re.MULTILINE)
     assert ("localrule: True" in rule) == (name in LOCAL)
     assert re.search(r"^ +mem_mb=(\d+|input_)" if name in LOCAL else r"^ +mem_mb=with_", rule, re.MULTILINE)
-    on_a_gpu = name == "train" or name in {"embed_run", "embed_training", "embed_snapshots", "embed_screen"}
+    embeds = {"embed_run", "embed_training", "embed_snapshots", "embed_adaptation", "embed_screen"}
+    on_a_gpu = name == "train" or name in embeds
     assert bool(re.search(r"^ +gpu=", rule, re.MULTILINE)) == on_a_gpu

@@ -197,6 +197,11 @@ def test_touched_script_reruns_nothing(tiny_copy):
         ("tiny", "paper", {"train": 49, "make_paper": 1}),
         ("rxrx1", "table3", {"train": 20, "embed_run": 20, "cosine": 0, "make_table": 1}),
         ("rxrx1", "table_s3", {"train": 20, "cosine": 20, "evaluate": 0}),
+        # of the runs of Tables 1, 5 and 6 alone: one job a run that is trained, whatever it is looked at under
+        ("rxrx1", "table_adaptation", {"train": 10, "embed_adaptation": 10, "embed_run": 0, "make_table": 1}),
+        ("rxrx1", "table_probe_normalization", {"train": 12, "embed_run": 12, "probe_unseen": 12, "make_table": 1}),
+        ("demo", "table_label_shift", {"train": 4, "embed_adaptation": 4, "embed_run": 0, "make_table": 1}),
+        ("demo", "figure_adaptation", {"train": 4, "embed_adaptation": 4, "make_figure": 1}),
         ("rxrx1", "table_val", {"train": 20, "split": 1, "make_table": 1}),
         ("rxrx1", "ingest", {"ingest_experiment": 51, "index": 1, "train": 0}),
         ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 9}),
@@ -231,6 +236,40 @@ def test_table_2_adds_its_own_runs_to_those_of_table_1(tmp_path):
     alone = planned(snakemake(folder, "-n", "table1", screen="rxrx1"))["train"]
     both = planned(snakemake(folder, "-n", "table1", "table2", screen="rxrx1"))["train"]
     assert both - alone == 10
+
+
+def test_what_goes_beyond_the_paper_trains_nothing(tmp_path):
+    folder = own_folder(tmp_path / "w")
+    trained = ("table1", "table5", "table6")
+    added = ("table_adaptation", "table_label_shift", "figure_adaptation", "table_probe_normalization")
+    alone = planned(snakemake(folder, "-n", *trained, screen="rxrx1"))
+    both = planned(snakemake(folder, "-n", *trained, *added, screen="rxrx1"))
+    assert both["train"] == alone["train"]
+    assert both["embed_adaptation"] == 10
+
+
+def test_adaptation_says_what_the_runs_own_metrics_say(tiny):
+    """One job under many statistics, against a job each."""
+    files = Files("results", "tiny")
+    for method, inference in (("baseline", "train"), ("baseline", "batch"), ("adabn", "batch")):
+        folder = files.run(method, "separated", 0)
+        many, own = (pd.read_csv(tiny / path) for path in (files.adaptation(folder), files.metrics(folder, inference)))
+        many = many[(many["statistics"] == inference) & (many["subset"] == "all")].set_index(["metric", "group"])[
+            "value"
+        ]
+        own = own[own["subset"] == "all"].set_index(["metric", "group"])["value"]
+        for key in [(metric, group) for metric, group in many.index if metric.startswith("accuracy")]:
+            assert many[key] == own[key]
+    table = pd.read_csv(tiny / files.table("table_adaptation", "csv")).set_index(["row", "column"])
+    # its plates hold 24 images, of which 8 are controls
+    assert table.loc[("adabn.plate_controls", "n8"), "mean"] == table.loc[("adabn.plate_controls", "all"), "mean"]
+    assert pd.isna(table.loc[("adabn.plate", "n32"), "mean"])
+    assert table.loc[("adabn.plate", "n32"), "note"] == "only 24 images in every plate"
+    shift = pd.read_csv(tiny / files.table("table_label_shift", "csv")).set_index(["row", "column"])["mean"]
+    assert shift["classes_50", "classes"] == 3
+    assert shift["all", "adabn.whole"] == table.loc[("adabn.batch", "all"), "mean"]
+    difference = shift["classes_50", "adabn.alone"] - shift["classes_50", "adabn.whole"]
+    assert shift["classes_50", "adabn.difference"] == pytest.approx(difference)
 
 
 def test_a_run_on_one_channel_is_embedded_by_it_here_and_on_another_screen(tiny_copy):

@@ -17,6 +17,7 @@ from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
 from debatch.config.read import expand
 from debatch.config.splits import few_batches
 from debatch.config.base import SAFE_NAME
+from debatch.config.statistics import STATISTICS
 from debatch.digests import sha256_of_files
 from debatch.errors import UserError
 from debatch.files import FORMAT, Files, result_files
@@ -77,7 +78,7 @@ wildcard_constraints:
     external=any_of(EXTERNALS),
     # of a trained run, or of embeddings made elsewhere
     run=f"(?:{any_of(REGISTRY.recipes)})/(?:{any_of(REGISTRY.split_names)})/seed[0-9]+|external/(?:{any_of(EXTERNALS)})",
-    inference="train|batch|plate|controls|mini_batch|half|n[1-9][0-9]*|profiles",
+    inference=f"{STATISTICS}|profiles",
     correction=any_of(REGISTRY.corrections),
     # nothing, or a correction after a dot
     corrected=f"(?:\\.(?:{any_of(REGISTRY.corrections)}))?",
@@ -127,6 +128,11 @@ def split_params(wildcards):
 def run_recipe(wildcards):
     """The resolved recipe of a method, as it stands in a run's record."""
     return REGISTRY.recipes[wildcards.method].model_dump()
+
+
+def adaptation_params(wildcards):
+    """Under which test-time statistics a trained method is looked at for tables of adaptation, and on which classes."""
+    return REGISTRY.adaptation(wildcards.method)._asdict()
 
 
 def run_normalization(wildcards):

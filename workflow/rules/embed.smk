@@ -76,6 +76,32 @@ rule embed_snapshots:
         "../scripts/embed_snapshots.py"
 
 
+# Test accuracy under many choices of test-time statistics, of each a few rows and no embedding.
+rule embed_adaptation:
+    input:
+        index=FILES.index(),
+        split=FILES.split("{split}"),
+        normalization=run_normalization,
+        model=FILES.model(RUN),
+    output:
+        FILES.adaptation(RUN),
+    log:
+        FILES.log("embed_adaptation", "{method}-{split}-seed{seed}"),
+    conda:
+        "../../envs/debatch.yaml"
+    threads: COMPUTE.threads
+    resources:
+        mem_mb=with_attempt(COMPUTE.mem_mb),
+        runtime=min(COMPUTE.runtime, 720),
+        gpu=min(1, COMPUTE.gpus),
+    params:
+        recipe=run_recipe,
+        place=place,
+        looked_at=adaptation_params,
+    script:
+        "../scripts/embed_adaptation.py"
+
+
 # All images of this screen by a model that was trained on another one, or on this one before it grew.
 if REGISTRY.model:
 

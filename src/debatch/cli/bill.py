@@ -11,7 +11,9 @@ from debatch.cli.sizes import ScreenSize, SplitSize
 from debatch.config import Recipe, Registry, has_unseen_batches
 from debatch.config.throughput import Throughput
 
-EMBEDDING_RULES = ("embed_run", "embed_training", "embed_snapshots", "embed_screen")
+EMBEDDING_RULES = ("embed_run", "embed_training", "embed_snapshots", "embed_adaptation", "embed_screen")
+# of those, the ones that keep numbers and no embeddings
+WITHOUT_EMBEDDINGS = ("embed_snapshots", "embed_adaptation")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class Pricing:
             passes = None if images is None else images * (1 if recipe.inference == "train" else 2)
         else:
             recipe, size = self.registry.recipes[method], self.size.split(split)
-            passes = None if size is None else forward_passes(rule, inference, recipe, size, split)
+            names = self.registry.adaptation(method).statistics if rule == "embed_adaptation" else [inference]
+            passes = None if size is None else sum(forward_passes(rule, name, recipe, size, split) for name in names)
         return passes, self._rate("embed", recipe)
 
     def _rate(self, what: Literal["train", "embed"], recipe: Recipe) -> Rate:
@@ -125,7 +128,7 @@ def forward_passes(rule: str, inference: str, recipe: Recipe, size: SplitSize, s
     """Images that pass through the network, those that statistics are taken from included; at most so many.
 
     Args:
-        rule: `embed_run`, `embed_training` or `embed_snapshots`.
+        rule: `embed_run`, `embed_training`, `embed_snapshots` or `embed_adaptation`.
         inference: the test-time statistics.
         recipe: of the run.
         size: of its split.

@@ -3,10 +3,25 @@
 from dataclasses import dataclass
 
 from debatch.config import UNCORRECTED, Registry, Run
+from debatch.config.adaptation import ADAPTED
 from debatch.config.read import nearest
 from debatch.config.registry import PROFILES
+from debatch.config.tables import VARIED
 from debatch.errors import ConfigError
-from debatch.report.tables import correction, cosine, differences, few_batches, generalization, probe
+from debatch.report.tables import (
+    adaptation,
+    correction,
+    cosine,
+    differences,
+    few_batches,
+    generalization,
+    label_shift,
+    probe,
+)
+
+PROBES = ("probe", "probe_variations")
+# columns that no model is asked for
+COUNTED = {"adaptation": (adaptation.AVAILABLE,), "label_shift": (label_shift.CLASSES, label_shift.SHIFT)}
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,8 @@ def origin_of(registry: Registry, table: str, row: str, column: str) -> Origin:
     runs = [run for run in registry.runs(table) if run.split in splits]
     if kind == "generalization" and row in generalization.GUESSES:
         return Origin([], splits, "a guess that looks at no image: counted from the split and the index alone")
+    if column in COUNTED.get(kind, ()):
+        return Origin([], splits, "counted from the split and the index alone")
     views = _views(registry, table, kind, row, column)
     words = ""
     if kind == "few_batches" and column.endswith(few_batches.DRAWS):
@@ -46,16 +63,21 @@ def origin_of(registry: Registry, table: str, row: str, column: str) -> Origin:
     if not chosen:
         known = sorted({correction.row_key(run.method, run.correction) for run in runs})
         raise ConfigError(f"{table}: the row {row!r} is of no run that the table is made from now{nearest(row, known)}")
-    is_unseen = kind == "probe" and column in probe.PROBES and probe.PROBES[column][1]
+    told_by = column.split(".")[-1]
+    is_unseen = kind in PROBES and told_by in probe.PROBES and probe.PROBES[told_by][1]
     if is_unseen and not words and any(run.inference not in {"train", PROFILES} for run in chosen):
         words = "probed under statistics from other wells of the batch (`half`)"
+    if kind in ADAPTED:
+        words = "of metrics/adaptation.csv, under the test-time statistics that row and column name"
     return Origin(chosen, splits, words)
 
 
 def _views(registry: Registry, table: str, kind: str, row: str, column: str) -> set[tuple[str, str]]:
     """Method and correction of a row; two methods where it is their difference."""
-    if kind == "variations":
-        named = (variant.methods.get(column) for variant in registry.variants.get(table, []) if variant.key == row)
+    if kind in VARIED:
+        variants = registry.variants.get(table, [])
+        rows = variants[:1] if row == probe.GUESS else [variant for variant in variants if variant.key == row]
+        named = (variant.methods.get(column.split(".")[0]) for variant in rows)
         return {(method, UNCORRECTED) for method in named if method is not None}
     methods = [*dict.fromkeys(run.method for run in registry.runs(table))]
     if kind == "correction":
@@ -67,6 +89,8 @@ def _views(registry: Registry, table: str, kind: str, row: str, column: str) -> 
         found = {method for method in methods if row in {method, method + cosine.OTHER_WELLS}}
     elif kind == "probe" and row == probe.GUESS:
         found = {methods[0]}
+    elif kind in ADAPTED:  # a method and how it is looked at, parted by a dot
+        found = {(row if kind == "adaptation" else column).split(".")[0]} & set(methods)
     else:
         found = {row} & set(methods)
     return {(method, UNCORRECTED) for method in found}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-from debatch.cli.bill import EMBEDDING_RULES, snapshots
+from debatch.cli.bill import EMBEDDING_RULES, WITHOUT_EMBEDDINGS, snapshots
 from debatch.cli.dry_run import Job
 from debatch.cli.sizes import ScreenSize
 from debatch.config import Recipe, Registry
@@ -47,7 +47,7 @@ def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Thro
     trainings = [(job.wildcards["method"], job.wildcards["split"]) for job in jobs if job.rule == "train"]
     if trainings:
         rooms += _weights(trainings, registry, size, throughput, gpus)
-    embeddings = [job for job in jobs if job.rule in {*EMBEDDING_RULES, "correct"} and job.rule != "embed_snapshots"]
+    embeddings = [job for job in jobs if job.rule in {*EMBEDDING_RULES, "correct"} - {*WITHOUT_EMBEDDINGS}]
     if embeddings:
         rooms.append(_embeddings(embeddings, registry, size))
     return rooms

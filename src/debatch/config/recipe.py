@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 
 from debatch.config.base import Section
 from debatch.config.read import nearest
+from debatch.config.statistics import RECIPE_STATISTICS
 from debatch.errors import ConfigError
 
 Normalization = Literal["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]
-# n32 and so on: that many images of a batch
-TestStatistics = Annotated[str, Field(pattern=r"^(train|batch|plate|controls|mini_batch|n[1-9][0-9]*)$")]
+TestStatistics = Annotated[str, Field(pattern=f"^(?:{RECIPE_STATISTICS})$")]
 
 # Families of timm that have no batch normalization, by the start of their names. It only serves to say so before
 # anything runs: the training job looks at the network itself.
@@ -45,10 +45,9 @@ class Recipe(Section):
     test_statistics: TestStatistics | None = Field(
         None,
         description="Whose images give the batch-norm statistics of inference: train (a fixed set of training "
-        "images), "
-        "batch (those of the image's own batch), plate, controls (the batch's control wells), mini_batch (a random "
-        "group of the batch) or n32 (32 images of the batch). "
-        "Null: `batch` under adaptive batch norm, else `train`.",
+        "images), batch (those of the image's own batch), plate, mini_batch (a random group of the batch); or fewer: "
+        "controls or treatments (wells of the batch), n32 (32 images of it), controls_n32; plate_controls, plate_n32 "
+        "and so on of the plate. Null: `batch` under adaptive batch norm, else `train`.",
     )
     statistics_images: int = Field(
         6400, ge=2, description="Training images that the `train` statistics are computed from."

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from debatch.config.adaptation import ADAPTED, Adaptation, adaptation
 from debatch.config.corrections import Correction
 from debatch.config.profiles import ProfileSet
 from debatch.config.read import expand, unset_variables
@@ -16,6 +17,7 @@ from debatch.config.tables import (
     SCREEN_FIGURES,
     TRAINED,
     UNCORRECTED,
+    VARIED,
     WITHOUT_SPLIT,
     Figure,
     Table,
@@ -150,7 +152,7 @@ class Registry:
     def trained(self, target: str) -> list[str]:
         """The methods that it has runs of: under each of its variations, where it has such."""
         made_of = self._target(target)
-        if self.externals or made_of.kind not in ("variations", *CHANNEL_SUBSETS):
+        if self.externals or made_of.kind not in (*VARIED, *CHANNEL_SUBSETS):
             return self.rows(target)
         rows = self.variants.get(target, [])
         return list(dict.fromkeys(row.methods[method] for method in made_of.methods for row in rows))
@@ -190,6 +192,17 @@ class Registry:
     def needs(self, target: str) -> list[str]:
         """What a table or figure is made from, of each of its runs."""
         return NEEDS[self._target(target).kind]
+
+    def adaptation(self, method: str) -> Adaptation:
+        """How one job looks at a trained method for all tables and figures of adaptation."""
+        looked_at = [
+            adaptation(spec, self.recipes[name].inference)
+            for spec in self.targets_of.all().values()
+            for name in spec.methods
+            if spec.kind in ADAPTED and method in (name, self.methods[name].weights_of)
+        ]
+        statistics = dict.fromkeys(name for each in looked_at for name in each.statistics)
+        return Adaptation([*statistics], sorted({percent for each in looked_at for percent in each.classes}))
 
     def title(self, method: str) -> str:
         """A method's name for people."""

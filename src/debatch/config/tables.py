@@ -1,6 +1,6 @@
 """Which runs make which table or figure, and what a user chooses for a whole invocation."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,6 +9,9 @@ from debatch.config.read import check_entry_name, nearest
 from debatch.config.recipe import Variation
 from debatch.config.splits import SplitName
 from debatch.errors import ConfigError
+
+# rows that are changes of recipes
+VARIED = ("variations", "probe_variations")
 
 
 class Target(Section):
@@ -24,20 +27,44 @@ class Target(Section):
     corrections: list[str] = Field(
         default=[], description="Corrections of embeddings that it shows of each method; `none`: as they are."
     )
+    images: list[Annotated[int, Field(ge=2)]] = Field(
+        default=[8, 16, 32, 128],
+        min_length=1,
+        description="Of the kind `adaptation`: from how many images of a batch or plate statistics are taken; all of "
+        "them stands beside.",
+    )
+    classes: list[Annotated[int, Field(ge=1, le=99)]] = Field(
+        default=[50, 25, 10],
+        min_length=1,
+        description="Of the kind `label_shift`, and of a figure of the kind `adaptation`: percent of its classes that "
+        "a batch is left with, at least two.",
+    )
 
 
 class Table(Target):
     """A table."""
 
     kind: Literal[
-        "generalization", "differences", "cell_types", "cosine", "probe", "correction", "variations", "few_batches"
+        "generalization",
+        "differences",
+        "cell_types",
+        "cosine",
+        "probe",
+        "correction",
+        "variations",
+        "probe_variations",
+        "few_batches",
+        "adaptation",
+        "label_shift",
     ] = Field(
         description="What its cells hold. generalization: accuracy on each split, unseen over seen, batch accuracy; "
         "differences: of methods, paired; cell_types: accuracy on unseen batches by cell type; cosine: how far "
         "similarities across batches are from those within; probe: what still tells the batch; correction: what "
         "corrections of embeddings remove, and what they cost; variations: accuracy of each method under each of some "
-        "changes of its recipe; few_batches: accuracy by cell type after training on few batches of that cell type, "
-        "drawn from the training side of the split."
+        "changes of its recipe; probe_variations: what still tells the batch under each of them; few_batches: accuracy "
+        "by cell type after training on few batches of that cell type, drawn from the training side of the split; "
+        "adaptation: accuracy by how many images of a new batch or plate give the batch-norm statistics, and which; "
+        "label_shift: accuracy where a batch holds only some of its classes."
     )
     paper: str = Field("rxrx1", description="Paper that has a table of this name; its numbers stand beside.")
     nulls: list[str] = Field(
@@ -49,7 +76,8 @@ class Table(Target):
     published_rows: dict[str, str] = Field(default={}, description="The same of rows, as in {no_cutmix: -cutmix}.")
     variations: dict[str, Variation] = Field(
         default={},
-        description="Rows of the kind `variations`: what each changes of every method's recipe; {} changes nothing.",
+        description="Rows of the kinds `variations` and `probe_variations`: what each changes of every method's "
+        "recipe; {} changes nothing.",
     )
     draws: int = Field(
         1,
@@ -69,18 +97,21 @@ class Table(Target):
 
     @model_validator(mode="after")
     def _rows_of_its_kind(self) -> "Table":
-        if (self.kind == "variations") != bool(self.variations):
-            raise ValueError("a table of the kind `variations`, and no other, lists its `variations:`")
+        if (self.kind in VARIED) != bool(self.variations):
+            raise ValueError(
+                "a table of the kind `variations` or `probe_variations`, and no other, lists its `variations:`"
+            )
         return self
 
 
 class Figure(Target):
     """A figure that shows trained runs."""
 
-    kind: Literal["umap", "cosine", "epochs", "correction", "channel_subsets", "shapley"] = Field(
+    kind: Literal["umap", "cosine", "epochs", "correction", "channel_subsets", "shapley", "adaptation"] = Field(
         description="umap: test embeddings by batch and by perturbation; cosine: distributions of cosine similarities; "
         "epochs: test accuracy while training; correction: batch effect removed against biology kept; channel_subsets: "
-        "accuracy of models trained on each subset of the channels; shapley: what each channel adds, from the same."
+        "accuracy of models trained on each subset of the channels; shapley: what each channel adds, from the same; "
+        "adaptation: accuracy by how many images give the batch-norm statistics, and which."
     )
     cell_type: str | None = Field(
         None, description="The one cell type that a UMAP shows; null: the one with most test batches."
@@ -98,12 +129,18 @@ NEEDS: dict[str, list[str]] = {
     "epochs": ["epochs"],
     "correction": ["scores"],
     "variations": ["metrics"],
+    "probe_variations": ["probe"],
     "few_batches": ["metrics"],
+    "adaptation": ["adaptation"],
+    "label_shift": ["adaptation"],
     "channel_subsets": ["metrics"],
     "shapley": ["metrics", "nulls"],
 }
 # Those for which a screen's own networks are trained: there are none of profiles.
-TRAINED = ("epochs", "variations", "few_batches", "channel_subsets", "shapley")
+TRAINED = (
+    "epochs", "variations", "probe_variations", "few_batches", "channel_subsets", "shapley", "adaptation",
+    "label_shift",
+)  # fmt: skip
 CHANNEL_SUBSETS = ("channel_subsets", "shapley")
 # Those that look at embeddings alone: of profiles they need no split.
 WITHOUT_SPLIT = ("cosine", "correction", "umap")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from debatch.config.recipe import Method, Recipe, Variation, resolve_recipe, with_screen_channels
 from debatch.config.screen import Screen
-from debatch.config.tables import CHANNEL_SUBSETS, Tables
+from debatch.config.tables import CHANNEL_SUBSETS, VARIED, Tables
 from debatch.errors import ConfigError
 
 # parts a derived method's name: a method's and a variation's own have none
@@ -67,7 +67,7 @@ def derive(screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe
     deriver = _Deriver(screen, methods, recipes, tables)
     variants: dict[str, list[Variant]] = {}
     for target, spec in tables.all().items():
-        if spec.kind == "variations":
+        if spec.kind in VARIED:
             variations = tables.tables[target].variations.items()
             rows = [deriver.variant(target, spec.methods, name, change) for name, change in variations]
             variants[target] = _joined(rows)

@@ -1,12 +1,16 @@
 """A trained model's embeddings and predictions of a screen's images."""
 
+from debatch.embed.adaptation import LookedAt, by_statistics
 from debatch.embed.embed import Embedded, embed_images, snapshot_accuracy
-from debatch.embed.statistics import StatisticsGroup, statistics_groups, training_groups
+from debatch.embed.statistics import StatisticsGroup, held_by_few_classes, statistics_groups, training_groups
 
 __all__ = [
     "Embedded",
+    "LookedAt",
     "StatisticsGroup",
+    "by_statistics",
     "embed_images",
+    "held_by_few_classes",
     "snapshot_accuracy",
     "statistics_groups",
     "training_groups",

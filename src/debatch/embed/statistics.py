@@ -9,8 +9,9 @@ import pandas as pd
 
 from debatch.config.recipe import Recipe
 from debatch.config.screen import CONTROLS
+from debatch.config.statistics import Domain, Statistics, parse_statistics
 from debatch.errors import DataError
-from debatch.screen.order import hash_order, nearly_equal_groups, well_names, well_quarters
+from debatch.screen.order import few_classes, hash_order, nearly_equal_groups, well_names, well_quarters
 from debatch.screen.splits import scored_subset
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,12 @@ def statistics_groups(
     `train`: a fixed set of training images. `batch`: the training images of the image's batch where the split has such;
     else all images of that batch that the split calls test, unlabelled ones too. Statistics from the very images that a
     probe is scored on would push it below chance, so the training images go first. `plate`: likewise by plate.
-    `controls`: of the batch's images, the positive and negative control wells alone. `n32`: 32 of them, in the order
-    of a hash of their names. `mini_batch`: the test images of a batch in that order, in nearly equal groups of the
-    recipe's size, each by itself. `half`: the batch's test wells in two halves, and of each half some wells give the
-    statistics and the others are embedded; a batch of very few wells is left out.
+    `controls`: of the batch's images, the positive and negative control wells alone; `treatments`: the others. `n32`:
+    32 of them, in the order of a hash of their names. `plate_controls`, `controls_n32`, `plate_treatments_n32` and so
+    on: these together. `classes_50`: as `batch`, of a batch that holds the images of half of its classes alone.
+    `mini_batch`: the test images of a batch in the order of that hash, in nearly equal groups of the recipe's size,
+    each by itself. `half`: the batch's test wells in two halves, and of each half some wells give the statistics and
+    the others are embedded; a batch of very few wells is left out.
 
     Args:
         inference: one of these.
@@ -54,28 +57,51 @@ def statistics_groups(
     Raises:
         DataError: the split has no test image in the index; or statistics would come from fewer than two images.
     """
+    groups = intended_groups(inference, index, split, recipe)
+    for group in groups:
+        _require_two(group, inference)
+    return groups
+
+
+def intended_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, recipe: Recipe) -> list[StatisticsGroup]:
+    """As `statistics_groups`, those too whose statistics would come from fewer than two images."""
     subset = index["image_id"].map(split.set_index("image_id")["subset"]).to_numpy()
     train, test = np.flatnonzero(subset == "train"), np.flatnonzero(subset == scored_subset(split))
     if not len(test):
         raise DataError("the split has no test image among the screen's images")
-    if inference == "train":
+    statistics = parse_statistics(inference)
+    if statistics.form == "train":
         first = hash_order(index["image_id"].iloc[train])[: recipe.statistics_images]
-        groups = [StatisticsGroup("train", train[first], test)]
-    elif inference == "mini_batch":
-        groups = [
+        return [StatisticsGroup("train", train[first], test)]
+    if statistics.classes is not None:
+        held = held_by_few_classes(index, split, statistics.classes)
+        train, test = train[held[train]], test[held[test]]
+    domains = _domains(_names(index, statistics.domain), train, test)
+    if statistics.form == "mini_batch":
+        return [
             StatisticsGroup(name, group, group)
-            for name, images, _ in _domains(_names(index, "batch"), train, test)
+            for name, images, _ in domains
             for group in nearly_equal_groups(images[hash_order(index["image_id"].iloc[images])], recipe.group)
         ]
-    elif inference == "half":
-        domains = _domains(_names(index, "batch"), train, test)
-        groups = [group for name, images, _ in domains for group in _halves(index, name, images)]
-    else:
-        domains = _domains(_names(index, "plate" if inference == "plate" else "batch"), train, test)
-        groups = [StatisticsGroup(name, _chosen(inference, index, pool), images) for name, images, pool in domains]
-    for group in groups:
-        _require_two(group, inference)
-    return groups
+    if statistics.form == "half":
+        return [group for name, images, _ in domains for group in _halves(index, name, images)]
+    return [StatisticsGroup(name, _chosen(statistics, index, pool), images) for name, images, pool in domains]
+
+
+def held_by_few_classes(index: pd.DataFrame, split: pd.DataFrame, percent: int) -> np.ndarray:
+    """(N,) whether an image is of the classes that its batch is left with (`few_classes`); unlabelled ones are of none.
+
+    Args:
+        index: the screen's N images.
+        split: image_id, subset; a batch's classes are those of its training and scored images.
+        percent: of a batch's classes.
+    """
+    used = index["image_id"].isin(set(split.loc[split["subset"].isin(["train", scored_subset(split)]), "image_id"]))
+    labelled = index[(used & index["label"].notna()).to_numpy()]
+    held = pd.Series(False, index.index)
+    for _, own in labelled.groupby("batch"):
+        held[own.index] = own["perturbation"].isin(few_classes(own["perturbation"].unique(), percent))
+    return held.to_numpy()
 
 
 def training_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, recipe: Recipe) -> list[StatisticsGroup]:
@@ -84,7 +110,7 @@ def training_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, re
     A probe that is fitted on them and scored on the test images so meets one kind of embedding.
 
     Args:
-        inference: `train`, `batch`, `plate`, `controls`, or a number of images.
+        inference: as in `statistics_groups`, but for `half` and `classes_50`.
         index: the screen's images.
         split: image_id, subset; batches stand on both of its sides.
         recipe: for `statistics_images`.
@@ -93,16 +119,17 @@ def training_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, re
     if inference == "train":
         first = hash_order(index["image_id"].iloc[train])[: recipe.statistics_images]
         return [StatisticsGroup("train", train[first], train)]
-    names = _names(index, "plate" if inference == "plate" else "batch")
+    statistics = parse_statistics(inference)
+    names = _names(index, statistics.domain)
     domains = [(str(name), train[names[train] == name]) for name in np.unique(names[train])]
-    if inference == "mini_batch":
+    if statistics.form == "mini_batch":
         groups = [
             StatisticsGroup(name, group, group)
             for name, own in domains
             for group in nearly_equal_groups(own[hash_order(index["image_id"].iloc[own])], recipe.group)
         ]
     else:
-        groups = [StatisticsGroup(name, _chosen(inference, index, own), own) for name, own in domains]
+        groups = [StatisticsGroup(name, _chosen(statistics, index, own), own) for name, own in domains]
     for group in groups:
         _require_two(group, inference)
     return groups
@@ -115,7 +142,7 @@ def screen_groups(inference: str, index: pd.DataFrame, recipe: Recipe) -> list[S
     else as `statistics_groups` has it on a split in which every image is a test image.
 
     Args:
-        inference: as there; `half` leaves images out, and is not for this.
+        inference: as there; `half` and `classes_50` leave images out, and are not for this.
         index: the screen's images.
         recipe: the model's.
 
@@ -127,7 +154,7 @@ def screen_groups(inference: str, index: pd.DataFrame, recipe: Recipe) -> list[S
     return statistics_groups(inference, index, pd.DataFrame({"image_id": index["image_id"], "subset": "test"}), recipe)
 
 
-def _names(index: pd.DataFrame, kind: str) -> np.ndarray:
+def _names(index: pd.DataFrame, kind: Domain) -> np.ndarray:
     names = index["batch"] if kind == "batch" else index["experiment"] + "_" + index["plate"]
     return names.to_numpy(str)
 
@@ -139,11 +166,12 @@ def _domains(names: np.ndarray, train: np.ndarray, test: np.ndarray) -> Iterator
         yield str(name), images, training if len(training) else images
 
 
-def _chosen(inference: str, index: pd.DataFrame, pool: np.ndarray) -> np.ndarray:
-    if inference == "controls":
-        return pool[index["well_type"].iloc[pool].isin(CONTROLS).to_numpy()]
-    if inference.startswith("n"):
-        return pool[hash_order(index["image_id"].iloc[pool])[: int(inference[1:])]]
+def _chosen(statistics: Statistics, index: pd.DataFrame, pool: np.ndarray) -> np.ndarray:
+    if statistics.pool != "all":
+        controls = index["well_type"].iloc[pool].isin(CONTROLS).to_numpy()
+        pool = pool[controls if statistics.pool == "controls" else ~controls]
+    if statistics.images is not None:
+        pool = pool[hash_order(index["image_id"].iloc[pool])[: statistics.images]]
     return pool
 
 
@@ -161,9 +189,8 @@ def _halves(index: pd.DataFrame, name: str, images: np.ndarray) -> list[Statisti
 def _require_two(group: StatisticsGroup, inference: str) -> None:
     if len(group.reference) >= 2:
         return
-    what = {
-        "controls": "control image (see `well_types`)",
-    }.get(inference, "image")
+    pool = parse_statistics(inference).pool
+    what = "image" if pool == "all" else f"{pool.removesuffix('s')} image (see `well_types`)"
     raise DataError(
         f"{group.name}: test statistics {inference!r} would come from {len(group.reference) or 'no'} {what}; at least "
         "two are needed: choose other `test_statistics`, leave it out by `metadata.select`, or choose larger batches"

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from debatch.config import UNCORRECTED, Registry, Screen
+from debatch.config.statistics import parse_statistics
 from debatch.evaluate.label_shift import label_shift
 from debatch.files import Files
 from debatch.report.results import Results
@@ -142,13 +143,21 @@ def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
 
 
 # what a method sees of a test batch, by its test-time statistics; labels never
-SEES = {
-    "train": "nothing",
-    "batch": "all of its images",
-    "plate": "all images of the image's plate",
-    "controls": "its control images",
-    "mini_batch": "a random group of its images",
-}
+SEES = {"train": "nothing", "mini_batch": "a random group of its images"}
+POOLS = {"all": "images", "controls": "control images", "treatments": "treatment images"}
+
+
+def seen_of_a_batch(inference: str) -> str:
+    """What inference looks at of a batch that was not trained on, for people."""
+    if inference in SEES:
+        return SEES[inference]
+    statistics = parse_statistics(inference)
+    images = POOLS[statistics.pool]
+    if statistics.domain == "plate":
+        return f"{statistics.images or 'all'} {images} of the image's plate"
+    if statistics.images is not None:
+        return f"{statistics.images} of its {images}"
+    return f"all of its {images}" if statistics.pool == "all" else f"its {images}"
 
 
 def method_facts(registry: Registry, methods: list[str]) -> list[dict[str, str]]:
@@ -160,7 +169,7 @@ def method_facts(registry: Registry, methods: list[str]) -> list[dict[str, str]]
             rows.append({"title": registry.title(method), "description": made, "sees": "made elsewhere"})
             continue
         inference = registry.recipes[method].inference
-        sees = SEES.get(inference, f"{inference.removeprefix('n')} of its images")
+        sees = seen_of_a_batch(inference)
         about = {"title": registry.title(method), "description": registry.methods[method].description, "sees": sees}
         rows.append(about)
     return rows

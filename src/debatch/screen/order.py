@@ -1,10 +1,14 @@
 """An order of images that has nothing to do with plate, well or class, and what is cut from it."""
 
 import hashlib
+import math
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+
+# of the choice of classes: without it, classes would stand in the order in which anything else hashes their names
+_CLASSES_SEED = "classes 0"
 
 
 def hash_order(names: Iterable[str]) -> np.ndarray:
@@ -18,6 +22,17 @@ def nearly_equal_groups(order: np.ndarray, size: int) -> list[np.ndarray]:
     if len(order) == 0:
         return []
     return np.array_split(order, max(1, round(len(order) / size)))
+
+
+def few_classes(names: Iterable[str], percent: int) -> set[str]:
+    """Some of a batch's classes: that percent of them, rounded up, and two at least, in hash order of their names.
+
+    Not the order of images, and fixed, so that batches of the same classes are left with the same ones; fewer of them
+    are some of the more.
+    """
+    unique = sorted(set(names))
+    order = hash_order(f"{_CLASSES_SEED} {name}" for name in unique)
+    return {unique[at] for at in order[: max(2, math.ceil(len(unique) * percent / 100))]}
 
 
 def well_names(rows: pd.DataFrame) -> np.ndarray:

@@ -4,10 +4,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from debatch.errors import ConfigError
-from debatch.report.figures import channel_subsets, correction, cosine, epochs, shapley, umap
+from debatch.report.figures import adaptation, channel_subsets, correction, cosine, epochs, shapley, umap
 from debatch.report.results import Results
 
 DRAWERS = {
+    "adaptation": adaptation.draw,
     "umap": umap.draw,
     "cosine": cosine.draw,
     "epochs": epochs.draw,

@@ -3,12 +3,14 @@
 from debatch.errors import ConfigError
 from debatch.report.results import Results
 from debatch.report.tables import (
+    adaptation,
     cell_types,
     correction,
     cosine,
     differences,
     few_batches,
     generalization,
+    label_shift,
     probe,
     variations,
 )
@@ -17,13 +19,16 @@ from debatch.report.tables.cells import COLUMNS, Cell, Draft, laid_out, table_he
 __all__ = ["COLUMNS", "Cell", "Draft", "draft_table", "laid_out", "table_heading", "tidy"]
 
 MAKERS = {
+    "adaptation": adaptation.draft,
     "generalization": generalization.draft,
     "differences": differences.draft,
     "cell_types": cell_types.draft,
     "cosine": cosine.draft,
     "correction": correction.draft,
     "few_batches": few_batches.draft,
+    "label_shift": label_shift.draft,
     "probe": probe.draft,
+    "probe_variations": variations.draft_probes,
     "variations": variations.draft,
 }
 

@@ -173,7 +173,7 @@ def laid_out(name: str, draft: Draft, registry: Registry) -> str:
 def table_heading(name: str) -> str:
     """`table_s3` as `Table S3`, `table_probe` as `Table probe`."""
     label = name.removeprefix("table").removeprefix("_")
-    return f"Table {label.upper() if label[:1] == 's' and label[1:].isdigit() else label}"
+    return f"Table {label.upper() if label[:1] == 's' and label[1:].isdigit() else label.replace('_', ' ')}"
 
 
 def _readable(draft: Draft, cell: Cell, column: str) -> str:

@@ -5,6 +5,7 @@ import pandas as pd
 from debatch.config import UNCORRECTED, Registry
 from debatch.config.registry import ALL_IMAGES
 from debatch.config.screen import CONTROLS
+from debatch.config.statistics import parse_statistics
 from debatch.evaluate.uncertainty import pooled_interval
 from debatch.report.results import Results
 from debatch.report.tables.cells import Cell, Draft, by_batch, by_seed
@@ -30,8 +31,7 @@ COLUMNS: dict[str, tuple[str, str, int, float]] = {
 BATCH = "neighbor_same_batch"
 BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
 CHANCE = "chance"
-# what test-time statistics and the normalization of pixels look at
-STATISTICS_SEE: dict[str, set[str]] = {"train": set(), "controls": {"controls"}}
+# what the normalization of pixels looks at
 PIXELS_SEE = {"plate": "images", "experiment": "images", "all": "images"} | dict.fromkeys(
     ("plate_controls", "experiment_controls"), "controls"
 )
@@ -82,7 +82,8 @@ def seen_of_a_test_batch(registry: Registry, method: str, correction: str) -> st
         return "as made"
     if method not in registry.externals:
         recipe = registry.recipes[method]
-        seen |= STATISTICS_SEE.get(recipe.inference, {"images"})
+        if recipe.inference != "train":
+            seen.add("controls" if parse_statistics(recipe.inference).pool == "controls" else "images")
         seen |= {PIXELS_SEE[recipe.normalization]} if recipe.normalization in PIXELS_SEE else set()
     if correction != UNCORRECTED:
         seen.add(registry.corrections[correction].sees)

@@ -1,0 +1,73 @@
+"""How accuracy depends on whose images the batch-norm statistics come from."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from debatch.evaluate.accuracy import score_predictions
+from debatch.evaluate.label_shift import label_shift
+
+COLUMNS = ["statistics", "metric", "subset", "group", "value", "n"]
+METRICS = ("accuracy", "accuracy_well")
+WHOLE = "all"
+
+
+def score_statistics(
+    statistics: str, predictions: pd.DataFrame, index: pd.DataFrame, subsets: Mapping[str, set[str]]
+) -> pd.DataFrame:
+    """Accuracies of test images under one choice of test-time statistics.
+
+    Args:
+        statistics: its name.
+        predictions: as for `score_predictions`; classes are told from all that were trained on.
+        index: the screen's images.
+        subsets: name -> the images that are scored by themselves.
+
+    Returns:
+        `COLUMNS`: `accuracy` and `accuracy_well` as `score_predictions` has them, of each subset, its groups `all` and
+        `batch=…`.
+    """
+    frames = []
+    for subset, images in subsets.items():
+        metrics = score_predictions(predictions[predictions["image_id"].isin(images)], index, set())
+        own = (metrics["subset"] == WHOLE) & metrics["metric"].isin(METRICS)
+        by_batch = (metrics["group"] == WHOLE) | metrics["group"].str.startswith("batch=")
+        frames.append(metrics[own & by_batch].assign(statistics=statistics, subset=subset)[COLUMNS])
+    return pd.concat(frames, ignore_index=True)
+
+
+def count_statistics_images(statistics: str, counts: Iterable[tuple[str, int, int]]) -> pd.DataFrame:
+    """How many images the statistics of each batch or plate come from, or could come from.
+
+    Args:
+        statistics: their name.
+        counts: of each batch or plate: its name, those images, and the images that are looked at under the statistics.
+
+    Returns:
+        `COLUMNS`: metric `statistics_images`, a group `domain=…` each.
+    """
+    rows = [(statistics, "statistics_images", WHOLE, f"domain={name}", used, seen) for name, used, seen in counts]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def score_label_shift(rows: pd.DataFrame, train_labels: pd.Series, subsets: Mapping[str, set[str]]) -> pd.DataFrame:
+    """How far the mix of classes of each test batch is from training, where it holds the images of a subset alone.
+
+    Args:
+        rows: of the index, the labelled test images.
+        train_labels: (N,) of the training images.
+        subsets: name -> images.
+
+    Returns:
+        `COLUMNS`: metrics `classes` and `total_variation` (`label_shift`) of each subset, a group `batch=…` each;
+        statistics: `none`, since no model is asked.
+    """
+    found = []
+    for subset, images in subsets.items():
+        own = rows[rows["image_id"].isin(images)]
+        shift = label_shift(own["label"].to_numpy(int), own["batch"].to_numpy(str), train_labels.to_numpy(int))
+        groups = "batch=" + shift["batch"]
+        for metric in ("classes", "total_variation"):
+            told = {"statistics": "none", "metric": metric, "subset": subset, "group": groups}
+            found.append(pd.DataFrame({**told, "value": shift[metric].astype(float), "n": shift["n"]}))
+    return pd.concat(found, ignore_index=True)[COLUMNS]

@@ -1,0 +1,39 @@
+import pandas as pd
+
+from debatch.config.statistics import Statistics
+from debatch.embed import by_statistics, held_by_few_classes
+from debatch.evaluate.adaptation import WHOLE, count_statistics_images, score_label_shift, score_statistics
+from debatch.screen.splits import scored_subset
+from debatch.tabular import write_frame
+from door import job
+from trained import read_run
+
+with job(snakemake) as log:
+    run = read_run(snakemake)
+    names, percents = snakemake.params.looked_at["statistics"], snakemake.params.looked_at["classes"]
+    ids = {subset: set(part) for subset, part in run.split.groupby("subset")["image_id"]}
+    tested = run.index[run.index["image_id"].isin(ids[scored_subset(run.split)]) & run.index["label"].notna()]
+    subsets = {WHOLE: set(tested["image_id"])}
+    for percent in percents:
+        held = set(run.index.loc[held_by_few_classes(run.index, run.split, percent), "image_id"])
+        subsets[Statistics(classes=percent).name] = subsets[WHOLE] & held
+    train_labels = run.index.loc[run.index["image_id"].isin(ids["train"]), "label"].dropna()
+    frames = [score_label_shift(tested, train_labels, subsets)]
+    for name, groups, predictions in by_statistics(
+        run.network, run.images, names, run.split, run.recipe, run.batch_names
+    ):
+        counts = [(group.name, len(group.reference), len(group.images)) for group in groups]
+        frames.append(count_statistics_images(name, counts))
+        if predictions is None:
+            log.info(
+                "%s: not scored: the smallest batch or plate has %d such images",
+                name,
+                min(used for _, used, _ in counts),
+            )
+            continue
+        # the same images under the statistics of all: what a mix of classes costs, and not how hard they are
+        own = name if name in subsets else WHOLE
+        scored = subsets if name in ("train", "batch") else {own: subsets[own]}
+        frames.append(score_statistics(name, predictions, run.index, scored))
+        log.info("%s: accuracy %.1f %%", name, 100 * frames[-1].loc[0, "value"])
+    write_frame(pd.concat(frames, ignore_index=True), snakemake.output[0])
