@@ -68,8 +68,8 @@ _BY_KIND = {
         "of the image's batch (left) or of its plate (middle), by which (colour) and by method (line style). A point "
         "is drawn where every batch or plate holds as many images. Right: a batch is treated as if it held the images "
         "of some of its classes alone; beside it are the same images under the statistics of the whole batch: the gap "
-        "is what the missing classes cost. The scored images are among those that give the statistics, as in the "
-        "paper. Means over seeds; bars: how much the test batches differ, as in the tables."
+        "is what the missing classes cost. Of unseen batches the scored images are among those that give "
+        "the statistics, as in the paper. Means over seeds; bars: how much the test batches differ, as in the tables."
     ),
     "channel_subsets": (
         "Accuracy per image on unseen batches of models, each trained on one subset of the channels with the same "

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from debatch.config import has_unseen_batches
 from debatch.config.statistics import DOMAINS, POOLS, Statistics, parse_statistics
 from debatch.report.results import Results
 from debatch.report.tables.cells import Cell, Draft, pooled
@@ -43,7 +44,7 @@ def draft(name: str, results: Results) -> Draft:
         f"accuracy per image over all classes, split {split}; the same test images in every cell, under batch-norm "
         "statistics from that many images of their own batch or plate, chosen by a hash of their names and never by "
         "label",
-        "transductive, as in the paper: images that give statistics are among those that are scored",
+        scored_images(split),
         "no image: under the training set's statistics, which see nothing of the new batch",
         "an accuracy stands only where every batch or plate holds that many images: one on those that do would be of "
         "other test images; all: as many as each holds, in the last column their median over batches or plates, with "
@@ -51,6 +52,13 @@ def draft(name: str, results: Results) -> Draft:
     ]
     formats = {AVAILABLE: ("images", 0)}
     return Draft(rows, columns, cells, formats=formats, not_of_seeds=(AVAILABLE,), notes=notes)
+
+
+def scored_images(split: str) -> str:
+    """A note on whether the images that give statistics are scored too."""
+    if has_unseen_batches(split):
+        return "transductive, as in the paper: images that give statistics are among those that are scored"
+    return "statistics come from training images of the batch or plate, none of which is scored"
 
 
 def images_column(images: int | None) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from debatch.config.statistics import Statistics
 from debatch.report.results import Results
-from debatch.report.tables.adaptation import accuracy_cell, under
+from debatch.report.tables.adaptation import accuracy_cell, scored_images, under
 from debatch.report.tables.cells import Cell, Draft, pooled
 from debatch.report.tables.differences import paired
 
@@ -47,7 +47,7 @@ def draft(name: str, results: Results) -> Draft:
         "points, paired by seed and batch",
         "total variation: half the summed difference of a batch's class frequencies from the training images', 0 the "
         "same mix, 1 no class in common; mean over batches, in brackets the extremes",
-        "transductive, as in the paper: the scored images give the statistics",
+        scored_images(split),
     ]
     formats = {CLASSES: ("", 0), SHIFT: ("", 2)}
     formats |= {column: ("points", 1) for column in columns if column.endswith(f".{COST}")}
