@@ -185,7 +185,7 @@ def rules():
                 yield pytest.param(text, id=re.match(r"rule (\w+)", text)[1])
 
 
-LOCAL = {"make_table", "make_figure", "make_report", "make_plates", "qc"}
+LOCAL = {"make_table", "make_figure", "make_report", "make_paper", "make_plates", "qc"}
 
 
 @pytest.mark.parametrize("rule", [*rules()])
