@@ -288,6 +288,35 @@ def test_hits_only_fill_a_plate_and_change_nothing_else():
     assert set(held.loc[held["perturbation"] == "P1", "well_type"]) == {"positive_control"}
 
 
+def test_spread_treatments_are_once_an_experiment_and_controls_on_every_plate():
+    """Sets are the same in all experiments, and a plate's number does not tell which it holds."""
+    config = SimulationConfig(treatments=10, treatment_wells=1, plates=4, spread_treatments=True)
+    layouts = plate_layouts(config)
+    treatments = layouts[layouts["well_type"] == "treatment"]
+    assert (treatments.groupby("experiment")["perturbation"].value_counts() == 1).all()
+    assert treatments.groupby("experiment").size().eq(10).all()
+    controls = layouts[layouts["well_type"] != "treatment"].groupby(["experiment", "plate"])["perturbation"]
+    assert (controls.nunique() == 4).all()
+    sets = treatments.groupby(["experiment", "plate"])["perturbation"].agg(frozenset).unstack("plate")
+    assert sets.stack().nunique() == 4
+    assert (sets.nunique() > 1).all()
+    assert not layouts.duplicated(["experiment", "plate", "well"]).any()
+    rows, images = simulate_experiment(config, "BETA-01")
+    assert len(images) == len(rows) == 2 * (10 + 4 * (3 * 4 + 4))
+
+
+def test_hits_of_any_plate_fill_the_plates_of_a_spread_screen():
+    config = SimulationConfig(plates=4, spread_treatments=True, hits_only={"BETA-01": ["T01", "T16"]})
+    held = plate_layouts(config).query("experiment == 'BETA-01'").groupby("plate")["perturbation"].value_counts()
+    assert len(held) == 8
+    assert (held == 12).all()
+
+
+def test_fewer_treatments_than_plates_cannot_be_spread():
+    with pytest.raises(ValueError, match="3 treatments do not fill 4 plates"):
+        SimulationConfig(treatments=3, plates=4, spread_treatments=True)
+
+
 @pytest.mark.parametrize(
     ("hits", "message"),
     [

@@ -208,6 +208,7 @@ def test_touched_script_reruns_nothing(tiny_copy):
         ("demo_no_batch_effect", "table1", {"train": 17}),
         ("demo_hits_only", "all", {"train": 9, "split": 1, "make_table": 2}),
         ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 61}),
+        ("rxrx1_simulated", "table1", {"simulate_experiment": 51, "ingest_experiment": 51, "split": 3, "train": 13}),
         ("pediatric_sample", "all", {"ingest_experiment": 1, "train": 0, "make_plates": 1, "make_report": 1}),
         ("bbbc022_sample", "illumination", {"ingest_experiment": 1, "make_illumination": 1}),
         ("tiny", "report", {"train": 13, "make_report": 1}),
@@ -226,7 +227,7 @@ def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expect
 def test_every_shipped_screen_has_a_dry_run():
     shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
     planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
-    planned_above |= {"rxrx1_small", "pediatric_sample", "bbbc021", "bbbc022_sample"}
+    planned_above |= {"rxrx1_small", "rxrx1_simulated", "pediatric_sample", "bbbc021", "bbbc022_sample"}
     assert shipped == planned_above, "add it to the dry runs above"
 
 

@@ -24,7 +24,7 @@ WITHOUT_BATCH_NORM = (
 class Recipe(Section):
     """Every choice that decides what a run learns. Screens and methods state only what they change."""
 
-    ADDED: ClassVar[dict[str, Any]] = {"channels": None}
+    ADDED: ClassVar[dict[str, Any]] = {"channels": None, "checkpointing": False}
 
     backbone: str = Field(
         "densenet161",
@@ -98,6 +98,11 @@ class Recipe(Section):
     precision: Literal["bfloat16", "float32"] = Field(
         "bfloat16",
         description="Arithmetic of training; batch-norm statistics and losses are float32 in both.",
+    )
+    checkpointing: bool = Field(
+        False,
+        description="Keep fewer of the backbone's outputs in memory in training and compute them again in the backward "
+        "pass: less memory, more time, the same gradients but for rounding.",
     )
     shuffle_labels: bool = Field(
         False, description="A null: the training wells' labels are permuted, so that nothing can be learned."

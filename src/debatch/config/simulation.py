@@ -16,7 +16,7 @@ class SimulationConfig(Section):
     Every number that it leads to is called simulated.
     """
 
-    ADDED: ClassVar[dict[str, Any]] = {"channels": len(CHANNELS)}
+    ADDED: ClassVar[dict[str, Any]] = {"channels": len(CHANNELS), "spread_treatments": False}
 
     seed: int = Field(0, ge=0, description="Seed of everything drawn: effects, batch effects, layouts, cells.")
     experiments: dict[str, int] = Field(
@@ -26,6 +26,11 @@ class SimulationConfig(Section):
     sites: int = Field(2, ge=1, description="Sites (fields of view) in a well.")
     treatments: int = Field(16, ge=1, description="Number of treatments.")
     treatment_wells: int = Field(2, ge=1, description="Wells of each treatment on a plate.")
+    spread_treatments: bool = Field(
+        False,
+        description="Whether an experiment's plates share the treatments out, in sets that change plates from one "
+        "experiment to the next, as in RxRx1; false: every plate holds all of them. Controls are on every plate.",
+    )
     positive_controls: int = Field(3, ge=0, description="Number of positive controls.")
     positive_control_wells: int = Field(4, ge=1, description="Wells of each positive control on a plate.")
     empty_wells: int = Field(4, ge=1, description="Untreated (EMPTY) wells on a plate.")
@@ -41,6 +46,12 @@ class SimulationConfig(Section):
         description="Experiments whose plates hold these classes alone, in equal numbers, as where only the hits of a "
         "screen are imaged again: {ALPHA-02: [T01, T02]}.",
     )
+
+    @model_validator(mode="after")
+    def _each_plate_gets_a_treatment(self) -> "SimulationConfig":
+        if self.spread_treatments and self.treatments < self.plates:
+            raise ValueError(f"`spread_treatments`: {self.treatments} treatments do not fill {self.plates} plates")
+        return self
 
     @model_validator(mode="after")
     def _hits_are_known(self) -> "SimulationConfig":

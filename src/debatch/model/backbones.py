@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from debatch.config.read import expand
 from debatch.errors import ConfigError
@@ -54,7 +55,24 @@ class PlainResidualBlock(nn.Module):
         return torch.relu(self.body(x) + x)
 
 
-class SmallResNet(nn.Module):
+class SmallBackbone(nn.Module):
+    """What the small networks share: in training a block's inner outputs can be computed twice instead of kept."""
+
+    grad_checkpointing = False
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """As timm's networks have it."""
+        self.grad_checkpointing = enable
+
+    def run(self, layers: nn.Sequential, x: Tensor) -> Tensor:
+        """One layer after the other."""
+        for layer in layers:
+            twice = self.grad_checkpointing and torch.is_grad_enabled() and isinstance(layer, BLOCKS)
+            x = checkpoint(layer, x, use_reentrant=False) if twice else layer(x)
+        return x
+
+
+class SmallResNet(SmallBackbone):
     """A ResNet for images of about 64 pixels: strides of timm's networks are too long for those.
 
     With one block a stage it has 0.3 million parameters.
@@ -77,7 +95,7 @@ class SmallResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, channels, H, W) to features (N, 128)."""
-        return self.blocks(self.stem(x)).mean((2, 3))
+        return self.run(self.blocks, self.stem(x)).mean((2, 3))
 
 
 class DenseLayer(nn.Module):
@@ -94,7 +112,7 @@ class DenseLayer(nn.Module):
         return torch.cat([x, self.body(x)], 1)
 
 
-class SmallDenseNet(nn.Module):
+class SmallDenseNet(SmallBackbone):
     """A DenseNet for images of about 64 pixels: three blocks of three layers, halved in between."""
 
     def __init__(self, channels: int, growth: int) -> None:
@@ -114,9 +132,10 @@ class SmallDenseNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, channels, H, W) to features (N, num_features)."""
-        return self.layers(x).mean((2, 3))
+        return self.run(self.layers, x).mean((2, 3))
 
 
+BLOCKS = (ResidualBlock, PlainResidualBlock, DenseLayer)
 # by name: a family's paper-size members have these in their place where images are small
 SMALL: dict[str, Callable[[int], SmallResNet | SmallDenseNet]] = {
     "small_resnet": SmallResNet,
@@ -158,3 +177,24 @@ def build_backbone(name: str, channels: int, pixels: int, weights: str | None) -
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
     backbone = timm.create_model(name, **options)
     return backbone, backbone.num_features
+
+
+def compute_twice(backbone: nn.Module, name: str) -> None:
+    """Keep fewer of a backbone's outputs in training, and compute them again in the backward pass.
+
+    Batch norm then sees a group twice: switch running averages off, as `population.without_running_averages` does.
+
+    Args:
+        backbone: as `build_backbone` gives it.
+        name: of the backbone, for the error.
+
+    Raises:
+        ConfigError: the network has no such form.
+    """
+    try:
+        backbone.set_grad_checkpointing(True)  # type: ignore[operator]
+    except (AttributeError, AssertionError):  # timm's way to say that it has none
+        raise ConfigError(
+            f"checkpointing: the backbone {name!r} cannot compute outputs again; leave the key out, and lower `group` "
+            "where memory is short"
+        ) from None

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from debatch.config.recipe import Recipe
 from debatch.errors import ConfigError
-from debatch.model.backbones import build_backbone
+from debatch.model.backbones import build_backbone, compute_twice
 
 
 class Outputs(NamedTuple):
@@ -33,7 +33,7 @@ class Network(nn.Module):
     Ganin et al. 2016; else it reads a detached embedding, and never trains the trunk.
 
     Raises:
-        ConfigError: the recipe adapts batch norm and the backbone has none.
+        ConfigError: the recipe adapts batch norm and the backbone has none, or asks for `checkpointing` likewise.
     """
 
     def __init__(self, recipe: Recipe, channels: int, classes: int, batches: int) -> None:
@@ -45,6 +45,8 @@ class Network(nn.Module):
                 "normalization layer; choose one that has, or leave out `batch_norm: adaptive` and "
                 "`test_statistics: batch`"
             )
+        if recipe.checkpointing:
+            compute_twice(self.backbone, recipe.backbone)
         width = recipe.embedding_width
         self.neck = nn.Sequential(
             nn.Linear(features, width, bias=False),

@@ -48,9 +48,19 @@ def _inner_wells(n: int) -> list[str]:
     return [f"{_row_letters(1 + i // columns)}{2 + i % columns:02d}" for i in range(n)]
 
 
-def _classes(config: SimulationConfig) -> pd.DataFrame:
-    """One row a well of a plate, not yet laid out: perturbation and well_type."""
-    controls, treatments = config.class_names()
+def _treatments_by_plate(config: SimulationConfig, experiment: str) -> list[list[str]]:
+    """The treatments that each plate of an experiment holds: all, or one of as many fixed sets as there are plates."""
+    _, treatments = config.class_names()
+    if not config.spread_treatments:
+        return [treatments] * config.plates
+    sets = [part.tolist() for part in np.array_split(np.array(treatments), config.plates)]
+    first = int(stream(config.seed, "sets", experiment).integers(config.plates))
+    return sets[first:] + sets[:first]
+
+
+def _classes(config: SimulationConfig, treatments: list[str]) -> pd.DataFrame:
+    """One row a well of a plate with some treatments, not yet laid out: perturbation and well_type."""
+    controls, _ = config.class_names()
     return pd.DataFrame(
         [(name, "positive_control") for name in controls for _ in range(config.positive_control_wells)]
         + [(name, "treatment") for name in treatments for _ in range(config.treatment_wells)]
@@ -59,10 +69,10 @@ def _classes(config: SimulationConfig) -> pd.DataFrame:
     )
 
 
-def _hits(classes: pd.DataFrame, hits: list[str]) -> pd.DataFrame:
-    """As many wells, of the hits alone and in turn."""
+def _hits(classes: pd.DataFrame, hits: list[str], wells: int) -> pd.DataFrame:
+    """So many wells, of the hits among all classes alone and in turn."""
     of_hits = classes.drop_duplicates("perturbation").set_index("perturbation").loc[hits].reset_index()
-    return of_hits.iloc[np.arange(len(classes)) % len(of_hits)][classes.columns]
+    return of_hits.iloc[np.arange(wells) % len(of_hits)][classes.columns]
 
 
 def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
@@ -74,14 +84,16 @@ def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
         One row a well: experiment, plate, well, cell_type, well_type, perturbation; sorted by the first three
         within a cell type.
     """
-    classes = _classes(config)
-    wells = _inner_wells(len(classes))
+    every_class = _classes(config, config.class_names()[1])
     plates = []
     for cell_type, n in config.experiments.items():
         for experiment in (f"{cell_type}-{i:02d}" for i in range(1, n + 1)):
-            for plate in range(1, config.plates + 1):
-                order = stream(config.seed, "layout", experiment, plate).permutation(len(classes))
-                held = _hits(classes, config.hits_only[experiment]) if experiment in config.hits_only else classes
+            for plate, treatments in enumerate(_treatments_by_plate(config, experiment), start=1):
+                held = _classes(config, treatments)
+                wells = _inner_wells(len(held))
+                if experiment in config.hits_only:
+                    held = _hits(every_class, config.hits_only[experiment], len(wells))
+                order = stream(config.seed, "layout", experiment, plate).permutation(len(wells))
                 layout = held.iloc[order].assign(experiment=experiment, plate=plate, well=wells, cell_type=cell_type)
                 plates.append(layout.sort_values("well"))
     columns = ["experiment", "plate", "well", "cell_type", "well_type", "perturbation"]
