@@ -44,6 +44,7 @@ def holder(tmp_path):
     yield process
     process.kill()
     process.wait()
+    process.stdout.close()
 
 
 def test_a_second_job_waits_until_the_first_is_killed_and_says_once_for_whom(tmp_path, holder, caplog):

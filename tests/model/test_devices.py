@@ -36,6 +36,7 @@ def job(tmp_path):
     for process in running:
         process.kill()
         process.wait()
+        process.stdout.close()
 
 
 def claimed(process, seconds=30.0):
