@@ -365,8 +365,8 @@ def test_metadata_without_a_named_column(tiny_copy):
 def test_test_class_that_was_never_trained(tiny_copy):
     edit(
         tiny_copy / "config/screens/tiny.yaml",
-        "splits: {names: [separated, stratified, stratified_site]}",
-        "splits: {names: [separated], test_batches: [BETA-01]}",
+        "splits: {names: [separated, stratified, stratified_site]",
+        "splits: {names: [separated], test_batches: [BETA-01]",
     )
     index = tiny_copy / Files("results", "tiny").index()
     frame = pd.read_parquet(index)
