@@ -139,6 +139,19 @@ def test_pretrained_weights_go_with_their_own_backbone(configured):
     registry = configured("extends: rxrx1\ntraining: {weights: /w.pth}\n")
     weights = {row.key: registry.recipes[row.methods["baseline"]].weights for row in registry.variants["table2"]}
     assert (weights["default"], weights["mixup"], weights["resnet50"]) == ("/w.pth", "/w.pth", None)
+    titles = {row.key: row.title for row in registry.variants["table2"]}
+    assert (titles["mixup"], titles["resnet50"]) == ("MixUp", "resnet50, from scratch")
+    assert "pretrained weights" in registry.lacking("figure9")
+
+
+def test_other_networks_are_not_held_against_the_paper(configured):
+    with pytest.raises(ConfigError, match="other networks cannot be compared with published numbers"):
+        configured("extends: rxrx1\nsubstitutes: {resnet50: resnet18}\n")
+
+
+def test_a_cell_type_without_test_or_training_batches_has_no_split_of_its_own(configured):
+    registry = configured("extends: tiny\nsimulate: {experiments: {ALPHA: 3, BETA: 1}}\n")
+    assert {run.split for run in registry.runs("table4")} == {"few_ALPHA_draw0"}
 
 
 def test_tables_share_what_has_the_same_recipe_under_any_name(configured):

@@ -14,6 +14,7 @@ from debatch.report.figures import draw_figure
 from debatch.report.html import build_report
 from debatch.report.published import Published
 from debatch.report.tables import draft_table, laid_out, tidy
+from debatch.report.tables.view import table_view
 from debatch.tabular import read_frame, write_frame
 
 
@@ -65,6 +66,9 @@ def test_variations_have_a_row_a_change_and_a_column_a_method(root, tmp_path):
     assert "| | Baseline (%) | AdaBN (%) |" in text
     assert "| small resnet 2 (for resnet50) |" in text
     assert "Default is also: No mixing" in text
+    # the paper's default is CutMix, and this screen's is not
+    assert pd.isna(table.loc[("default", "baseline"), "published_mean"])
+    assert table.loc[("mixup", "baseline"), "published_mean"] == 75.6
 
 
 def few_results(root, tmp_path, **options):
@@ -97,6 +101,20 @@ def test_seeds_and_draws_stand_apart(root, tmp_path):
     assert "mean ± sd over seeds (n = 2)" in text
     assert "BETA: one draw, of all the training batches that there are" in text
     assert "trained on 3 batches of the named cell type alone" in text
+
+
+def test_the_page_calls_ranges_over_draws_and_over_batches_by_their_names(root, tmp_path):
+    results = few_results(root, tmp_path)
+    frame = tidy(
+        draft_table("table4", results),
+        "table4",
+        results.registry,
+        Published.read(root / "resources/published/published.csv"),
+    )
+    write_frame(frame, results.files.table("table4", "csv"))
+    row = table_view("table4", results)["rows"][0]["cells"]
+    assert [cell["range_of"] for cell in row[:3]] == ["batches", "batches", "draws"]
+    assert row[2]["range"]
 
 
 def test_published_numbers_of_table_4(root, tmp_path):

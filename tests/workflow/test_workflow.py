@@ -294,6 +294,16 @@ def test_a_word_on_few_batches_draws_no_other_split_again(tiny_copy):
     assert set(planned(snakemake(tiny_copy, "-n", screen="tiny"))) == {"make_report", "all"}
 
 
+def test_a_label_reaches_all_that_shows_numbers_and_one_more_split_draws_no_other_again(tiny_copy):
+    screen = tiny_copy / "config/screens/tiny.yaml"
+    edit(screen, "stratified_site]", "stratified_site, separated_val]")
+    assert set(planned(snakemake(tiny_copy, "-n", screen="tiny"))) == {"make_report", "all"}
+    edit(screen, "title: Tiny (simulated)", "title: Tiny (simulated)\nlabel: a first try")
+    again = planned(snakemake(tiny_copy, "-n", screen="tiny"))
+    assert {"make_table", "make_figure", "make_report", "qc"} <= set(again)
+    assert not {"split", "train", "embed_run", "evaluate"} & set(again)
+
+
 def test_workflow_snakefile_is_an_entrance_too(tiny):
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "-s", str(ROOT / "workflow/Snakefile"), "-n", "--config", "screen=tiny"],

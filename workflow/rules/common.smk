@@ -113,16 +113,28 @@ def screen_title():
     return title if says_so else f"{title} (simulated)"
 
 
+def shown(wildcards):
+    """What tables and figures show of the screen beside numbers: its names, its label, whether it is compared."""
+    target = wildcards.get("table") or wildcards.get("figure")
+    titles = [row.title for row in REGISTRY.variants.get(target, [])]
+    return [SCREEN["title"], SCREEN["label"], SCREEN["published"], titles]
+
+
 def screen_params(*keys):
     """The sections of the screen's configuration that a job depends on, and no others."""
     return {key: SCREEN[key] for key in keys}
 
 
 def split_params(wildcards):
-    """What a split is drawn by. What only splits of few batches look at is left out of the others': they would be drawn
-    again, and everything trained again."""
-    of_few = ("cell_types", "few_batches") if few_batches(wildcards.split) is None else ()
-    return {key: value for key, value in SCREEN["splits"].items() if key not in of_few}
+    """What a split is drawn by, and nothing that only other splits look at: they would be drawn again, and everything
+    trained again."""
+    few = few_batches(wildcards.split)
+    others = {"names"} | ({"cell_types", "few_batches"} if few is None else set())
+    others |= set() if wildcards.split.startswith("fold") else {"folds"}
+    drawn_by = {key: value for key, value in SCREEN["splits"].items() if key not in others}
+    if few is not None and drawn_by.get("cell_types"):
+        drawn_by["cell_types"] = {few.cell_type: drawn_by["cell_types"][few.cell_type]}
+    return drawn_by
 
 
 def run_recipe(wildcards):

@@ -22,6 +22,7 @@ rule make_table:
         choice=config,
         base=str(BASE),
         table=lambda wildcards: REGISTRY.tables[wildcards.table].model_dump(),
+        shown=shown,
         code=room_hash("evaluate", "report"),
     script:
         "../scripts/table.py"
@@ -47,6 +48,7 @@ rule make_figure:
         choice=config,
         base=str(BASE),
         figure=lambda wildcards: REGISTRY.figures[wildcards.figure].model_dump(),
+        shown=shown,
         code=room_hash("evaluate", "report"),
     script:
         "../scripts/figure.py"

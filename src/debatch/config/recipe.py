@@ -151,6 +151,10 @@ class Variation(Recipe):
 
     title: str | None = Field(None, description="Name of the row; null: the variation's own.")
 
+    def changes_nothing(self) -> bool:
+        """Whether it is the screen's own training, whatever that is."""
+        return not self.stated().keys() - {"title"}
+
 
 def resolve_recipe(training: Recipe, method: Method, name: str) -> Recipe:
     """Lay a method's changes over a screen's training.

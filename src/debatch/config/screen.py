@@ -288,6 +288,8 @@ class Screen(Section):
             raise ValueError("a screen without `metadata:` lists its `experiments:`")
         if self.simulate is not None and self.published is not None:
             raise ValueError("a simulated screen cannot be compared with published numbers; leave out `published`")
+        if self.substitutes and self.published is not None:
+            raise ValueError("other networks cannot be compared with published numbers; leave out `published`")
         return self
 
     @field_validator("substitutes")
@@ -327,7 +329,7 @@ class Screen(Section):
         return list(self.source.channels.values()) if self.source else []
 
     def training_batches(self) -> dict[str, int]:
-        """Cell type -> its batches on the training side of `separated`; empty where that is not known yet."""
+        """Cell type -> its batches on the training side of `separated`, if it has test ones; empty: not known yet."""
         if self.splits.cell_types is not None or self.simulate is None:
             return dict(self.splits.cell_types or {})
         test = self.splits.test_batches
@@ -337,7 +339,9 @@ class Screen(Section):
         known = {}
         for cell_type, n in self.simulate.experiments.items():
             names = {f"{cell_type}-{number:02d}" for number in range(1, n + 1)}
-            known[cell_type] = n - (round(n / 3) if test is None else len(names & set(test)))
+            tested = round(n / 3) if test is None else len(names & set(test))
+            if 0 < tested < n:  # else there is nothing to train on, or to test
+                known[cell_type] = n - tested
         return known
 
 

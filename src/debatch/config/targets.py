@@ -50,6 +50,11 @@ def lacking(target: str, screen: Screen, tables: Tables) -> str:
             "needs to know the cell types before there is metadata: say in `splits.cell_types` how many training "
             "batches of `separated` each has, as in {HUVEC: 16, U2OS: 3}"
         )
+    if spec.kind in CHANNEL_SUBSETS and screen.training.weights:
+        return (
+            "compares subsets of the channels, and pretrained weights (`training.weights`) fit the first layer of each "
+            "differently; leave them out"
+        )
     if spec.kind in CHANNEL_SUBSETS and len(subset_players(screen)) > MOST_CHANNELS:
         return (
             f"trains a model on each of {2 ** len(subset_players(screen)) - 1:,} subsets of the channels; name "

@@ -105,6 +105,9 @@ class _Deriver:
             changes["backbone"] = self.screen.substitutes.get(named, named)
             if changes["backbone"] != named:
                 title = f"{changes['backbone'].replace('_', ' ')} (for {named})"
+            pretrained = [own for own in (self.recipes[method] for method in methods) if own.weights]
+            if any(own.backbone != changes["backbone"] for own in pretrained):
+                title += ", from scratch"
         return Variant(name, title, {m: self._derived(target, m, name, title, changes) for m in methods})
 
     def channels(self, target: str, methods: list[str], subset: tuple[str, ...]) -> Variant:

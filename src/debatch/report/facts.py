@@ -239,10 +239,9 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         "One setting of each method, the same training for all: how far tuning would move each was not looked at."
     )
     if any(registry.recipes[method].adapts for method in methods):
-        lines.append(
-            "AdaBN needs many images of a batch at once, of nearly all classes. How many are enough was not measured "
-            "here."
-        )
+        drawn = {registry.figures[name].kind for name in registry.targets("figures") if name in registry.figures}
+        unknown = "" if "adaptation" in {*kinds, *drawn} else " How many are enough was not measured here."
+        lines.append(f"AdaBN needs many images of a batch at once, of nearly all classes.{unknown}")
     lines += [
         f"The paper's {name} cannot be made here: it {registry.lacking(name)}."
         for name in registry.targets_of.paper

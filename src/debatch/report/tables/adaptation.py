@@ -51,7 +51,7 @@ def draft(name: str, results: Results) -> Draft:
         "the fewest and the most",
     ]
     formats = {AVAILABLE: ("images", 0)}
-    return Draft(rows, columns, cells, formats=formats, not_of_seeds=(AVAILABLE,), notes=notes)
+    return Draft(rows, columns, cells, formats=formats, ranges_of={AVAILABLE: "batches or plates"}, notes=notes)
 
 
 def scored_images(split: str) -> str:

@@ -43,7 +43,7 @@ class Draft:
         formats: unit and decimals of columns that differ from these.
         signed: whether a plus sign is shown, as of differences.
         nulls: rows that can only score at chance.
-        not_of_seeds: columns whose n counts something else.
+        ranges_of: columns whose n and range are of something else than seeds and test batches -> of what.
         notes: what holds for the whole table.
     """
 
@@ -55,7 +55,7 @@ class Draft:
     formats: dict[str, tuple[str, int]] = field(default_factory=dict)
     signed: bool = False
     nulls: tuple[str, ...] = ()
-    not_of_seeds: tuple[str, ...] = ()
+    ranges_of: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def text(self, value: float, column: str) -> str:
@@ -72,7 +72,7 @@ class Draft:
 
     def seeds(self) -> int:
         """The most seeds that a cell was made from."""
-        return max((cell.n for (_, column), cell in self.cells.items() if column not in self.not_of_seeds), default=0)
+        return max((cell.n for (_, column), cell in self.cells.items() if column not in self.ranges_of), default=0)
 
     def headings(self) -> list[str]:
         """The columns' headings, with units."""
@@ -141,8 +141,10 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
     rows = []
     for (row, column), cell in draft.cells.items():
         names = spec.published_rows.get(row, row), spec.published_columns.get(column, column)
-        mean, sd = published.cell(spec.paper, name, *names)
         comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
+        # what an unchanged recipe is differs from screen to screen
+        own = row in spec.variations and not comparable and spec.variations[row].changes_nothing()
+        mean, sd = (None, None) if own else published.cell(spec.paper, name, *names)
         judged = "" if cell.words else verdict(cell.mean, cell.sd, mean, sd, comparable, unit == "%")
         if cell.mean is None and cell.note not in {"", NOT_RUN}:
             judged = "not defined"  # it was run, or there is nothing to run: the note says which

@@ -44,7 +44,9 @@ def draft(name: str, results: Results) -> Draft:
     if single:
         notes.append(f"{', '.join(single)}: one draw, of all the training batches that there are")
     rows = {method: registry.title(method) for method in methods}
-    return Draft(rows, columns, cells, notes=notes, not_of_seeds=tuple(c for c in columns if c.endswith(DRAWS)))
+    return Draft(
+        rows, columns, cells, notes=notes, ranges_of={column: "draws" for column in columns if column.endswith(DRAWS)}
+    )
 
 
 def splits_by_cell_type(splits: Sequence[str]) -> dict[str, list[str]]:

@@ -35,7 +35,7 @@ def draft(name: str, results: Results) -> Draft:
         columns |= {
             f"{method}.{ALONE}": f"{title}, statistics of these classes alone",
             f"{method}.{WHOLE}": f"{title}, of the whole batch",
-            f"{method}.{COST}": f"{title}, difference",
+            f"{method}.{COST}": f"{title}, these classes alone less whole batch",
         }
         for row in rows:
             cells |= {(row, f"{method}.{kind}"): cell for kind, cell in shift_cells(frames, row).items()}
@@ -43,15 +43,15 @@ def draft(name: str, results: Results) -> Draft:
         f"each test batch of split {split} is treated as if it held the images of some of its classes alone, at least "
         "two, chosen by a hash of their names, treatments and controls alike; these images are scored over all classes "
         "that were trained on",
-        "all numbers of a row are of the same images; the difference is what the missing classes cost, in percentage "
-        "points, paired by seed and batch",
+        "all numbers of a row are of the same images; the difference, in percentage points and paired by seed and "
+        "batch, is what the missing classes do: below zero they cost accuracy",
         "total variation: half the summed difference of a batch's class frequencies from the training images', 0 the "
         "same mix, 1 no class in common; mean over batches, in brackets the extremes",
         scored_images(split),
     ]
     formats = {CLASSES: ("", 0), SHIFT: ("", 2)}
     formats |= {column: ("points", 1) for column in columns if column.endswith(f".{COST}")}
-    return Draft(rows, columns, cells, formats=formats, not_of_seeds=(CLASSES, SHIFT), notes=notes)
+    return Draft(rows, columns, cells, formats=formats, ranges_of={CLASSES: "batches", SHIFT: "batches"}, notes=notes)
 
 
 def shift_cells(frames: Sequence[pd.DataFrame], subset: str) -> dict[str, Cell]:

@@ -42,6 +42,7 @@ def draft_probes(name: str, results: Results) -> Draft:
     notes = [
         f"share of test images whose batch a probe tells, split {split}: standardised shrinkage LDA and 10 nearest "
         "neighbours on frozen embeddings, fitted on some wells of unseen batches and scored on others; lower is better",
+        "pixels are normalized by statistics of all wells of the plate, experiment or screen, the scored ones included",
         "what normalization leaves of the batch, and what AdaBN leaves of that; accuracy under the same runs is in the "
         "tables of normalization",
     ]

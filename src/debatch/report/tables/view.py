@@ -64,6 +64,7 @@ def _cell(cell: pd.Series, draft: Draft, column: str) -> dict[str, str]:
     return {
         "value": "—" if missing else draft.text(cell["mean"], column),
         "sd": "" if missing or pd.isna(cell["sd"]) else sd,
+        "range_of": draft.ranges_of.get(column, "batches"),
         "range": "" if bounds else f"{draft.text(cell['low'], column)} to {draft.text(cell['high'], column)}",
         "published": published,
         "verdict": cell["verdict"],
