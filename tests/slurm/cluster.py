@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+# of a run: 15 to 45 seconds, so that there is time for something to happen
+EPOCHS = 350
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 # the plugin first looks at its jobs after 40 s, and these take five

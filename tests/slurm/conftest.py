@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster import ROOT, Copy, fresh_copy, queue, until
+from cluster import EPOCHS, ROOT, Copy, fresh_copy, queue, until
 
-# half a minute, so that there is time for something to happen
-EPOCHS = 800
 TABLES = {
     "tables": {
         "small": {

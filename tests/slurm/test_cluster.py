@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cluster import EPOCHS
 
 pytestmark = pytest.mark.slurm
 
@@ -99,5 +100,5 @@ def test_an_array_of_trainings_under_a_read_only_home(untrained, undisturbed, re
 
 
 def test_logs_lie_where_the_guide_says(undisturbed):
-    assert "epoch 800/800" in undisturbed.train_log("baseline")
+    assert f"epoch {EPOCHS}/{EPOCHS}" in undisturbed.train_log("baseline")
     assert list((undisturbed.folder / ".snakemake/log").glob("*.snakemake.log"))

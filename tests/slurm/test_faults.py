@@ -45,7 +45,7 @@ def test_a_cancelled_job_goes_on_at_the_next_attempt_of_the_same_call(untrained,
 def test_a_run_leaves_before_its_time_limit_and_goes_on(untrained, undisturbed):
     # what two cores need more than a minute for
     screen = yaml.safe_load((untrained.folder / "config/screens/small.yaml").read_text())
-    screen["training"]["epochs"] = 1800
+    screen["training"]["epochs"] = 1200
     (untrained.folder / "config/screens/small.yaml").write_text(yaml.safe_dump(screen))
     tables = yaml.safe_load((untrained.folder / "config/small.yaml").read_text())
     tables["tables"]["small"]["methods"] = ["adabn"]
