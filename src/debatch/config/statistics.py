@@ -11,6 +11,8 @@ Pool = Literal["all", "treatments", "controls"]
 FORMS: tuple[Form, ...] = get_args(Form)
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
 POOLS: tuple[Pool, ...] = get_args(Pool)
+# for people
+POOL_IMAGES: dict[Pool, str] = {"all": "images", "controls": "control images", "treatments": "treatment images"}
 
 _NUMBER = "n[1-9][0-9]*"
 # what a recipe may ask for; without groups that capture, since Snakemake puts it into expressions of its own

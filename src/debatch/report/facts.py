@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from debatch.config import UNCORRECTED, Registry, Screen
-from debatch.config.statistics import parse_statistics
+from debatch.config.statistics import POOL_IMAGES, parse_statistics
 from debatch.evaluate.label_shift import label_shift
 from debatch.files import Files
 from debatch.report.results import Results
@@ -144,7 +144,6 @@ def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
 
 # what a method sees of a test batch, by its test-time statistics; labels never
 SEES = {"train": "nothing", "mini_batch": "a random group of its images"}
-POOLS = {"all": "images", "controls": "control images", "treatments": "treatment images"}
 
 
 def seen_of_a_batch(inference: str) -> str:
@@ -152,7 +151,7 @@ def seen_of_a_batch(inference: str) -> str:
     if inference in SEES:
         return SEES[inference]
     statistics = parse_statistics(inference)
-    images = POOLS[statistics.pool]
+    images = POOL_IMAGES[statistics.pool]
     if statistics.domain == "plate":
         return f"{statistics.images or 'all'} {images} of the image's plate"
     if statistics.images is not None:

@@ -14,7 +14,7 @@ from debatch.config.statistics import DOMAINS, POOLS, Statistics
 from debatch.report.results import Results
 from debatch.report.style import COLOURS, LOOK, MARKERS, figure_title, new_figure
 from debatch.report.tables.adaptation import DOMAIN_WORDS, POOL_WORDS, accuracy_cell, available_cell, under
-from debatch.report.tables.cells import Cell, pooled
+from debatch.report.tables.cells import NOT_RUN, Cell, pooled
 from debatch.report.tables.label_shift import ALONE, WHOLE, shift_cells
 
 COLUMNS = [
@@ -73,7 +73,7 @@ def _points(name: str, results: Results) -> Iterator[tuple[object, ...]]:
         frames, title = results.by_seed("adaptation", name, method, split), registry.title(method)
         if registry.recipes[method].inference == "train":
             for subset, share in shares.items():
-                cell = pooled(under(frames, "train", subset), "accuracy", "not run")
+                cell = pooled(under(frames, "train", subset), "accuracy", NOT_RUN)
                 yield (title, SHIFT, WITHOUT, "0", None, share, *_told(cell))
             continue
         for domain in DOMAINS:

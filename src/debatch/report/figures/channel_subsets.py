@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from debatch.report.results import Results
 from debatch.report.style import COLOURS, FAINT, LOOK, figure_title, new_figure
-from debatch.report.tables.cells import pooled
+from debatch.report.tables.cells import NOT_RUN, pooled
 
 COLUMNS = ["method", "channels", "number", "mean", "sd", "n", "low", "high"]
 INK = "#1b1f24"
@@ -50,7 +50,7 @@ def subset_accuracies(name: str, results: Results) -> pd.DataFrame:
     for method in registry.rows(name):
         for variant in registry.variants[name]:
             frames = results.by_seed("metrics", name, variant.methods[method], split)
-            cell = pooled(frames, "accuracy", "not run")
+            cell = pooled(frames, "accuracy", NOT_RUN)
             rows.append(
                 (
                     registry.title(method),

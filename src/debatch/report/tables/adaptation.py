@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from debatch.config import has_unseen_batches
-from debatch.config.statistics import DOMAINS, POOLS, Statistics, parse_statistics
+from debatch.config.statistics import DOMAINS, POOL_IMAGES, POOLS, Statistics, parse_statistics
 from debatch.report.results import Results
-from debatch.report.tables.cells import Cell, Draft, pooled
+from debatch.report.tables.cells import NOT_RUN, Cell, Draft, pooled
 
 WITHOUT, ALL, AVAILABLE = "none", "all", "available"
 DOMAIN_WORDS: dict[str, str] = {"batch": "of the batch", "plate": "of the plate"}
@@ -28,7 +28,7 @@ def draft(name: str, results: Results) -> Draft:
         frames = results.by_seed("adaptation", name, method, split)
         if registry.recipes[method].inference == "train":
             rows[method] = registry.title(method)
-            cells[method, WITHOUT] = pooled(under(frames, "train"), "accuracy", "not run")
+            cells[method, WITHOUT] = pooled(under(frames, "train"), "accuracy", NOT_RUN)
             continue
         for domain in DOMAINS:
             for pool in POOLS:
@@ -90,7 +90,7 @@ def statistics_images(frames: Sequence[pd.DataFrame], statistics: str) -> pd.Ser
 def accuracy_cell(frames: Sequence[pd.DataFrame], statistics: str, subset: str = "all") -> Cell:
     """Accuracy under some statistics; where a batch or plate holds too few images for them, a note of which."""
     there = statistics_images(frames, statistics)
-    lacking = "not run" if there.empty else _too_few(statistics, there)
+    lacking = NOT_RUN if there.empty else _too_few(statistics, there)
     return pooled(under(frames, statistics, subset), "accuracy", lacking)
 
 
@@ -98,7 +98,7 @@ def available_cell(frames: Sequence[pd.DataFrame], statistics: str) -> Cell:
     """How many images batches or plates hold: their median, with the fewest and the most."""
     there = statistics_images(frames, statistics)
     if there.empty:
-        return Cell(note="not run")
+        return Cell(note=NOT_RUN)
     return Cell(float(np.median(there)), None, len(there), float(there.min()), float(there.max()))
 
 
@@ -106,10 +106,11 @@ def _too_few(statistics: str, there: pd.Series) -> str:
     chosen = parse_statistics(statistics)
     wanted = chosen.images or ENOUGH
     short = there[there < wanted]
-    which = {"all": "images", "treatments": "treatment images", "controls": "control images"}[chosen.pool]
     counts = f"{short.min():.0f}" if short.min() == short.max() else f"{short.min():.0f} to {short.max():.0f}"
     names = ", ".join(map(str, short.index[:NAMED])) + (", …" if len(short) > NAMED else "")
     where = f"{names} ({len(short)} of {len(there)} {PLURALS[chosen.domain]})"
     if len(short) == len(there):
         where = f"every {chosen.domain}"
-    return f"only {counts} {which} in {where}" + ("" if short.min() >= ENOUGH else ", and two are needed")
+    return f"only {counts} {POOL_IMAGES[chosen.pool]} in {where}" + (
+        "" if short.min() >= ENOUGH else ", and two are needed"
+    )

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from debatch.report.results import Results
-from debatch.report.tables.cells import Draft, pooled
+from debatch.report.tables.cells import NOT_RUN, Draft, pooled
 from debatch.tabular import read_frame
 
 
@@ -17,7 +17,7 @@ def draft(name: str, results: Results) -> Draft:
     for method in methods:
         frames = results.by_seed("metrics", name, method, split)
         for kind in kinds:
-            lacking = "no test batch of this cell type" if frames else "not run"
+            lacking = "no test batch of this cell type" if frames else NOT_RUN
             cells[method, kind] = pooled(frames, "accuracy", lacking, group=f"cell_type={kind}")
     rows = {method: registry.title(method) for method in methods}
     return Draft(rows, {kind: kind for kind in kinds}, cells, notes=[f"split {split}; one model for all cell types"])

@@ -8,7 +8,7 @@ from debatch.config.screen import CONTROLS
 from debatch.config.statistics import parse_statistics
 from debatch.evaluate.uncertainty import pooled_interval
 from debatch.report.results import Results
-from debatch.report.tables.cells import Cell, Draft, by_batch, by_seed
+from debatch.report.tables.cells import NOT_RUN, Cell, Draft, by_batch, by_seed
 from debatch.screen.splits import scored_subset
 from debatch.tabular import read_frame
 
@@ -95,7 +95,7 @@ def score_cell(frames: list[pd.DataFrame], metric: str) -> Cell:
     _, _, _, factor = COLUMNS[metric]
     values = [factor * value for value in by_seed(frames, metric)]
     if not values:
-        return Cell(note="not defined on this screen" if frames else "not run")
+        return Cell(note="not defined on this screen" if frames else NOT_RUN)
     batches = by_batch(frames, metric)
     low, high = (None, None)
     if len(batches) > 1:

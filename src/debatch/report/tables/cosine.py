@@ -5,7 +5,7 @@ import pandas as pd
 
 from debatch.config.registry import ALL_IMAGES
 from debatch.report.results import Results
-from debatch.report.tables.cells import Cell, Draft
+from debatch.report.tables.cells import NOT_RUN, Cell, Draft
 
 MEASURES = {
     "ks_same_perturbation": "KS, same perturbation",
@@ -60,7 +60,7 @@ def _cell(frames: list[pd.DataFrame], measure: str, subset: str) -> Cell:
     chosen = [row for row in found if np.isfinite(row["value"])]
     values = [float(row["value"]) for row in chosen]
     if not values:
-        return Cell(note="no pair of this kind" if frames else "not run")
+        return Cell(note="no pair of this kind" if frames else NOT_RUN)
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     low, high = (float(np.mean([row[bound] for row in chosen])) for bound in ("low", "high"))
     left_out = max(int(frame.loc[frame["metric"] == "left_out", "value"].iloc[0]) for frame in frames)

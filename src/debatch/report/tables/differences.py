@@ -7,7 +7,7 @@ import pandas as pd
 
 from debatch.evaluate.uncertainty import pooled_interval
 from debatch.report.results import Results
-from debatch.report.tables.cells import Cell, Draft, by_batch, by_seed, percent_cell
+from debatch.report.tables.cells import NOT_RUN, Cell, Draft, by_batch, by_seed, percent_cell
 from debatch.report.tables.generalization import split_column
 
 
@@ -43,7 +43,7 @@ def paired(frames: Sequence[pd.DataFrame], less: Sequence[pd.DataFrame]) -> Cell
     """
     values = [a - b for a, b in zip(by_seed(frames, "accuracy"), by_seed(less, "accuracy"), strict=True)]
     if not values:
-        return Cell(note="not run")
+        return Cell(note=NOT_RUN)
     both = by_batch(frames, "accuracy").merge(
         by_batch(less, "accuracy"), left_index=True, right_index=True, suffixes=("", "_less")
     )

@@ -7,7 +7,7 @@ import pandas as pd
 
 from debatch.config.splits import few_batches
 from debatch.report.results import Results
-from debatch.report.tables.cells import Cell, Draft, by_seed, pooled
+from debatch.report.tables.cells import NOT_RUN, Cell, Draft, by_seed, pooled
 
 DRAWS = "_draws"
 
@@ -24,7 +24,7 @@ def draft(name: str, results: Results) -> Draft:
     for method in methods:
         for cell_type, splits in by_type.items():
             frames = results.by_seed("metrics", name, method, splits[0])
-            cells[method, cell_type] = pooled(frames, "accuracy", "not run")
+            cells[method, cell_type] = pooled(frames, "accuracy", NOT_RUN)
             cells[method, cell_type + DRAWS] = _over_draws(
                 [results.by_seed("metrics", name, method, split) for split in splits]
             )
@@ -65,7 +65,7 @@ def _over_draws(draws: list[list[pd.DataFrame]]) -> Cell:
         return Cell(words="one draw")
     values = [100 * accuracy for frames in draws for accuracy in by_seed(frames[:1], "accuracy")]
     if not values:
-        return Cell(note="not run")
+        return Cell(note=NOT_RUN)
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Cell(float(np.mean(values)), sd, len(values), min(values), max(values))
 

@@ -6,7 +6,7 @@ import pandas as pd
 from debatch.config import Registry
 from debatch.evaluate.uncertainty import ratio_interval
 from debatch.report.results import Results
-from debatch.report.tables.cells import Cell, Draft, by_batch, by_seed, pooled
+from debatch.report.tables.cells import NOT_RUN, Cell, Draft, by_batch, by_seed, pooled
 
 SPLIT_COLUMNS = {
     "separated": ("accuracy_batch_separated", "Accuracy, unseen batches"),
@@ -68,7 +68,7 @@ def split_column(split: str) -> tuple[str, str]:
 
 
 def _lacking(registry: Registry, split: str) -> str:
-    return "not run" if split in registry.screen.splits.names else f"the screen has no {split} split"
+    return NOT_RUN if split in registry.screen.splits.names else f"the screen has no {split} split"
 
 
 def _generalization(separated: list[pd.DataFrame], stratified: list[pd.DataFrame], registry: Registry) -> Cell:

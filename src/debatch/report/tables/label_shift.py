@@ -8,7 +8,7 @@ import pandas as pd
 from debatch.config.statistics import Statistics
 from debatch.report.results import Results
 from debatch.report.tables.adaptation import accuracy_cell, scored_images, under
-from debatch.report.tables.cells import Cell, Draft, pooled
+from debatch.report.tables.cells import NOT_RUN, Cell, Draft, pooled
 from debatch.report.tables.differences import paired
 
 ALL = "all"
@@ -30,7 +30,7 @@ def draft(name: str, results: Results) -> Draft:
                 cells[row, CLASSES], cells[row, SHIFT] = (over_batches(frames, row, what) for what in (CLASSES, SHIFT))
         if registry.recipes[method].inference == "train":
             columns[method] = title
-            cells |= {(row, method): pooled(under(frames, "train", row), "accuracy", "not run") for row in rows}
+            cells |= {(row, method): pooled(under(frames, "train", row), "accuracy", NOT_RUN) for row in rows}
             continue
         columns |= {
             f"{method}.{ALONE}": f"{title}, statistics of these classes alone",
@@ -56,7 +56,7 @@ def draft(name: str, results: Results) -> Draft:
 
 def shift_cells(frames: Sequence[pd.DataFrame], subset: str) -> dict[str, Cell]:
     """Accuracy of a subset of classes under their own statistics, under the whole batch's, and the difference."""
-    whole = pooled(under(frames, "batch", subset), "accuracy", "not run")
+    whole = pooled(under(frames, "batch", subset), "accuracy", NOT_RUN)
     if subset == ALL:
         return {ALONE: Cell(words="the same"), WHOLE: whole, COST: Cell(words="none")}
     alone = accuracy_cell(frames, subset, subset)

@@ -1,7 +1,7 @@
 """What still tells the batch: the head that was trained beside the network, and probes fitted afterwards."""
 
 from debatch.report.results import Results
-from debatch.report.tables.cells import Draft, pooled
+from debatch.report.tables.cells import NOT_RUN, Draft, pooled
 
 HEAD = "batch_classification_accuracy"
 # column -> heading, whether its batches are unseen, metric and group there
@@ -26,14 +26,14 @@ def draft(name: str, results: Results) -> Draft:
     for method in methods:
         rows[method] = registry.title(method)
         heads = results.by_seed("metrics", name, method, seen) if seen else []
-        lacking = "not run" if seen else "the screen has no stratified split"
+        lacking = NOT_RUN if seen else "the screen has no stratified split"
         if registry.externals:
             lacking = "profiles come without a head"
         cells[method, HEAD] = pooled(heads, "batch_accuracy", lacking)
         for column, (_, is_unseen, metric, group) in PROBES.items():
             split = unseen if is_unseen else seen
             frames = results.by_seed("probe", name, method, split) if split else []
-            lacking = "too few batches or wells" if frames else "not run" if split else "the screen has no such split"
+            lacking = "too few batches or wells" if frames else NOT_RUN if split else "the screen has no such split"
             cells[method, column] = pooled(frames, metric, lacking, group)
     rows[GUESS] = "Most frequent batch (null)"
     for column, (_, is_unseen, _, group) in PROBES.items():

@@ -1,7 +1,7 @@
 """Methods under changes of their recipes: accuracy on unseen batches (Tables 2, 5 and 6), and what still tells them."""
 
 from debatch.report.results import Results
-from debatch.report.tables.cells import Cell, Draft, pooled
+from debatch.report.tables.cells import NOT_RUN, Cell, Draft, pooled
 from debatch.report.tables.probe import GUESS, PROBES
 
 
@@ -11,7 +11,7 @@ def draft(name: str, results: Results) -> Draft:
     split = registry.splits(name)[0]
     variants, methods = registry.variants[name], registry.rows(name)
     cells = {
-        (row.key, method): pooled(results.by_seed("metrics", name, row.methods[method], split), "accuracy", "not run")
+        (row.key, method): pooled(results.by_seed("metrics", name, row.methods[method], split), "accuracy", NOT_RUN)
         for row in variants
         for method in methods
     }
@@ -36,7 +36,7 @@ def draft_probes(name: str, results: Results) -> Draft:
             columns[own] = f"{registry.title(method)}: {title.removesuffix(', unseen batches').replace(', unseen', '')}"
             for row in registry.variants[name]:
                 frames = results.by_seed("probe", name, row.methods[method], split)
-                cells[row.key, own] = pooled(frames, metric, lacking if frames else "not run", group)
+                cells[row.key, own] = pooled(frames, metric, lacking if frames else NOT_RUN, group)
                 if frames and (GUESS, own) not in cells:
                     cells[GUESS, own] = pooled(frames[:1], "probe_guess", lacking, group)
     notes = [
