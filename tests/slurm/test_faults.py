@@ -12,6 +12,7 @@ from cluster import Copy, queue, slurm, training_job, until
 pytestmark = pytest.mark.slurm
 
 METHODS = ("baseline", "adabn")
+WAITS = "still writes this run: waiting for it to end"
 
 
 def trained_for(copy: Copy, epochs: int, methods=METHODS):
@@ -45,7 +46,7 @@ def test_a_cancelled_job_goes_on_at_the_next_attempt_of_the_same_call(untrained,
 def test_a_run_leaves_before_its_time_limit_and_goes_on(untrained, undisturbed):
     # what two cores need more than a minute for
     screen = yaml.safe_load((untrained.folder / "config/screens/small.yaml").read_text())
-    screen["training"]["epochs"] = 1200
+    screen["training"]["epochs"] = 550
     (untrained.folder / "config/screens/small.yaml").write_text(yaml.safe_dump(screen))
     tables = yaml.safe_load((untrained.folder / "config/small.yaml").read_text())
     tables["tables"]["small"]["methods"] = ["adabn"]
@@ -91,14 +92,18 @@ def test_snakemake_is_killed_and_meets_its_orphans(untrained, undisturbed):
     kill_snakemake_while_both_train(untrained)
     orphans = set(queue())
     assert len(orphans) == 2, "the jobs live on"
+    # they stand still until the next call has met them, however long that takes
+    slurm("scancel", "--full", "--signal=STOP", *orphans)
     locked = untrained.run(check=False)
     assert locked.returncode != 0
     assert "--unlock" in locked.output
     untrained.run("--unlock")
-    assert orphans & set(queue()), "the orphans must still train when the next call comes"
-    untrained.run()
+    snakemake = untrained.start()
+    until(lambda: all(WAITS in untrained.train_log(method) for method in METHODS), "the new jobs wait")
+    assert orphans < set(queue()), "the orphans have not ended"
+    slurm("scancel", "--full", "--signal=CONT", *orphans)
+    assert snakemake.end() == 0, snakemake.output
     logs = [untrained.train_log(method) for method in METHODS]
-    assert any("still writes this run: waiting for it to end" in log for log in logs)
     assert all("trained already" in log and "images/s" not in log for log in logs), "an epoch was trained again"
     assert untrained.outcome() == undisturbed.outcome()
 
