@@ -28,8 +28,9 @@ lint: setup
 	$(BIN)/snakefmt --check --compact-diff Snakefile workflow
 	$(BIN)/snakemake --lint
 
+# two processes of one thread each: with two each they would run many times slower on two cores
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 # a SLURM of one node on this machine, with faults: Debian, as root
 test-slurm: setup
