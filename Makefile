@@ -30,7 +30,7 @@ lint: setup
 
 # two processes of one thread each: with two each they would run many times slower on two cores
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # a SLURM of one node on this machine, with faults: Debian, as root
 test-slurm: setup

@@ -17,14 +17,6 @@ settings.load_profile("debatch")
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several processes, let one run what shares a costly fixture: a file, or the finished tiny screen."""
-    for item in items:
-        file = item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group("tiny" if "tiny" in item.fixturenames else file))
-
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

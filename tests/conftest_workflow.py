@@ -1,9 +1,11 @@
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,7 +21,7 @@ def snakemake(folder: Path, *arguments: str, check: bool = True, **config: str) 
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     done.output = done.stdout + done.stderr
@@ -52,9 +54,18 @@ def own_folder(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
-    """The tiny screen, run once from raw images to its report."""
-    folder = own_folder(tmp_path_factory.mktemp("tiny"))
-    snakemake(folder, screen="tiny")
+    """The tiny screen, run once from raw images to its report, and a copy for each process of tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    made = shared / "made"
+    with FileLock(shared / "made.lock"):
+        if not made.exists():
+            folder = own_folder(tmp_path_factory.mktemp("making"))
+            snakemake(folder, screen="tiny")
+            folder.rename(made)
+    folder = tmp_path_factory.mktemp("tiny")
+    shutil.copytree(made, folder, copy_function=shutil.copy2, dirs_exist_ok=True)
     return folder
 
 
