@@ -6,8 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+import psutil
 
 # of a run: 10 to 20 seconds, so that there is time for something to happen
 EPOCHS = 150
@@ -73,6 +76,11 @@ class Copy:
             process.kill()
             process.wait()
         slurm("scancel", "--user=root", "--full")
+        # the Snakemake within a job outlives a node that goes down
+        for process in psutil.process_iter(["cmdline"]):
+            if any(str(self.folder) in argument for argument in process.info["cmdline"] or ()):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def jobs(self, rule: str = "") -> list[SlurmJob]:
         """What this copy submitted, by rule."""
