@@ -21,7 +21,7 @@ def snakemake(folder: Path, *arguments: str, check: bool = True, **config: str) 
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=1800,
+        timeout=600,
         check=False,
     )
     done.output = done.stdout + done.stderr
