@@ -1,6 +1,7 @@
-"""Time `make demo`, or another screen, from nothing: wall time, peak memory of any one process, and bytes on disk.
+"""Time `make demo`, or another screen or target, from nothing: wall time, memory of the largest process, bytes on disk.
 
-Usage: python benchmarks/demo.py [SCREEN]   (from the checkout, after `make setup`; bbbc021 needs $DEBATCH_REAL_DATA)
+Usage: python benchmarks/demo.py [SCREEN [TARGET]]   (from the checkout, after `make setup`)
+bbbc021 needs $DEBATCH_REAL_DATA.
 """
 
 import json
@@ -19,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> None:
     """Print one JSON record."""
     screen = sys.argv[1] if len(sys.argv) > 1 else "demo"
+    target = sys.argv[2] if len(sys.argv) > 2 else "all"
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), target, "--cores", "2"]
         command += ["--directory", folder, "--quiet", "all", "--config", f"screen={screen}"]
         started = time.perf_counter()
         subprocess.run(command, check=True)
@@ -34,6 +36,7 @@ def main() -> None:
             {
                 "benchmark": "demo",
                 "screen": screen,
+                "target": target,
                 "date": date.today().isoformat(),
                 "machine": f"{platform.machine()}, {platform.system()}, 2 cores used",
                 "wall_seconds": round(first, 1),

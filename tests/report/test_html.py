@@ -6,7 +6,8 @@ import pytest
 from conftest import make_index
 from made_up import UNSEEN, made_up_results
 
-from debatch.report.html import build_report
+from debatch.config import build_registry
+from debatch.report.html import build_report, trained_runs
 from debatch.report.style import new_figure, save_figure
 
 
@@ -39,6 +40,16 @@ def test_simulated_screen_is_called_simulated_wherever_its_numbers_stand(page):
 
 def test_real_screen_is_not(page):
     assert "simulated" not in words(page("rxrx1")).replace("a simulated screen, or one of another scale", "")
+
+
+def test_a_training_is_drawn_once_however_often_its_embeddings_were_corrected(root):
+    trained = [(run.method, run.split, run.seed) for run in trained_runs(build_registry({"screen": "demo"}, root))]
+    assert len(trained) == len(set(trained)) == 17
+
+
+def test_one_seed_is_called_no_mean_of_seeds(page):
+    assert "One training seed, so no spread." in words(page())
+    assert "Mean ± standard deviation over 2 training seeds." in words(page(seeds=2))
 
 
 def test_headline_says_which_method_generalizes_by_how_much_and_how_sure(page):

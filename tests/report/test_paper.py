@@ -156,7 +156,7 @@ def test_shapley_values_of_a_planted_truth(subsets):
     assert values.to_dict() == pytest.approx({"DNA": 23, "ER": 13, "Actin": 0}, abs=1e-9)
     assert numbers["accuracy_none"].iloc[0] == pytest.approx(100 * base)
     assert values.sum() == pytest.approx(numbers["accuracy_all"].iloc[0] - numbers["accuracy_none"].iloc[0])
-    assert figure.axes[0].get_title().startswith(f"sum 36.0 = {100 * base + 36:.1f} % (all channels)")
+    assert f"\nsum 36.0 = {100 * base + 36:.1f} % (all channels)" in figure.get_suptitle()
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["DNA", "ER", "Actin"]
 
 

@@ -25,6 +25,13 @@ from debatch.tabular import read_frame
 PROBLEMS_SHOWN = 50
 
 
+def trained_runs(registry: Registry) -> list[Run]:
+    """The trainings behind a screen's tables, each once, whatever was done with its embeddings afterwards."""
+    runs = [run for name in registry.targets("tables") for run in registry.runs(name)]
+    own = (run for run in runs if run.weights == run.method and not run.external)
+    return list({(run.method, run.split, run.seed): run for run in own}.values())
+
+
 def build_report(registry: Registry, files: Files) -> str:
     """The page as HTML: what the screen's targets ask for, the paper's parts first. It loads nothing from anywhere.
 
@@ -39,7 +46,7 @@ def build_report(registry: Registry, files: Files) -> str:
     tables = registry.targets("tables")
     main = next((name for name in tables if registry.tables[name].kind == "generalization"), None)
     runs = list(dict.fromkeys(run for name in tables for run in registry.runs(name)))
-    trained = [run for run in runs if run.weights == run.method and not run.external]
+    trained = trained_runs(registry)
     # of variations and of few batches there are too many for one picture
     plotted = [run for run in trained if not registry.is_derived(run.method) and few_batches(run.split) is None]
     read = {run: results.history(run) for run in plotted}

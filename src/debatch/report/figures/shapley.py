@@ -43,11 +43,11 @@ def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
             axis.bar_label(bars, fmt="%.1f", padding=2, fontsize=8.5)
         axis.set_xticks(np.arange(len(channels)), channels)
         axis.axhline(0, color="#57606a", lw=0.8)
-        axis.set(ylabel="Shapley value (points of test accuracy)", title=_sum(numbers, methods))
+        axis.set(ylabel="Shapley value (points of test accuracy)")
         axis.margins(y=0.12)
         if len(methods) > 1:
             figure.legend(loc="outside lower center", ncols=4)
-        figure.suptitle(figure_title(name, registry))
+        figure.suptitle("\n".join(filter(None, [figure_title(name, registry), _sum(numbers, methods)])))
     return figure, numbers
 
 
