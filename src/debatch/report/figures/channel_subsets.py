@@ -83,6 +83,8 @@ def _accuracies(axis: Axes, own: pd.DataFrame, channels: int, method: str) -> No
                       textcoords="offset points", va="center", fontsize=8.5, color=INK)  # fmt: skip
     top = float(np.nanmax([*own["mean"], reference, 1.0]))
     axis.set(xlim=(-0.8, len(own) - 0.2), ylim=(0, top * 1.24), xticks=[], ylabel="test accuracy (%)", title=method)
+    # higher up stand the numbers of channels
+    axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= 1.1 * top])
     for number, group in own.groupby("number"):
         first, last = group.index.min(), group.index.max()
         if first:
