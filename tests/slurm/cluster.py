@@ -77,10 +77,17 @@ class Copy:
             process.wait()
         slurm("scancel", "--user=root", "--full")
         # the Snakemake within a job outlives a node that goes down
-        for process in psutil.process_iter(["cmdline"]):
-            if any(str(self.folder) in argument for argument in process.info["cmdline"] or ()):
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def processes(self, script: str = "") -> list[psutil.Process]:
+        """What runs of this copy on this machine, which is the node too, by the name of the script."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if any(str(self.folder) in argument and script in argument for argument in process.info["cmdline"] or ())
+        ]
 
     def jobs(self, rule: str = "") -> list[SlurmJob]:
         """What this copy submitted, by rule."""

@@ -92,8 +92,12 @@ def test_snakemake_is_killed_and_meets_its_orphans(untrained, undisturbed):
     kill_snakemake_while_both_train(untrained)
     orphans = set(queue())
     assert len(orphans) == 2, "the jobs live on"
-    # they stand still until the next call has met them, however long that takes
-    slurm("scancel", "--full", "--signal=STOP", *orphans)
+    # they stand still until the next call has met them, however long that takes; SLURM's own signal to stop reaches the
+    # job's shell and srun, not always what these started
+    trainings = untrained.processes(".train.py")
+    assert len(trainings) >= len(orphans)
+    for process in trainings:
+        process.suspend()
     locked = untrained.run(check=False)
     assert locked.returncode != 0
     assert "--unlock" in locked.output
@@ -101,7 +105,8 @@ def test_snakemake_is_killed_and_meets_its_orphans(untrained, undisturbed):
     snakemake = untrained.start()
     until(lambda: all(WAITS in untrained.train_log(method) for method in METHODS), "the new jobs wait")
     assert orphans < set(queue()), "the orphans have not ended"
-    slurm("scancel", "--full", "--signal=CONT", *orphans)
+    for process in trainings:
+        process.resume()
     assert snakemake.end() == 0, snakemake.output
     logs = [untrained.train_log(method) for method in METHODS]
     assert all("trained already" in log and "images/s" not in log for log in logs), "an epoch was trained again"
