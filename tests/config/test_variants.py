@@ -270,3 +270,14 @@ def test_a_variation_that_cannot_be_trained_is_named(configured):
     tables = of_variations(a={"methods": ["adabn"], "variations": rows})
     with pytest.raises(ConfigError, match=r"method 'adabn__transformer': .*has no batch normalization"):
         configured("extends: demo\ntargets: [a]\n", tables)
+
+
+def test_continuous_integration_makes_every_target_of_the_smallest_screen(root):
+    """Each table and figure that the tiny screen can make is named by the call, or is on the page of the paper."""
+    registry = build_registry({"screen": "tiny"}, root)
+    (call,) = [line for line in (root / ".ci/run").read_text().splitlines() if "screen=tiny" in line]
+    named = call.split(" -- ")[1].split()
+    assert "paper" in named
+    made = {*named, *registry.with_paper().shown}
+    unmade = {name for name in {**registry.tables, **registry.figures} if not registry.lacking(name)} - made
+    assert not unmade
