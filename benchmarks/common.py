@@ -1,14 +1,14 @@
 """What the benchmarks of images share: RxRx1-like fields as PNGs, and what a record says of itself."""
 
 import os
-import platform
 from datetime import date
 from pathlib import Path
 
 import cv2
-import imagecodecs
 import numpy as np
 from scipy.ndimage import gaussian_filter
+
+from debatch.processor import this_processor
 
 CHANNELS, SIDE = 6, 512
 PATTERN = "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png"
@@ -20,17 +20,9 @@ def about(benchmark: str, threads: int) -> dict[str, str | int]:
     return {
         "benchmark": benchmark,
         "date": date.today().isoformat(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
+        "machine": f"{this_processor().words}, {os.cpu_count()} cores",
         "threads": threads,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
 
 
 def fields(count: int) -> tuple[list[np.ndarray], str]:
@@ -56,6 +48,8 @@ def write_pngs(root: Path, count: int) -> tuple[list[Path], str]:
     Returns:
         The files, channel after channel within a field, and what the fields are.
     """
+    import imagecodecs  # here alone: what trains on a rented machine with a GPU does without it
+
     images, origin = fields(count)
     files = []
     for number, image in enumerate(images):
@@ -80,7 +74,7 @@ def _real_fields() -> list[np.ndarray]:
     for plate in sorted(root.glob("*/Plate*")):
         files = [plate / f"B02_s1_w{channel}.png" for channel in range(1, CHANNELS + 1)]
         if all(path.exists() for path in files):
-            found.append(np.stack([imagecodecs.png_decode(path.read_bytes()) for path in files]))
+            found.append(np.stack([decode_png(path) for path in files]))
     return found
 
 

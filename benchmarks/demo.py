@@ -5,7 +5,6 @@ bbbc021 needs $DEBATCH_REAL_DATA.
 """
 
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -13,6 +12,8 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
+
+from debatch.processor import this_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,7 +39,7 @@ def main() -> None:
                 "screen": screen,
                 "target": target,
                 "date": date.today().isoformat(),
-                "machine": f"{platform.machine()}, {platform.system()}, 2 cores used",
+                "machine": f"{this_processor().words}, 2 cores used",
                 "wall_seconds": round(first, 1),
                 "second_call_seconds": round(second, 1),
                 "peak_process_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),

@@ -55,7 +55,7 @@ def write_store(path: Path, images: list[np.ndarray]) -> None:
 
 
 def ratio(
-    recipe: Recipe, images: list[np.ndarray], folder: Path, threads: int, device: torch.device
+    recipe: Recipe, images: list[np.ndarray], folder: Path, threads: int, device: torch.device, rounds: int
 ) -> dict[str, float]:
     """Images a second with reading and without, the last epoch of each, in turns."""
     store = folder / f"{recipe.backbone}.zarr"
@@ -65,7 +65,7 @@ def ratio(
     statistics = normalization_statistics(rows, read_moments(store), [f"c{c}" for c in range(CHANNELS)], "self")
     data = TrainingData(rows, np.arange(count) % CLASSES, np.arange(count) % 4, list("abcd"), CLASSES)
     rates: dict[str, list[float]] = {"stored": [], "cached": []}
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
         for way, kind in (("stored", ImageSet), ("cached", CachedImageSet)):
             set_of_images = kind(rows, statistics, ImageReader({"a": store}, threads), device)
             trainer = Trainer(recipe, data, set_of_images, CHANNELS, 0, way)
@@ -83,8 +83,8 @@ def shipped(threads: int, device: torch.device, folder: Path) -> tuple[dict[str,
     once = {"epochs": 1, "warmup_epochs": 0, "statistics_images": 32}
     densenet = {**demo, **once, "backbone": "densenet121", "pixels": 128, "group": 32, "groups_per_step": 2}
     found = {
-        "demo": ratio(Recipe(**{**demo, **once}), small, folder, threads, device),
-        "densenet121_128px": ratio(Recipe(**densenet), large, folder, threads, device),
+        "demo": ratio(Recipe(**{**demo, **once}), small, folder, threads, device, ROUNDS),
+        "densenet121_128px": ratio(Recipe(**densenet), large, folder, threads, device, ROUNDS),
     }
     return found, origin
 
@@ -103,7 +103,8 @@ def chosen(options: argparse.Namespace, device: torch.device, folder: Path) -> t
             "statistics_images": options.group,
         }
     )
-    return {f"{options.backbone}_{options.pixels}px": ratio(recipe, images, folder, options.threads, device)}, origin
+    rates = ratio(recipe, images, folder, options.threads, device, options.rounds)
+    return {f"{options.backbone}_{options.pixels}px": rates}, origin
 
 
 def main() -> None:
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=64)
     parser.add_argument("--groups-per-step", type=int, default=8)
     parser.add_argument("--images", type=int, default=1024, help="in the store")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each way")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: torch sees no GPU here")

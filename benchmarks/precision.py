@@ -4,7 +4,6 @@ Usage: python benchmarks/precision.py
 """
 
 import json
-import platform
 import time
 from datetime import date
 
@@ -13,6 +12,7 @@ import torch
 
 from debatch.config.recipe import Recipe
 from debatch.model.network import Network
+from debatch.processor import this_processor
 
 GROUP, STEPS, ROUNDS = 32, 30, 5
 
@@ -44,7 +44,7 @@ def main() -> None:
             {
                 "benchmark": "precision",
                 "date": date.today().isoformat(),
-                "machine": f"{platform.machine()}, {platform.system()}, 1 thread",
+                "machine": f"{this_processor().words}, 1 thread",
                 "bfloat16_images_per_second": round(GROUP * half),
                 "float32_images_per_second": round(GROUP * full),
                 "ratio": round(half / full, 2),

@@ -1,6 +1,7 @@
 """The training step of the RxRx1 recipe in four forms, in turns: images a second, peak memory, the ratio to plain.
 
 Usage: python benchmarks/training_step.py       (on a GPU; the paper's size: DenseNet-161, 512 pixels, 8 groups of 64)
+       python benchmarks/training_step.py --forms ours ours_compiled      (compiling takes minutes)
        python benchmarks/training_step.py --backbone small_densenet --pixels 32 --group 4 --groups-per-step 2
 
 `plain`: what one would write first: a DataLoader's processes standardise, flip and turn each image in NumPy, float32
@@ -66,6 +67,15 @@ class Memory:
     def read_at(self, experiments: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         """Copy some images."""
         np.take(self.images, rows, axis=0, out=out)
+
+
+def image_set(images: np.ndarray, device: torch.device) -> ImageSet:
+    """Images in memory as debatch takes them from the store, each standardised by itself."""
+    rows = pd.DataFrame({"image_id": [f"i{n}" for n in range(len(images))], "experiment": "a"})
+    rows["store_row"] = range(len(images))
+    names = [f"c{channel}" for channel in range(images.shape[1])]
+    statistics = normalization_statistics(rows, measure(images).moments, names, "self")
+    return ImageSet(rows, statistics, Memory(images), device)  # type: ignore[arg-type]
 
 
 class PlainImages(Dataset):
@@ -178,15 +188,10 @@ class Form:
         return (group.to(device, non_blocking=True) for group in groups)
 
     def _our_groups(self) -> Callable[[list[Draw]], Iterator[Tensor]]:
-        images, pixels = self.work.images, self.recipe.pixels
-        rows = pd.DataFrame({"image_id": [f"i{n}" for n in range(len(images))], "experiment": "a"})
-        rows["store_row"] = range(len(images))
-        names = [f"c{channel}" for channel in range(images.shape[1])]
-        statistics = normalization_statistics(rows, measure(images).moments, names, "self")
-        image_set = ImageSet(rows, statistics, Memory(images), self.work.device)  # type: ignore[arg-type]
+        images, pixels = image_set(self.work.images, self.work.device), self.recipe.pixels
 
         def groups(draws: list[Draw]) -> Iterator[Tensor]:
-            for draw, group in zip(draws, image_set.groups(draw.positions for draw in draws), strict=True):
+            for draw, group in zip(draws, images.groups(draw.positions for draw in draws), strict=True):
                 turned = random_dihedral(group.images, draw.generator())
                 yield group._replace(images=turned).standardized(pixels)
 
@@ -213,7 +218,10 @@ def compared(options: argparse.Namespace, device: torch.device) -> dict[str, dic
     tf32 = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
-        return {name: attempted(lambda name=name: differences(Form(name, work), Form("plain", work))) for name in FORMS}
+        return {
+            name: attempted(lambda name=name: differences(Form(name, work), Form("plain", work)))
+            for name in options.forms
+        }
     finally:
         torch.backends.cudnn.allow_tf32 = tf32
 
@@ -262,7 +270,7 @@ def attempted(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def measured(options: argparse.Namespace, device: torch.device, found: dict[str, dict[str, Any]]) -> None:
     """Add rates, memory and ratios to the forms that agree with plain."""
     work = work_of(options, device, "bfloat16")
-    forms = {name: Form(name, work) for name in FORMS if found[name].get("agrees")}
+    forms = {name: Form(name, work) for name in found if found[name].get("agrees")}
     turns: dict[str, list[dict[str, float]]] = {name: [] for name in forms}
     for turn in range(-1, options.rounds):  # once more before, in which kernels are chosen and compiled
         for name, form in forms.items():
@@ -308,6 +316,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=1139)
     parser.add_argument("--steps", type=int, default=4, help="of a turn")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS, help="which to compare and measure")
     parser.add_argument(
         "--workers", type=int, help="processes of plain's DataLoader; else 8 at most, and none without a GPU"
     )

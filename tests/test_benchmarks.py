@@ -1,11 +1,18 @@
 """The benchmarks that wait for a GPU: what their records hold, at a size that needs none."""
 
+import ast
 import importlib
 import json
+import os
+import re
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 import torch
+import yaml
 
 SMALL = ["--backbone", "small_densenet", "--pixels", "32", "--group", "4", "--groups-per-step", "2", "--steps", "1"]
 
@@ -77,3 +84,203 @@ def test_a_gpu_that_is_not_there_is_said(root, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         importlib.import_module("loading").main()
     assert "torch sees no GPU here" in capsys.readouterr().err
+
+
+@pytest.fixture
+def checks(training_step):
+    return importlib.import_module("gpu_checks")
+
+
+@pytest.fixture
+def asked(checks, tmp_path):
+    return checks.Asked("small_resnet", 32, 4, torch.device("cpu"), tmp_path)
+
+
+def test_a_resume_that_forgets_something_fails_its_check(checks, asked, monkeypatch):
+    checks.break_off(asked)
+    restore = checks.Trainer._restore
+
+    def without_momentum(trainer, path):
+        begun = restore(trainer, path)
+        trainer.optimizer.state.clear()
+        return begun
+
+    monkeypatch.setattr(checks.Trainer, "_restore", without_momentum)
+    found = checks.resume(asked)
+    assert found["passed"] is False
+    assert found["shipped"] == {"repeats": True, "resumed_equals": False, "steps_after_the_kill": 2}
+
+
+def test_a_run_that_trains_anew_is_no_resume(checks, asked):
+    """It ends with the same weights."""
+    found = checks.resume(asked)
+    assert found["passed"] is False
+    assert found["deterministic"] == {"repeats": True, "resumed_equals": False, "steps_after_the_kill": 6}
+
+
+def test_statistics_in_bfloat16_fail_their_check(checks, asked, monkeypatch):
+    batch_norm = torch.nn.functional.batch_norm
+
+    def rounded(x, mean, var, *how):
+        given = batch_norm(x, mean, var, *how)
+        dims = [0, *range(2, x.ndim)]
+        true = x.float().mean(dims, keepdim=True)
+        if mean is not None:
+            mean.copy_(mean.bfloat16())
+        return (given + (true - true.bfloat16()) / x.float().std(dims, keepdim=True)).to(given.dtype)
+
+    assert checks.bfloat16_batch_norm(asked)["passed"] is True
+    monkeypatch.setattr(torch.nn.functional, "batch_norm", rounded)
+    found = checks.bfloat16_batch_norm(asked)
+    assert found["passed"] is False
+    assert found["taken"]["means"] > found["tolerance"]["taken"]
+    assert found["planted"]["means"] > found["tolerance"]["planted"]
+
+
+@pytest.mark.parametrize("off", [0.0, 0.01, float("nan")])
+def test_statistics_that_are_off_or_no_numbers_fail_their_check(checks, off):
+    right = [(torch.zeros(3), torch.ones(3)), (torch.ones(2), torch.ones(2))]
+    found = [right[0], (right[1][0] + torch.tensor([0.0, off]), right[1][1])]
+    assert checks.judged({"without_tf32": checks.differences(found, right)})["passed"] is (off == 0)
+
+
+STAND_IN = r"""#!/bin/bash
+case $1 in
+    -) [ -z "$MISSING" ] || { echo "not to be imported here: $MISSING" >&2; exit 1; }; echo "Python, torch, a GPU" ;;
+    *throughput.py) echo "- {what: $2, backbone: $3, pixels: $4}" ;;
+    *) echo "{\"script\": \"${1##*/}\"}" ;;
+esac
+[[ $1 != *$HANGS ]] || sleep 3600
+[[ $1 != *$FAILS ]] || { echo "said why" >&2; exit 1; }
+"""
+
+
+@pytest.fixture
+def gpu_script(root, tmp_path):
+    """Starts the script, with a stand-in for Python that does as it is told: its process, and its records' folder."""
+    stand_in, out = tmp_path / "python", tmp_path / "out"
+    stand_in.write_text(STAND_IN)
+    stand_in.chmod(0o755)
+
+    def start(*options, python=stand_in, **told):
+        settings = {**os.environ, "HANGS": "nothing", "FAILS": "nothing", "MISSING": "", **told}
+        environment = {**settings, "PYTHON": str(python), "OUT": str(out)}
+        command = [root / "benchmarks/gpu.sh", *options]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True), out
+
+    return start
+
+
+def records(out):
+    lines = (out / "records.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines], yaml.safe_load((out / "throughput.yaml").read_text())
+
+
+def test_the_gpu_script_leaves_every_record_at_a_size_for_a_cpu(gpu_script):
+    process, out = gpu_script("--small", python=sys.executable)
+    shown, _ = process.communicate()
+    assert process.returncode == 0, shown
+    found, rates = records(out)
+    assert [record["benchmark"] for record in found] == [*["gpu_checks"] * 3, "training_step", "loading"]
+    assert {record["check"]: record["passed"] for record in found[:3]} == {
+        "resume": True,
+        "population_statistics": True,
+        "bfloat16_batch_norm": True,
+    }
+    assert found[0]["shipped"] == {"repeats": True, "resumed_equals": True, "steps_after_the_kill": 2}
+    assert found[2]["layers_given_bfloat16"] == found[2]["layers"] == 12
+    assert all(form["images_per_second"] > 0 for form in found[3]["forms"].values())
+    assert [(rate["what"], rate["backbone"]) for rate in rates] == [(w, "small_densenet") for w in ("train", "embed")]
+    assert sorted(path.name for path in out.iterdir()) == ["log.txt", "records.jsonl", "summary.txt", "throughput.yaml"]
+
+
+def test_the_gpu_script_measures_the_papers_training_first_and_asks_for_eight_minutes_at_most(gpu_script):
+    process, out = gpu_script()
+    shown, _ = process.communicate()
+    assert process.returncode == 0, shown
+    found, rates = records(out)
+    step, networks = "training_step.py", [("densenet161", 512), ("densenet121", 512), ("resnet50", 224)]
+    networks += [("deit_small_patch16_224", 224), ("convnext_tiny", 224)]
+    assert [record["script"] for record in found] == ["gpu_checks.py", step, "loading.py", step, step]
+    assert [(rate["what"], rate["backbone"], rate["pixels"]) for rate in rates] == [
+        (what, *network) for network in networks for what in ("train", "embed")
+    ]
+    begun = [line for line in (out / "summary.txt").read_text().splitlines() if line.startswith("begun")]
+    assert [line.split(": ")[1].split()[0] for line in begun[:3]] == ["gpu_checks.py", step, "throughput.py"]
+    for line in begun:
+        at, limit = re.match(r"begun at (\d+) s, at most (\d+) s:", line).groups()
+        assert int(at) + int(limit) <= 480
+
+
+def test_a_gpu_script_that_is_cut_off_leaves_what_it_had(gpu_script):
+    process, out = gpu_script(HANGS="loading.py")
+    deadline = time.monotonic() + 1800
+    while not (out / "records.jsonl").exists() or "loading.py" not in (out / "records.jsonl").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    shown, _ = process.communicate()  # it ends once nothing holds its output: the step has ended too
+    assert process.returncode == 2
+    assert "cut off after" in shown
+    found, rates = records(out)
+    assert [record["script"] for record in found] == ["gpu_checks.py", "training_step.py", "loading.py"]
+    assert [rate["what"] for rate in rates] == ["train", "embed"]
+    summary = (out / "summary.txt").read_text()
+    assert summary.count("  done in") == 4
+    assert summary.count("begun at") == 5
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "last"), [("gpu_checks.py", 1, "A CHECK FAILED"), ("loading.py", 2, "FAILED with 1")]
+)
+def test_what_fails_is_said_and_the_gpu_script_goes_on(gpu_script, script, status, last):
+    process, out = gpu_script(FAILS=script)
+    shown, _ = process.communicate()
+    assert process.returncode == status
+    assert "FAILED with 1 after" in shown
+    assert "said why" in shown
+    assert last in (out / "summary.txt").read_text()
+    found, rates = records(out)
+    assert (len(found), len(rates)) == (5, 10)
+
+
+def test_a_package_that_is_missing_is_named_before_anything_runs(gpu_script):
+    process, out = gpu_script(MISSING="zarr")
+    shown, _ = process.communicate()
+    assert process.returncode == 3
+    assert "not to be imported here: zarr" in shown
+    assert not (out / "records.jsonl").exists()
+
+
+def imported_at_the_start(root, scripts):
+    """Names of the packages that scripts import, and the modules of debatch that these import, of others."""
+    waiting, seen, others = [root / "benchmarks" / f"{name}.py" for name in scripts], set(), set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen or not path.exists():
+            continue
+        seen.add(path)
+        names = set()
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        for name in names:
+            top, *rest = name.split(".")
+            if top == "debatch":
+                below = [root / "src/debatch" / "/".join(rest[:depth]) for depth in range(len(rest) + 1)]
+                waiting += [file for at in below for file in (at / "__init__.py", at.with_suffix(".py"))]
+            elif (root / "benchmarks" / f"{top}.py").exists():
+                waiting.append(root / "benchmarks" / f"{top}.py")
+            elif top not in sys.stdlib_module_names:
+                others.add(top)
+    return others
+
+
+def test_the_gpu_script_names_every_package_that_its_steps_import(root):
+    named = set((root / "benchmarks/gpu.sh").read_text().partition('NEEDS="')[2].partition('"')[0].split())
+    needed = imported_at_the_start(root, ["gpu_checks", "training_step", "loading", "throughput"])
+    assert {"tensorstore", "zarr", "cv2", "pydantic"} <= needed
+    assert "imagecodecs" not in needed
+    assert needed <= named | {"torch"}

@@ -50,4 +50,44 @@ def test_counted_parameters_are_those_that_a_run_saves(shipped, backbone):
 def test_network_of_the_nearest_size_is_taken_and_an_uncounted_one_is_not_made_up(shipped):
     assert shipped.network("small_resnet", 40, 6).pixels == 32
     assert shipped.network("convnext_tiny", 512, 6) is None
-    assert shipped.estimate("train", "densenet161").share_of_peak < shipped.estimate("train", "resnet50").share_of_peak
+    dense, residual = (shipped.estimate("train", name, "bfloat16") for name in ("densenet161", "resnet50"))
+    assert dense.share_of_peak < residual.share_of_peak
+
+
+@pytest.mark.parametrize("what", ["train", "embed"])
+def test_every_arithmetic_that_a_gpu_can_be_asked_for_has_an_assumption(shipped, what):
+    for precision in ("float32", "bfloat16") if what == "train" else ("float32",):
+        assert shipped.estimate(what, "convnext_tiny", precision).precision == precision
+
+
+def test_gpus_say_what_training_takes_on_them_by_default(shipped):
+    assert {name: gpu.arithmetic("auto") for name, gpu in shipped.gpus.items()} == dict.fromkeys(
+        ("H100", "H200", "A100"), "bfloat16"
+    )
+    older = shipped.gpus["A100"].model_copy(update={"compute_capability": 7.5})
+    assert (older.arithmetic("auto"), older.arithmetic("bfloat16")) == ("float32", "bfloat16")
+
+
+def test_file_that_tells_processors_by_their_names_gets_an_error_that_says_what_to_write(root):
+    data = read_yaml(root / "config/throughput.yaml")
+    data.pop("processors")
+    for gpu in data["gpus"].values():
+        gpu.pop("compute_capability")
+    data["measured"][0]["device"] = "AMD EPYC"
+    with pytest.raises(ConfigError) as error:
+        validate(Throughput, data, "throughput.yaml")
+    for told in ("`python benchmarks/throughput.py processor`", "`processors`", "`compute_capability`"):
+        assert told in str(error.value)
+
+
+def test_entry_of_unknown_hardware_is_named_with_the_nearest_key(root):
+    data = read_yaml(root / "config/throughput.yaml")
+    data["measured"][1]["device"] = "amd_epyc_25_1_avx3"
+    with pytest.raises(
+        ConfigError, match=r"measured\.1\.device.*did you mean 'amd_epyc_25_1_avx2'.*throughput\.py processor"
+    ):
+        validate(Throughput, data, "throughput.yaml")
+    data = read_yaml(root / "config/throughput.yaml")
+    data["processors"]["h100"] = data["processors"]["amd_epyc_25_1_avx2"]
+    with pytest.raises(ConfigError, match=r"'h100' is a GPU's key too"):
+        validate(Throughput, data, "throughput.yaml")

@@ -132,6 +132,19 @@ def test_what_differs_is_trained_anew(finished, steps, results, tmp_path, monkey
     assert json.loads((other.folder / "recipe.json").read_text())["legs"] == 1
 
 
+def test_finished_weights_of_another_arithmetic_are_trained_anew_only_where_one_is_asked_for(finished, steps):
+    """`auto` on a machine of another kind must not throw a finished run away, nor pass it off as its own."""
+    halved = replace(finished, recipe={**finished.recipe, "precision": "bfloat16"})
+    os.remove(finished.model)
+    run_training(halved)
+    assert len(steps) == 6
+    assert json.loads((finished.folder / "recipe.json").read_text())["precision"] == "bfloat16"
+    os.remove(finished.model)
+    with pytest.raises(DataError, match="begun in bfloat16, and here it would go on in float32"):
+        run_training(replace(finished, recipe={**finished.recipe, "precision": "auto"}))
+    assert (finished.folder / "finished.safetensors").exists()
+
+
 def test_a_new_training_that_is_stopped_leaves_no_finished_weights_of_the_old_one(finished, monkeypatch):
     monkeypatch.setattr(job_module, "code_digest", lambda: "of other code")
     with pytest.raises(OutOfTimeError):

@@ -10,9 +10,12 @@ import pytest
 import torch
 from tiny_trainer import files, make_trainer
 
+from debatch.errors import DataError
 from debatch.learn import checkpoint, legs
 from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
 from debatch.learn.pauses import Due, OutOfTimeError, Pauses, pauses_of_a_job
+
+OWN = {"identity": "own", "precision": "float32"}
 
 
 class Killed(Exception):
@@ -131,16 +134,34 @@ def test_checkpoint_of_another_recipe_or_a_broken_one_is_not_gone_on_from(tiny_r
     assert "unreadable" in caplog.text
 
 
+def test_a_run_does_not_change_its_arithmetic_on_the_way(tiny_recipe, tmp_path):
+    """Not even where `auto` comes to another one, as on a machine without a GPU."""
+    begun = make_trainer(tiny_recipe.model_copy(update={"precision": "bfloat16"}))
+    with pytest.raises(OutOfTimeError):
+        begun.fit(files(tmp_path), Pauses(limit_seconds=0))
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(DataError, match=r"begun in bfloat16, and here .* float32: .*`precision: bfloat16`") as raised:
+        make_trainer(tiny_recipe).fit(files(tmp_path))
+    assert f"{tmp_path / 'checkpoint.pt'}: " in str(raised.value)
+    assert f"remove {tmp_path} to train anew in float32" in str(raised.value)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    whole = begun.recipe
+    assert len(make_trainer(whole).fit(files(tmp_path))) == whole.epochs  # the way out that it names
+
+
 @pytest.mark.parametrize("name", ["checkpoint.pt", "checkpoint.previous.pt"])
 def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path, caplog, name):
     """In the middle of a tensor it would change weights, and nothing else."""
     weights = torch.arange(1000.0)
     for legs_done in (1, 2):
-        save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own", "weights": weights, "done": legs_done})
+        save_checkpoint(
+            tmp_path / "checkpoint.pt",
+            {**OWN, "weights": weights, "done": legs_done},
+        )
     content = (tmp_path / name).read_bytes()
     for at in (0, 40, len(content) // 2, len(content) - 1):
         (tmp_path / name).write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        state = load_checkpoint(tmp_path / "checkpoint.pt", "own")
+        state = load_checkpoint(tmp_path / "checkpoint.pt", "own", "float32")
         assert state["done"] == (1 if name == "checkpoint.pt" else 2)
         assert torch.equal(state["weights"], weights)
         assert ("unreadable" in caplog.text) == (name == "checkpoint.pt")
@@ -151,29 +172,29 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path, caplog, name):
 )
 def test_a_disk_that_fails_is_not_taken_for_a_broken_checkpoint(tmp_path, monkeypatch, error):
     """Else a run would train anew where the same command an hour later goes on."""
-    save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own"})
+    save_checkpoint(tmp_path / "checkpoint.pt", OWN)
 
     def fails(*how):
         raise error
 
     monkeypatch.setattr("pathlib.Path.read_bytes", fails)
     with pytest.raises(OSError, match=error.strerror):
-        load_checkpoint(tmp_path / "checkpoint.pt", "own")
+        load_checkpoint(tmp_path / "checkpoint.pt", "own", "float32")
 
 
 def test_too_little_memory_is_not_taken_for_a_broken_checkpoint(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own"})
+    save_checkpoint(tmp_path / "checkpoint.pt", OWN)
 
     def fails(*how, **named):
         raise MemoryError
 
     monkeypatch.setattr(torch, "load", fails)
     with pytest.raises(MemoryError):
-        load_checkpoint(tmp_path / "checkpoint.pt", "own")
+        load_checkpoint(tmp_path / "checkpoint.pt", "own", "float32")
 
 
 def test_a_full_disk_is_an_error_with_its_number_and_file_and_the_last_checkpoint_stays(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own", "done": 1})
+    save_checkpoint(tmp_path / "checkpoint.pt", {**OWN, "done": 1})
 
     def full(number):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -181,9 +202,9 @@ def test_a_full_disk_is_an_error_with_its_number_and_file_and_the_last_checkpoin
     with monkeypatch.context() as disk:
         disk.setattr(os, "fsync", full)
         with pytest.raises(OSError, match=r"No space left on device: '.*checkpoint.pt'"):
-            save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own", "done": 2})
+            save_checkpoint(tmp_path / "checkpoint.pt", {**OWN, "done": 2})
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
-    assert load_checkpoint(tmp_path / "checkpoint.pt", "own")["done"] == 1
+    assert load_checkpoint(tmp_path / "checkpoint.pt", "own", "float32")["done"] == 1
 
 
 def test_a_real_full_disk_is_one_too(tmp_path, monkeypatch):
@@ -191,7 +212,7 @@ def test_a_real_full_disk_is_one_too(tmp_path, monkeypatch):
         pytest.skip("/dev/full is not there")
     monkeypatch.setattr(checkpoint, "write_atomically", lambda path, write: write(FullDisk()))
     with pytest.raises(OSError, match="No space left") as raised:
-        save_checkpoint(tmp_path / "checkpoint.pt", {"identity": "own", "weights": torch.zeros(100_000)})
+        save_checkpoint(tmp_path / "checkpoint.pt", {**OWN, "weights": torch.zeros(100_000)})
     assert raised.value.errno == errno.ENOSPC
 
 
@@ -202,7 +223,7 @@ class FullDisk:
 
 def test_a_checkpoint_that_goes_while_the_next_is_written_does_no_harm(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, {"identity": "own", "done": 1})
+    save_checkpoint(path, {**OWN, "done": 1})
     fsync = os.fsync
 
     def gone(number):
@@ -210,8 +231,8 @@ def test_a_checkpoint_that_goes_while_the_next_is_written_does_no_harm(tmp_path,
         fsync(number)
 
     monkeypatch.setattr(os, "fsync", gone)
-    save_checkpoint(path, {"identity": "own", "done": 2})
-    assert load_checkpoint(path, "own")["done"] == 2
+    save_checkpoint(path, {**OWN, "done": 2})
+    assert load_checkpoint(path, "own", "float32")["done"] == 2
 
 
 @pytest.mark.parametrize("what", ["pixels", "channels", "sds", "means"])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from debatch.learn.pauses import Pauses
 from debatch.learn.writer import only_writer
 with only_writer(Path(sys.argv[1]), Pauses()):
     print("writes", flush=True)
-    time.sleep(120)
+    time.sleep(3600)
 """
 
 
@@ -48,7 +49,13 @@ def holder(tmp_path):
 
 
 def test_a_second_job_waits_until_the_first_is_killed_and_says_once_for_whom(tmp_path, holder, caplog):
-    threading.Timer(1.0, lambda: holder.send_signal(signal.SIGKILL)).start()
+    def kill_once_it_is_waited_for():
+        while "still writes this run" not in caplog.text and holder.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.5)  # some more tries, which say nothing
+        holder.send_signal(signal.SIGKILL)
+
+    threading.Thread(target=kill_once_it_is_waited_for).start()
     with only_writer(tmp_path / "run", Pauses()):
         assert holder.wait() == -signal.SIGKILL
         about = json.loads((tmp_path / "run/writer.lock").read_text())

@@ -16,7 +16,7 @@ import sys, time
 from pathlib import Path
 from debatch.model.devices import claim_devices
 print(*claim_devices(int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[1])), flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 
 
@@ -39,7 +39,7 @@ def job(tmp_path):
         process.stdout.close()
 
 
-def claimed(process, seconds=30.0):
+def claimed(process, seconds=1800.0):
     """Which devices a process got; None where it still waits."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from debatch.config.base import Section
 from debatch.config.read import nearest
@@ -11,6 +11,13 @@ from debatch.config.statistics import RECIPE_STATISTICS
 from debatch.errors import ConfigError
 
 Normalization = Literal["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]
+Arithmetic = Literal["bfloat16", "float32"]
+Precision = Literal["auto", Arithmetic]
+# what other tools call them; float16 itself is not offered: it needs its losses scaled
+OTHER_WORDS = {
+    "bfloat16": ("bf16", "half", "fp16", "float16", "16", "16-mixed", "bf16-mixed", "mixed", "amp"),
+    "float32": ("fp32", "f32", "single", "full", "32", "32-true", "tf32"),
+}
 TestStatistics = Annotated[str, Field(pattern=f"^(?:{RECIPE_STATISTICS})$")]
 
 # Families of timm that have no batch normalization, by the start of their names. It only serves to say so before
@@ -95,9 +102,10 @@ class Recipe(Section):
         description="Epochs between the weights that are kept for test accuracy while training, on splits whose test "
         "batches are unseen; 0: none are kept.",
     )
-    precision: Literal["bfloat16", "float32"] = Field(
-        "bfloat16",
-        description="Arithmetic of training; batch-norm statistics and losses are float32 in both.",
+    precision: Precision = Field(
+        "auto",
+        description="Arithmetic of training; batch-norm statistics and losses are float32 in both. auto: bfloat16 "
+        "where the GPU computes it in hardware (compute capability 8.0 or more), else float32, on every CPU.",
     )
     checkpointing: bool = Field(
         False,
@@ -107,6 +115,14 @@ class Recipe(Section):
     shuffle_labels: bool = Field(
         False, description="A null: the training wells' labels are permuted, so that nothing can be learned."
     )
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _named_by_another_word(cls, value: Any) -> Any:
+        for own, others in OTHER_WORDS.items():
+            if str(value).lower() in others:
+                raise ValueError(f"{value!r} is not one of 'auto', 'bfloat16' or 'float32'; did you mean {own!r}?")
+        return value
 
     @model_validator(mode="after")
     def _resolvable(self) -> "Recipe":

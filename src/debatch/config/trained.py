@@ -24,6 +24,7 @@ class WeightsFacts(NamedTuple):
         batches: the training batches, in the batch head's order.
         identity: of all that the run was made from; empty where it was not noted.
         code: digest of the code that made it; empty likewise.
+        precision: the arithmetic that it was trained in; empty likewise.
     """
 
     recipe: dict[str, Any]
@@ -32,6 +33,7 @@ class WeightsFacts(NamedTuple):
     batches: list[str]
     identity: str = ""
     code: str = ""
+    precision: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def read_weights_facts(path: Path) -> WeightsFacts:
             [str(name) for name in facts["batches"]],
             str(facts.get("identity", "")),
             str(facts.get("code", "")),
+            str(facts.get("precision", "")),
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a trained model: {error}") from None

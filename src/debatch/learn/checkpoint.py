@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from debatch.errors import DataError
 from debatch.tabular import write_atomically
 
 log = logging.getLogger(__name__)
@@ -67,14 +68,16 @@ def finished_of(model: Path) -> Path:
     return model.with_name("finished.safetensors")
 
 
-def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, identity: str, precision: str) -> dict[str, Any] | None:
     """The last checkpoint of this very run that can be used, or None where there is none.
 
     Args:
         path: the file.
         identity: of the run's recipe and data: a checkpoint of anything else is not gone on from.
+        precision: the arithmetic that it would go on in.
 
     Raises:
+        DataError: this very run was begun in another arithmetic.
         OSError: one is there and the disk does not give it; MemoryError where it does not fit. To pass it over would
             throw away what is well.
     """
@@ -86,6 +89,7 @@ def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
             continue
         state = _usable(content, file, identity)
         if state is not None:
+            _require_precision(state, file, precision)
             return state
         passed_over = True
     if passed_over:
@@ -109,3 +113,17 @@ def _usable(content: bytes, path: Path, identity: str) -> dict[str, Any] | None:
         log.warning("%s: of another recipe, split, network or other images; it is passed over", path)
         return None
     return state
+
+
+def other_precision(path: Path, found: str, wanted: str) -> DataError:
+    """What to say of a run that would change its arithmetic on the way, as on a machine of another kind."""
+    return DataError(
+        f"{path}: this run was begun in {found}, and here it would go on in {wanted}: the two are not mixed. Set "
+        f"`precision: {found}` in the screen's `training` to keep to it, or remove {path.parent} to train anew in "
+        f"{wanted}"
+    )
+
+
+def _require_precision(state: dict[str, Any], path: Path, precision: str) -> None:
+    if state["precision"] != precision:
+        raise other_precision(path, state["precision"], precision)

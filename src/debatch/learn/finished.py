@@ -10,9 +10,10 @@ import os
 import shutil
 from pathlib import Path
 
+from debatch.config.recipe import Precision
 from debatch.config.trained import read_weights_facts
 from debatch.errors import DataError
-from debatch.learn.checkpoint import checkpoint_of, finished_of, remove_checkpoints
+from debatch.learn.checkpoint import checkpoint_of, finished_of, other_precision, remove_checkpoints
 from debatch.learn.record import record_of, write_record
 from debatch.tabular import write_atomically
 
@@ -25,19 +26,23 @@ def keep_finished(model: Path) -> None:
     remove_checkpoints(checkpoint_of(model))
 
 
-def take_finished(model: Path, made_by: dict[str, str], split_sha256: str) -> bool:
+def take_finished(model: Path, made_by: dict[str, str], split_sha256: str, asked: Precision) -> bool:
     """Put the kept weights in the model's place if they are of this very run; else remove them.
 
     Args:
         model: path of the weights to write.
-        made_by: `identity` and `code`, as the weights are to say.
+        made_by: `identity`, `precision` and `code`, as the weights are to say.
         split_sha256: of the split. Its test side may have changed, of which no weight knows: the record says it anew.
+        asked: for an arithmetic that is named trained anew is what is wanted; `auto` says nothing of the kind.
 
     Returns:
         Whether there is nothing to train.
+
+    Raises:
+        DataError: they are of this very run in another arithmetic, and none was asked for.
     """
     finished, recipe = finished_of(model), record_of(model)
-    if not _is_of(finished, made_by):
+    if not _is_of(finished, made_by, asked):
         finished.unlink(missing_ok=True)
         return False
     try:
@@ -54,7 +59,7 @@ def take_finished(model: Path, made_by: dict[str, str], split_sha256: str) -> bo
     return True
 
 
-def _is_of(finished: Path, made_by: dict[str, str]) -> bool:
+def _is_of(finished: Path, made_by: dict[str, str], asked: Precision) -> bool:
     try:
         with finished.open("rb") as file:  # a disk that fails is raised, and not taken for broken weights
             file.read(1)
@@ -64,7 +69,11 @@ def _is_of(finished: Path, made_by: dict[str, str]) -> bool:
     except DataError as error:
         log.warning("%s; it is passed over", error)
         return False
-    return {"identity": facts.identity, "code": facts.code} == made_by
+    if (facts.identity, facts.code) != (made_by["identity"], made_by["code"]):
+        return False
+    if facts.precision != made_by["precision"] and asked == "auto":
+        raise other_precision(finished, facts.precision, made_by["precision"])
+    return facts.precision == made_by["precision"]
 
 
 def _link(source: Path, target: Path) -> None:

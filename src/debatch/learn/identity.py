@@ -23,7 +23,7 @@ LIBRARIES = ("torch", "timm")
 def run_identity(
     recipe: Recipe, seed: int, network: nn.Module, data: TrainingData, images: ImageSet, made_from: Mapping[str, Any]
 ) -> str:
-    """SHA-256 over everything that a run's weights are made from but the code.
+    """SHA-256 over everything that a run's weights are made from but the code and the arithmetic, noted beside it.
 
     Args:
         recipe: of the run; the content of a file of pretrained weights counts, and not its name alone.
@@ -35,7 +35,7 @@ def run_identity(
     """
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     facts = {
-        "recipe": recipe.model_dump(),
+        "recipe": recipe.model_dump(exclude={"precision"}),
         "weights": _sha256_of_weights(recipe),
         "seed": seed,
         "shapes": shapes,

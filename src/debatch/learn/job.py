@@ -125,8 +125,9 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     images = ImageSet(data.rows, read_frame(job.normalization), ImageReader(stores, threads), device, seen)
     made_from = {"pixels_sha256": read_about(job.index).get("pixels_sha256"), "channels": channels}
     trainer = Trainer(recipe, data, images, len(channels), job.seed, job.name, ranks, made_from)
-    made_by, split_digest = {"identity": trainer.identity, "code": code_digest()}, split_sha256(split)
-    if ranks.from_first(lambda: take_finished(model, made_by, split_digest)):
+    made_by = {"identity": trainer.identity, "precision": trainer.precision, "code": code_digest()}
+    split_digest = split_sha256(split)
+    if ranks.from_first(lambda: take_finished(model, made_by, split_digest, recipe.precision)):
         log.info(
             "%s: trained already, with the same settings, data and code: its weights are used again; remove %s to "
             "train anew", job.name, finished_of(model),
@@ -155,6 +156,7 @@ def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, 
         "split": job.split_name,
         "seed": job.seed,
         "recipe": trainer.recipe.model_dump(),
+        "precision": trainer.precision,
         "split_sha256": split_digest,
         **versions(),
         "hardware": describe_device(trainer.device),

@@ -29,6 +29,7 @@ from debatch.learn.ranks import ALONE, Ranks, sum_gradients
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
 from debatch.model.population import set_population_statistics, without_running_averages
+from debatch.model.precision import arithmetic
 from debatch.screen.order import hash_order, nearly_equal_groups
 from debatch.tabular import write_frame
 
@@ -70,6 +71,7 @@ class Trainer:
         made_from: what it is made from beside recipe, data and seed, as JSON takes it: part of its identity.
 
     Attributes:
+        precision: the arithmetic that the recipe comes to on this device.
         history: a row an epoch.
         legs: the starts that its weights come from, this one the last: when, and by what.
     """
@@ -87,6 +89,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.data, self.images, self.seed, self.name = recipe, data, images, seed, name
         self.device, self.ranks, self.made_from = images.device, ranks, made_from or {}
+        self.precision = arithmetic(recipe.precision, self.device)
         self._refuse_lonely_batches()
         self._refuse_an_adversary_of_few_batches()
         torch.manual_seed(seed)
@@ -266,7 +269,7 @@ class Trainer:
             group = group._replace(images=random_dihedral(group.images, generator))
         images = group.standardized(recipe.pixels)
         mixed = MIXERS[recipe.mixing](images, generator)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             embedding = self.network.embed(mixed.images)
         outputs = self.network.heads(embedding, reversal)
         at = torch.from_numpy(group.positions).to(self.device)
@@ -291,6 +294,7 @@ class Trainer:
             return
         state = {
             "identity": self.identity,
+            "precision": self.precision,
             "by_step": [sums.cpu() for sums in begun.by_step],
             "seconds": begun.seconds,
             "network": self.network.state_dict(),
@@ -302,7 +306,7 @@ class Trainer:
 
     def _restore(self, path: Path) -> _Begun:
         """Where to go on: every process from the first one's checkpoint, or from its fresh weights."""
-        state = self.ranks.from_first(lambda: load_checkpoint(path, self.identity))
+        state = self.ranks.from_first(lambda: load_checkpoint(path, self.identity, self.precision))
         begun = _Begun()
         if state is not None:
             self.network.load_state_dict(state["network"])

@@ -17,6 +17,7 @@ from typing import IO, Any
 import torch
 
 from debatch.lock_files import open_lock_file
+from debatch.processor import this_processor
 
 log = logging.getLogger(__name__)
 
@@ -158,14 +159,4 @@ def _make_for_all(folder: Path) -> None:
 def describe_device(device: torch.device) -> dict[str, Any]:
     """What a record says of the hardware."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    return {"device": name, "cpu": _cpu_name(), "threads": torch.get_num_threads()}
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        import platform
-
-        return platform.processor() or platform.machine()
+    return {"device": name, "cpu": this_processor().words, "threads": torch.get_num_threads()}

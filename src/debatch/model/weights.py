@@ -51,7 +51,7 @@ def model_facts(
         channels: C names.
         classes: how many the class head tells.
         batch_names: the training batches.
-        made_by: `identity` and `code` of a whole run; nothing that differs from one start of it to the next.
+        made_by: `identity`, `precision` and `code` of a whole run; nothing that differs from one start to the next.
     """
     facts = {"recipe": recipe.model_dump(), "channels": channels, "classes": classes, "batches": batch_names, **made_by}
     # one key: safetensors writes several in an order of its own, and equal models would differ in their bytes

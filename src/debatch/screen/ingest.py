@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from debatch.config.screen import Screen, Source
+from debatch.config.screen import QcLimits, Screen, Source
 from debatch.errors import DataError
 from debatch.screen.decode import ImageProblem
 from debatch.screen.metadata import catalogue_of_files
@@ -107,8 +107,10 @@ def ingest_experiment(
             f"{_count(len(found.files), 'file')} of it fit the pattern {source.pattern!r}; problems are listed in "
             f"{problems_file}"
         )
+    channels = list(source.channels.values())
     log.info("%s: %s, %s", experiment, _count(len(kept.places), "image"), _count(problems.count, "problem"))
-    return _index_rows(experiment, kept, list(source.channels.values()), catalogue)
+    _tell_clipped(screen, experiment, kept, channels)
+    return _index_rows(experiment, kept, channels, catalogue)
 
 
 def pixels_digest(store: Path) -> str:
@@ -156,13 +158,21 @@ def _read_into_store(
                 kept.add(place, outcome)
         if problems.fatal or not kept.places:
             writer.abandon()
-    if kept.places:
-        for name, share in zip(channels, np.mean(np.concatenate(kept.measures["clipped"]), axis=0), strict=True):
-            if share > 0:
-                log.warning(
-                    "%s: %.3g %% of raw values lay outside of `image.range` and were clipped", name, 100 * share
-                )
     return kept
+
+
+def _tell_clipped(screen: Screen, experiment: str, kept: _Kept, channels: list[str]) -> None:
+    """One line: what `image.range` cut off; the index has it of every image."""
+    shares = np.mean(np.concatenate(kept.measures["clipped"]), axis=0)
+    told = [f"{name} {100 * share:.3g} %" for name, share in zip(channels, shares, strict=True) if share > 0]
+    if told:
+        # a simulated camera saturates because it was told to. The limit is the default one, whatever the screen says: a
+        # changed one must not read all images again
+        odd = screen.simulate is None and shares.max() > QcLimits().saturation
+        log.log(
+            logging.WARNING if odd else logging.INFO,
+            "%s: raw values that lay outside of `image.range` and were clipped: %s", experiment, ", ".join(told),
+        )  # fmt: skip
 
 
 def _usual_plane(fields: list[Field]) -> np.ndarray:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,8 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import tensorstore
-import zarr
-from zarr.codecs import BloscCodec, ZstdCodec
 
 from debatch.config.screen import Store
 from debatch.errors import DataError
@@ -26,6 +25,8 @@ FLAT = {"name": "default", "separator": "."}
 def _compressors(codec: Literal["lz4", "zstd", "none"], bytes_a_value: int) -> list[Any] | None:
     if codec == "none":
         return None
+    from zarr.codecs import BloscCodec, ZstdCodec
+
     if codec == "zstd":
         return [ZstdCodec(level=3)]
     return [BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=bytes_a_value)]
@@ -77,6 +78,8 @@ class StoreWriter:
 
     def _create(self, image: list[int], count: int, config: Store, threads: int) -> None:
         self.part.parent.mkdir(parents=True, exist_ok=True)
+        import zarr  # a third of a second, for writing and for moments alone
+
         self.group = zarr.open_group(self.part, mode="w", zarr_format=3)
         self.images = self.group.create_array(
             "images",
@@ -179,12 +182,15 @@ class StoreWriter:
 
 def read_moments(path: Path) -> np.ndarray:
     """A store's moments, (N, C, 3) uint64."""
+    import zarr
+
     return np.asarray(zarr.open_group(path, mode="r")["moments"][...])  # type: ignore[index]
 
 
 def channel_names(path: Path) -> list[str]:
     """A store's channels, in order."""
-    return [str(name) for name in zarr.open_group(path, mode="r").attrs["channels"]]  # type: ignore[union-attr]
+    about = json.loads((path / "zarr.json").read_text())
+    return [str(name) for name in about["attributes"]["channels"]]
 
 
 def open_images(path: Path, threads: int) -> Any:
