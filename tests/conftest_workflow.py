@@ -1,37 +1,41 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from dry_run import dry_run
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
+# seconds: no check, but what ends a call that hangs, on a machine that is busy with others' work too
+PATIENCE = 1800
+# rules of which each set of things that one job makes has a name of its own, as in embed_run_train_batch
+FAMILIES = ("embed_run", "score_run", "probe_run", "correct_run")
 
 
 def snakemake(folder: Path, *arguments: str, check: bool = True, **config: str) -> subprocess.CompletedProcess:
     """Run Snakemake in a folder of its own; everything it makes lies there."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--cores", "2", *arguments]
+    command = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--cores", "2", *arguments]
     if config:
         command += ["--config", *(f"{key}={value}" for key, value in config.items())]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    if "-n" in arguments:
+        done = dry_run(folder, command, PATIENCE)
+    else:
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", *command],
+            cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
     done.output = done.stdout + done.stderr
     if check:
         assert done.returncode == 0, done.output[-6000:]
     return done
 
 
-def planned(done: subprocess.CompletedProcess) -> dict[str, int]:
-    """Jobs by rule of a dry run."""
+def planned_rules(done: subprocess.CompletedProcess) -> dict[str, int]:
+    """Jobs of a dry run by their rule's whole name."""
     if "Job stats:" not in done.output:
         return {}
     lines = done.output.split("Job stats:")[1].splitlines()[3:]
@@ -45,6 +49,35 @@ def planned(done: subprocess.CompletedProcess) -> dict[str, int]:
     return jobs
 
 
+def planned(done: subprocess.CompletedProcess) -> dict[str, int]:
+    """Jobs by rule of a dry run; those of a family under its name."""
+    jobs: dict[str, int] = {}
+    for rule, count in planned_rules(done).items():
+        name = next((family for family in FAMILIES if rule.startswith(f"{family}_")), rule)
+        jobs[name] = jobs.get(name, 0) + count
+    return jobs
+
+
+def planned_files(done: subprocess.CompletedProcess) -> set[str]:
+    """What the jobs of a dry run would write."""
+    lines = re.findall(r"^    output: (.+)$", done.output, re.MULTILINE)
+    return {path for line in lines for path in line.split(", ")}
+
+
+def hollow_workflow(folder: Path) -> Path:
+    """The workflow with rules that write a word in place of what they make: what is planned is the same."""
+    own_folder(folder)
+    shutil.copy(ROOT / "Snakefile", folder)
+    for part in ("workflow", "resources", "envs"):
+        shutil.copytree(ROOT / part, folder / part)
+    for file in (folder / "workflow/rules").glob("*.smk"):
+        made = "shell: 'for file in {output}; do echo made > $file; done'"
+        text, count = re.subn(r'script:\n +"../scripts/\w+.py"', made, file.read_text())
+        assert count == text.count("output:")
+        file.write_text(text)
+    return folder
+
+
 def own_folder(folder: Path) -> Path:
     """A working directory with a configuration of its own."""
     shutil.copytree(ROOT / "config", folder / "config")
@@ -54,7 +87,17 @@ def own_folder(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
-    """The tiny screen, run once from raw images to its report, and a copy for each process of tests."""
+    """The tiny screen, run once from raw images to its report, and a copy for each process of tests.
+
+    DEBATCH_TINY names the folder of one that this checkout has just made by `snakemake --config screen=tiny`.
+    """
+    folder = tmp_path_factory.mktemp("tiny")
+    made = Path(os.environ["DEBATCH_TINY"]) if "DEBATCH_TINY" in os.environ else _tiny_made_once(tmp_path_factory)
+    shutil.copytree(made, folder, copy_function=shutil.copy2, dirs_exist_ok=True)
+    return folder
+
+
+def _tiny_made_once(tmp_path_factory) -> Path:
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -64,9 +107,7 @@ def tiny(tmp_path_factory) -> Path:
             folder = own_folder(tmp_path_factory.mktemp("making"))
             snakemake(folder, screen="tiny")
             folder.rename(made)
-    folder = tmp_path_factory.mktemp("tiny")
-    shutil.copytree(made, folder, copy_function=shutil.copy2, dirs_exist_ok=True)
-    return folder
+    return made
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def record(method: str, split: str) -> dict:
         "recipe": chosen_registry(["screen=tiny"]).recipes[method].model_dump(),
         "split_sha256": split_sha256(split_of(split)), "debatch": "0.1.0", "git_commit": "a" * 40 + "+",
         "python": "3.11.7", "packages": {"torch": "2.13.0"},
-        "hardware": {"device": "NVIDIA H100", "cpu": "CPU X", "threads": 8},
+        "hardware": {"device": "NVIDIA H100", "cpu": "CPU X", "threads": 8}, "precision": "bfloat16",
         "wall_seconds": 5400.0, "finished": "2026-11-20T10:00:00+00:00",
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from debatch.errors import DataError
 
 # Of the files below the results folder, as their index says: raised where what an older debatch wrote cannot be read.
-FORMAT = 1
+FORMAT = 2
 
 
 class RunPlace(Protocol):
@@ -205,6 +205,57 @@ class Files:
     def log(self, *parts: str) -> str:
         """A job's log, outside the results, so that those can be shipped."""
         return "/".join([f"logs/{self.root.split('/')[-1]}", *parts]) + ".log"
+
+
+class Named(Protocol):
+    """What of a product its files are named for."""
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+
+    @property
+    def statistics(self) -> str:
+        """The test-time statistics."""
+
+    @property
+    def correction(self) -> str:
+        """Of its embeddings, where the kind is of corrected ones."""
+
+
+def product_files(files: Files, folder: str, product: Named) -> list[str]:
+    """The files of something that is made of a run, in the order in which they are made.
+
+    Args:
+        files: of the screen.
+        folder: the run's.
+        product: what.
+    """
+    own, corrected = product.statistics, f"{product.statistics}.{product.correction}"
+    match product.kind:
+        case "view":
+            return [files.embeddings(folder, own), files.predictions(folder, own)]
+        case "training":
+            return [files.training_embeddings(folder, own)]
+        case "epochs":
+            return [files.epochs(folder, own)]
+        case "adaptation":
+            return [files.adaptation(folder)]
+        case "metrics":
+            return [files.metrics(folder, own)]
+        case "cosine":
+            return [files.cosine(folder, own), files.cosine_histograms(folder, own)]
+        case "scores":
+            return [files.scores(folder, own)]
+        case "probe":
+            return [files.probe(folder, own)]
+        case "corrected":
+            return [files.embeddings(folder, corrected)]
+        case "corrected_cosine":
+            return [files.cosine(folder, corrected), files.cosine_histograms(folder, corrected)]
+        case "corrected_scores":
+            return [files.scores(folder, corrected)]
+    raise AssertionError(product.kind)
 
 
 def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]:

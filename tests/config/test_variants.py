@@ -18,7 +18,7 @@ RXRX1_BASELINE = {
     "epochs": 100, "optimizer": "sgd", "learning_rate": 0.1024, "learning_rate_images": 512, "warmup_epochs": 5.0,
     "momentum": 0.9, "weight_decay": 0.0001, "mixing": "cutmix", "augmentation": "dihedral", "gradient_reversal": 0.0,
     "reversal_schedule": "dann", "batch_loss_weight": 1.0, "batch_head_rate": 1.0, "snapshot_every": 5,
-    "precision": "bfloat16", "shuffle_labels": False,
+    "precision": "auto", "shuffle_labels": False,
 }  # fmt: skip
 # target -> its trainings at full size, and how many of them no target before it has (in the paper's order)
 RXRX1_TRAININGS = {
@@ -228,7 +228,7 @@ def test_more_channels_than_can_be_gone_through_are_refused(configured):
 
 
 def test_few_batches_take_all_seeds_on_one_draw_and_one_on_the_others(root):
-    registry = build_registry({"screen": "demo"}, root)
+    registry = build_registry({"screen": "demo", "seeds": 2}, root)
     seeds = {}
     for run in registry.runs("table4"):
         seeds.setdefault(run.split, set()).add(run.seed)

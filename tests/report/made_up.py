@@ -117,7 +117,7 @@ def _write_run(files, run, index, test, accuracy, statistics, scored):
     record = {
         "method": run.weights, "split": run.split, "seed": run.seed, "recipe": {"epochs": 2},
         "debatch": "0.1.0", "git_commit": None, "python": "3.11", "packages": {"torch": "2"},
-        "hardware": {"device": "CPU", "cpu": "x", "threads": 1}, "wall_seconds": 1.5,
+        "hardware": {"device": "CPU", "cpu": "x", "threads": 1}, "precision": "float32", "wall_seconds": 1.5,
         "images_per_second": 10.0, "finished": "2026-01-01",
     }  # fmt: skip
     write_text(json.dumps(record), f"{folder}/recipe.json")

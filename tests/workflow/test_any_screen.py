@@ -178,10 +178,10 @@ def test_experiment_with_a_single_image_goes_through_ingestion(tmp_path):
         "targets": ["qc", "plates", "illumination", "report"],
     }
     (folder / "config/screens/one.yaml").write_text(yaml.safe_dump(screen))
-    snakemake(folder, screen="one")
+    variants = {name: f"results/one/normalization/{name}.parquet" for name in ("self", "all")}
+    snakemake(folder, "all", *variants.values(), screen="one")
     index = pd.read_parquet(folder / "results/one/images.parquet")
     assert index["qc_flags"].tolist() == ["DNA: constant"]
-    for variant in ("self", "all"):
-        snakemake(folder, f"results/one/normalization/{variant}.parquet", screen="one")
-        statistics = pd.read_parquet(folder / f"results/one/normalization/{variant}.parquet")
+    for path in variants.values():
+        statistics = pd.read_parquet(folder / path)
         assert statistics[["mean_DNA", "sd_DNA"]].to_numpy().tolist() == [[9, 1]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest_workflow import ROOT
+from conftest_workflow import PATIENCE, ROOT
 
 from debatch.config import build_registry
 from debatch.files import Files
@@ -26,21 +26,21 @@ WITHOUT, WITH = ("baseline", "gradient_reversal"), ("adabn", "adabn_gradient_rev
 
 def run(screen, *targets):
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets, "--config", f"screen={screen}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1500, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
 
 
-def unseen_accuracies(screen, methods, seeds=2):
+def unseen_accuracies(screen, methods):
     """Mean accuracy (%) on unseen experiments of each method, made where it is not there."""
     registry, files = build_registry({"screen": screen}, ROOT), Files("results", screen)
-    runs = {method: [registry.run(method, "separated", seed) for seed in range(seeds)] for method in methods}
+    runs = {method: [registry.run(method, "separated", seed) for seed in range(registry.seeds)] for method in methods}
     paths = {method: [files.metrics(files.folder(run), run.inference) for run in own] for method, own in runs.items()}
     run(screen, *(path for own in paths.values() for path in own))
     means = {}
     for method, own in paths.items():
         frames = pd.concat([pd.read_csv(ROOT / path) for path in own])
         chosen = frames[(frames["metric"] == "accuracy") & (frames["subset"] == "all") & (frames["group"] == "all")]
-        assert len(chosen) == seeds
+        assert len(chosen) == registry.seeds
         means[method] = 100 * chosen["value"].mean()
     return means
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest_workflow import ROOT, own_folder, planned, snakemake
+from conftest_workflow import ROOT, hollow_workflow, planned, snakemake
 
 from debatch.config.screen import Store
 from debatch.errors import DataError
@@ -31,20 +31,6 @@ image: {range: [100, 4000]}
 targets: [table3]
 seeds: 2
 """
-
-
-def hollow_workflow(folder):
-    """The workflow with rules that write a word in place of what they make: what is planned is the same."""
-    own_folder(folder)
-    shutil.copy(ROOT / "Snakefile", folder)
-    for part in ("workflow", "resources", "envs"):
-        shutil.copytree(ROOT / part, folder / part)
-    for file in (folder / "workflow/rules").glob("*.smk"):
-        made = "shell: 'for file in {output}; do echo made > $file; done'"
-        text, count = re.subn(r'script:\n +"../scripts/\w+.py"', made, file.read_text())
-        assert count == text.count("output:")
-        file.write_text(text)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -177,12 +163,17 @@ def test_pixels_change_the_index_where_no_row_does(tmp_path):
     assert written[0] == written[2] != written[1]
 
 
+def rule_name(text):
+    """Of a rule's text; of one that has a form for each set of things that a job makes, the family's."""
+    return (re.match(r"rule (\w+):", text) or re.search(r'form_name\("(\w+)"', text))[1]
+
+
 def rules():
     """Each rule that makes something: its name and its text."""
     for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for text in re.split(r"^ *(?=rule \w+:$)", file.read_text(), flags=re.MULTILINE)[1:]:
+        for text in re.split(r"^ *(?=rule(?: \w+)?:$)", file.read_text(), flags=re.MULTILINE)[1:]:
             if "output:" in text:
-                yield pytest.param(text, id=re.match(r"rule (\w+)", text)[1])
+                yield pytest.param(text, id=rule_name(text))
 
 
 LOCAL = {"make_table", "make_figure", "make_report", "make_paper", "make_plates", "qc"}
@@ -190,11 +181,11 @@ LOCAL = {"make_table", "make_figure", "make_report", "make_paper", "make_plates"
 
 @pytest.mark.parametrize("rule", [*rules()])
 def test_every_rule_says_what_it_takes(rule):
-    name = re.match(r"rule (\w+)", rule)[1]
+    name = rule_name(rule)
     assert re.search(r"^ +threads: \S", rule, re.MULTILINE)
     assert re.search(r"^ +runtime=\S", rule, re.MULTILINE)
     assert ("localrule: True" in rule) == (name in LOCAL)
     assert re.search(r"^ +mem_mb=(\d+|input_)" if name in LOCAL else r"^ +mem_mb=with_", rule, re.MULTILINE)
-    embeds = {"embed_run", "embed_training", "embed_snapshots", "embed_adaptation", "embed_screen"}
+    embeds = {"embed_run", "embed_adaptation", "embed_screen"}
     on_a_gpu = name == "train" or name in embeds
     assert bool(re.search(r"^ +gpu=", rule, re.MULTILINE)) == on_a_gpu

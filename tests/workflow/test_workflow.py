@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest_workflow import ROOT, own_folder, planned, snakemake
+from conftest_workflow import PATIENCE, ROOT, own_folder, planned, snakemake
 
 from debatch.config.trained import read_weights_facts
 from debatch.files import Files
@@ -98,7 +98,7 @@ def test_nothing_is_left_to_do(tiny):
 def test_editing_one_methods_learning_rate_reruns_that_methods_runs_only(tiny_copy):
     edit(tiny_copy / "config/methods.yaml", "adaptive\n\nadabn_g", "adaptive\n  learning_rate: 0.002\n\nadabn_g")
     done = snakemake(tiny_copy, "-n", "table1", screen="tiny")
-    assert planned(done) == {"train": 3, "embed_run": 3, "evaluate": 3, "make_table": 1, "table1": 1}
+    assert planned(done) == {"train": 3, "embed_run": 3, "score_run": 3, "make_table": 1, "table1": 1}
     assert "runs/baseline" not in "".join(
         line for line in done.output.splitlines() if line.strip().startswith("output:")
     )
@@ -117,13 +117,8 @@ def test_a_method_on_the_baselines_weights_trains_nothing(tiny_copy):
     edit(tiny_copy / "config/methods.yaml", "  weights_of: baseline\n  test_statistics: batch",
          "  weights_of: baseline\n  test_statistics: plate")  # fmt: skip
     assert planned(snakemake(tiny_copy, "-n", "table1", screen="tiny")) == {
-        "embed_run": 3, "evaluate": 3, "make_table": 1, "table1": 1
+        "embed_run": 3, "score_run": 3, "make_table": 1, "table1": 1
     }  # fmt: skip
-
-
-def test_a_metric_made_again_remakes_its_table_and_nothing_else(tiny_copy):
-    jobs = planned(snakemake(tiny_copy, "-n", "table_s3", "--forcerun", "cosine", screen="tiny"))
-    assert jobs == {"cosine": 4, "make_table": 1, "table_s3": 1}
 
 
 def test_unseen_probe_looks_at_the_same_wells_under_every_method(tiny):
@@ -164,89 +159,6 @@ def test_touched_script_reruns_nothing(tiny_copy):
     for script in (ROOT / "workflow/scripts").glob("*.py"):
         os.utime(script)
     assert "Nothing to be done" in snakemake(tiny_copy, "-n", screen="tiny").output
-
-
-@pytest.mark.parametrize(
-    ("screen", "target", "expected"),
-    [
-        (
-            "demo",
-            "table1",
-            {"simulate_experiment": 12, "ingest_experiment": 12, "split": 2, "train": 17, "make_table": 1},
-        ),
-        ("demo", "figure6", {"train": 4, "make_figure": 1, "evaluate": 0, "make_table": 0}),
-        ("demo", "figure10", {"train": 8, "embed_snapshots": 8, "embed_run": 0}),
-        ("demo", "table_probe", {"train": 16, "embed_training": 10, "probe_seen": 10, "probe_unseen": 10}),
-        ("demo", "qc", {"ingest_experiment": 12, "qc": 1, "train": 0, "split": 0, "normalize": 0}),
-        (
-            "rxrx1",
-            "table1",
-            {"ingest_experiment": 51, "split": 3, "train": 61, "embed_run": 76, "simulate_experiment": 0},
-        ),
-        ("rxrx1", "all", {"ingest_experiment": 51, "train": 61, "embed_snapshots": 20, "make_report": 1}),
-        # what Table 2 adds to Table 1, and what it is alone
-        ("rxrx1", "table2", {"train": 12, "embed_run": 12, "make_table": 1}),
-        ("rxrx1", "table4", {"train": 128, "split": 16, "embed_snapshots": 0, "make_table": 1}),
-        ("rxrx1", "table5", {"train": 30, "normalize": 6}),
-        ("rxrx1", "table6", {"train": 6, "normalize": 6}),
-        ("rxrx1", "figure8", {"train": 63, "nulls": 1, "make_figure": 1}),
-        ("rxrx1", "figure9", {"train": 63, "nulls": 0, "make_figure": 1}),
-        ("rxrx1", "paper", {"train": 291, "split": 20, "make_paper": 1, "make_report": 0}),
-        ("rxrx1_small", "paper", {"train": 291, "make_paper": 1}),
-        ("demo", "paper", {"train": 138, "make_paper": 1}),
-        ("tiny", "paper", {"train": 49, "make_paper": 1}),
-        ("rxrx1", "table3", {"train": 20, "embed_run": 20, "cosine": 0, "make_table": 1}),
-        ("rxrx1", "table_s3", {"train": 20, "cosine": 20, "evaluate": 0}),
-        # of the runs of Tables 1, 5 and 6 alone: one job a run that is trained, whatever it is looked at under
-        ("rxrx1", "table_adaptation", {"train": 10, "embed_adaptation": 10, "embed_run": 0, "make_table": 1}),
-        ("rxrx1", "table_probe_normalization", {"train": 12, "embed_run": 12, "probe_unseen": 12, "make_table": 1}),
-        ("demo", "table_label_shift", {"train": 4, "embed_adaptation": 4, "embed_run": 0, "make_table": 1}),
-        ("demo", "figure_adaptation", {"train": 4, "embed_adaptation": 4, "make_figure": 1}),
-        ("rxrx1", "table_val", {"train": 20, "split": 1, "make_table": 1}),
-        ("rxrx1", "ingest", {"ingest_experiment": 51, "index": 1, "train": 0}),
-        ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 9}),
-        ("demo_no_batch_effect", "table1", {"train": 17}),
-        ("demo_hits_only", "all", {"train": 9, "split": 1, "make_table": 2}),
-        ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 61}),
-        ("rxrx1_simulated", "table1", {"simulate_experiment": 51, "ingest_experiment": 51, "split": 3, "train": 13}),
-        ("pediatric_sample", "all", {"ingest_experiment": 1, "train": 0, "make_plates": 1, "make_report": 1}),
-        ("bbbc022_sample", "illumination", {"ingest_experiment": 1, "make_illumination": 1}),
-        ("tiny", "report", {"train": 13, "make_report": 1}),
-        ("rxrx1", "table_correction", {"train": 4, "correct": 32, "score_embeddings": 36, "make_table": 1}),
-        ("demo", "table_correction", {"train": 4, "correct": 20, "score_embeddings": 24}),
-        ("demo", "h5ad", {"write_h5ad": 24, "train": 4}),
-        ("bbbc021", "all", {"index_profiles": 1, "embed_profiles": 1, "correct": 8, "score_embeddings": 9, "train": 0}),
-    ],
-)
-def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expected):
-    """At full size too, without an image on disk."""
-    jobs = planned(snakemake(own_folder(tmp_path / "w"), "-n", target, screen=screen))
-    assert {rule: jobs.get(rule, 0) for rule in expected} == expected
-
-
-def test_every_shipped_screen_has_a_dry_run():
-    shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
-    planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
-    planned_above |= {"rxrx1_small", "rxrx1_simulated", "pediatric_sample", "bbbc021", "bbbc022_sample"}
-    assert shipped == planned_above, "add it to the dry runs above"
-
-
-def test_table_2_adds_its_own_runs_to_those_of_table_1(tmp_path):
-    """Six rows of two methods, of which the first row is there."""
-    folder = own_folder(tmp_path / "w")
-    alone = planned(snakemake(folder, "-n", "table1", screen="rxrx1"))["train"]
-    both = planned(snakemake(folder, "-n", "table1", "table2", screen="rxrx1"))["train"]
-    assert both - alone == 10
-
-
-def test_what_goes_beyond_the_paper_trains_nothing(tmp_path):
-    folder = own_folder(tmp_path / "w")
-    trained = ("table1", "table5", "table6")
-    added = ("table_adaptation", "table_label_shift", "figure_adaptation", "table_probe_normalization")
-    alone = planned(snakemake(folder, "-n", *trained, screen="rxrx1"))
-    both = planned(snakemake(folder, "-n", *trained, *added, screen="rxrx1"))
-    assert both["train"] == alone["train"]
-    assert both["embed_adaptation"] == 10
 
 
 def test_adaptation_says_what_the_runs_own_metrics_say(tiny):
@@ -302,7 +214,7 @@ def test_a_label_reaches_all_that_shows_numbers_and_one_more_split_draws_no_othe
     again = planned(snakemake(tiny_copy, "-n", screen="tiny"))
     assert {"make_table", "make_figure", "make_report", "qc"} <= set(again)
     assert again["split"] == 1
-    assert not {"train", "embed_run", "evaluate"} & set(again)
+    assert not {"train", "embed_run", "score_run"} & set(again)
 
 
 def test_workflow_snakefile_is_an_entrance_too(tiny):
@@ -390,7 +302,7 @@ def test_test_class_that_was_never_trained(tiny_copy):
 def test_killed_job_leaves_nothing_that_looks_finished_and_the_next_call_goes_on(tiny_copy):
     """Kill Snakemake and its training job half-way; the same command ends with the same weights."""
     files = Files("results", "tiny")
-    edit(tiny_copy / "config/methods.yaml", "batch_norm: adaptive", "batch_norm: adaptive\n  epochs: 60")
+    edit(tiny_copy / "config/methods.yaml", "batch_norm: adaptive", "batch_norm: adaptive\n  epochs: 20")
     model = files.model(files.run("adabn", "separated", 0))
     whole = tiny_copy.parent / "whole"
     shutil.copytree(tiny_copy, whole, copy_function=shutil.copy2)
@@ -401,8 +313,8 @@ def test_killed_job_leaves_nothing_that_looks_finished_and_the_next_call_goes_on
         start_new_session=True,
     )  # fmt: skip
     checkpoint = tiny_copy / files.run("adabn", "separated", 0) / "checkpoint.pt"
-    end = time.monotonic() + 600  # as long as any call of Snakemake gets here: a busy machine has to start it too
-    while not checkpoint.exists() and time.monotonic() < end:
+    end = time.monotonic() + PATIENCE
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

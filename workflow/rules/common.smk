@@ -1,8 +1,13 @@
 import hashlib
+import json
 import re
+import sys
+from contextlib import redirect_stderr
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
+from snakemake.cli import parse_args
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -13,14 +18,19 @@ BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(BASE / "config/config.yaml")
 
 
-from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
+# what the call that submitted this job was called for; no part of what a user chooses
+ASKED = config.pop("asked", None)
+
+from debatch.config import SCREEN_FIGURES, build_registry
+from debatch.config.asked import asked_products, embedded_targets, partly_made
 from debatch.config.read import expand
 from debatch.config.splits import few_batches
 from debatch.config.base import SAFE_NAME
+from debatch.config.products import Place, form_words, forms_of, probed
 from debatch.config.statistics import STATISTICS
 from debatch.digests import sha256_of_files
 from debatch.errors import UserError
-from debatch.files import FORMAT, Files, result_files
+from debatch.files import FORMAT, Files, product_files, result_files
 from debatch.slurm import demand, refuse_impossible
 
 try:
@@ -54,8 +64,6 @@ refuse_results_of_another_version()
 RUN = FILES.run("{method}", "{split}", "{seed}")
 EXTERNAL = FILES.external("{external}")
 ANY_RUN = FILES.any_run("{run}")
-# of a file's name: a dot and the correction's, nothing where there is none
-CORRECTIONS = {f".{name}": correction.model_dump() for name, correction in REGISTRY.corrections.items()}
 EXTERNALS = [*REGISTRY.externals, *([REGISTRY.model.name] if REGISTRY.model else [])]
 EXPERIMENTS = frozenset(REGISTRY.experiments)
 SCREEN = REGISTRY.screen.model_dump()
@@ -144,11 +152,128 @@ def run_recipe(wildcards):
 
 def adaptation_params(wildcards):
     """Under which test-time statistics a trained method is looked at for tables of adaptation, and on which classes."""
-    return REGISTRY.adaptation(wildcards.method)._asdict()
+    return REGISTRY.adaptation(PLACES[wildcards.run].weights)._asdict()
 
 
 def run_normalization(wildcards):
     return FILES.normalization(REGISTRY.recipes[wildcards.method].normalization)
+
+
+@cache
+def called_with():
+    """The arguments of this call of Snakemake, which reads its Snakefile before it says what it was called with; None in a
+    workflow that has this one as a module."""
+    own = Path(sys.argv[0])
+    called = own.name == "snakemake" or (own.name == "__main__.py" and own.parent.name == "snakemake")
+    if not called:
+        return None
+    with redirect_stderr(StringIO()):  # it would say its profile once more
+        return parse_args(sys.argv[1:])[1]
+
+
+def named_targets():
+    """What this call of Snakemake was called for."""
+    return sorted(called_with().targets) if called_with() else ["a workflow that has this one as a module"]
+
+
+def tell_jobs(asked):
+    """A job on a cluster is of a call of its own, which must make the same rules although files are made meanwhile."""
+    settings = workflow.config_settings
+    settings.config_args = [*(settings.config_args or []), f"asked={json.dumps(asked)}"]
+
+
+TARGETS = ASKED["targets"] if ASKED else named_targets()
+PRODUCTS = asked_products(REGISTRY, FILES, TARGETS)
+# of runs of which an earlier call made a part
+THERE = {run: [*map(int, at)] for run, at in ASKED["made"].items()} if ASKED else partly_made(FILES, PRODUCTS)
+if not ASKED:
+    tell_jobs({"targets": TARGETS, "made": THERE})
+PLACES = {place.path: place for place in PRODUCTS}
+
+
+def forms(rule):
+    """Each set of things that one job of a rule makes, after a name for it and before the runs of which it is made."""
+    found = forms_of(rule, PRODUCTS, THERE)
+    runs = ([place.path for place in places] for places in found.values())
+    return list(zip(form_words(found), found, runs, strict=True))
+
+
+def form_name(rule, words):
+    """The name of one form of a rule. Threads and resources that a user sets for `embed_run` hold for all of its forms."""
+    name, given = f"{rule}_{words}", workflow.resource_settings
+    # (no "rule" with a colon behind it: `snakemake --lint` would take that for one)
+    for settings in (given._parsed_overwrite_resources, given._parsed_overwrite_threads):
+        if given_for := settings.get(rule):
+            settings.setdefault(name, given_for)
+    return name
+
+
+def form_group(rule):
+    """The group that a user puts `score_run` in (`--groups`, or `groups:` of a profile), which holds for all of its forms."""
+    # a job on a cluster runs what it is told, grouped or not
+    return (called_with().groups or {}).get(rule) if called_with() and not ASKED else None
+
+
+def screen_corrections():
+    """The corrections that the screen's tables may show, by name."""
+    chosen = REGISTRY.screen.corrections
+    known = REGISTRY.corrections.items()
+    return {name: correction.model_dump() for name, correction in known if chosen is None or name in chosen}
+
+
+def files_of(products):
+    """The files of some things of a run."""
+    return [path for product in products for path in product_files(FILES, ANY_RUN, product)]
+
+
+def recipe_of_run(wildcards):
+    return REGISTRY.recipes[PLACES[wildcards.run].weights].model_dump()
+
+
+def normalization_of_run(wildcards):
+    return FILES.normalization(REGISTRY.recipes[PLACES[wildcards.run].weights].normalization)
+
+
+def with_paths(products):
+    """What a job makes, each with its paths. A function of `output`: Snakemake must not take it for a changed parameter that
+    another call asks for less or more of a run."""
+
+    def paths(wildcards, output):
+        folder = FILES.any_run(wildcards.run)
+        return [([*product], product_files(FILES, folder, product)) for product in products]
+
+    return paths
+
+
+def of_a_split(path):
+    """An input of runs that profiles, which are of no split, do without."""
+    return lambda wildcards: [] if PLACES[wildcards.run].external else path.format(run=wildcards.run)
+
+
+def split_of_run(wildcards):
+    place = PLACES[wildcards.run]
+    return [] if place.external else FILES.split(place.split)
+
+
+def probed_embeddings(statistics):
+    """Test images as a probe looks at them: of unseen batches, under statistics from other wells."""
+
+    def path(wildcards):
+        views = [product for product in probed(statistics, PLACES[wildcards.run].split) if product.kind == "view"]
+        return FILES.embeddings(FILES.any_run(wildcards.run), views[0].statistics if views else statistics)
+
+    return path
+
+
+def probe_is_fitted_on(statistics):
+    """The training images' embeddings, where batches were trained on."""
+
+    def paths(wildcards):
+        sources = probed(statistics, PLACES[wildcards.run].split)
+        folder = FILES.any_run(wildcards.run)
+        return [FILES.training_embeddings(folder, statistics) for source in sources if source.kind == "training"]
+
+    return paths
 
 
 def needed_files(target):
@@ -156,30 +281,13 @@ def needed_files(target):
     return [path for need in REGISTRY.needs(target) for path in result_files(FILES, need, REGISTRY.runs(target))]
 
 
-def probed_embeddings(wildcards):
-    """What the probe of unseen batches looks at: under a batch's own statistics, those from other wells."""
-    inference = "train" if wildcards.inference == "train" else "half"
-    return FILES.embeddings(FILES.run(wildcards.method, wildcards.split, wildcards.seed), inference)
-
-
-def splits_with(unseen_batches):
-    """An expression for the screen's splits that test on unseen batches, or for the others."""
-    return any_of(split for split in REGISTRY.split_names if has_unseen_batches(split) == unseen_batches)
-
-
 def embedded_views():
     """Folder and view of the embeddings that `embed` and `h5ad` make: of the model that was named; else all that the
     screen's tables and figures look at."""
     if REGISTRY.model:
         return [(FILES.external(REGISTRY.model.name), REGISTRY.model.recipe.inference)]
-    looked_at = [t for t in REGISTRY.screen.targets if {"embeddings", "scores"} & set(needs_of(t))]
-    runs = [run for target in looked_at for run in REGISTRY.runs(target)]
+    runs = [run for target in embedded_targets(REGISTRY) for run in REGISTRY.runs(target)]
     return list(dict.fromkeys((FILES.folder(run), run.view) for run in runs))
-
-
-def needs_of(target):
-    """What a target is made from, where it is a table or figure of runs."""
-    return REGISTRY.needs(target) if target in {**REGISTRY.tables, **REGISTRY.figures} else []
 
 
 def target_files(target):

@@ -1,105 +1,69 @@
-# A trained model's embeddings and predictions of its split's test images.
+# A trained model's embeddings and predictions of its split's test images, and what else is looked at while its weights
+# are loaded. One job a run; a form of the rule for each set of things that are asked for.
 
 
-rule embed_run:
-    input:
-        index=FILES.index(),
-        split=FILES.split("{split}"),
-        normalization=run_normalization,
-        model=FILES.model(RUN),
-    output:
-        embeddings=FILES.embeddings(RUN, "{inference}"),
-        predictions=FILES.predictions(RUN, "{inference}"),
-    log:
-        FILES.log("embed_run", "{method}-{split}-seed{seed}-{inference}"),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: COMPUTE.threads
-    resources:
-        mem_mb=with_attempt(COMPUTE.mem_mb),
-        runtime=min(COMPUTE.runtime, 240),
-        gpu=min(1, COMPUTE.gpus),
-    params:
-        recipe=run_recipe,
-        place=place,
-    script:
-        "../scripts/embed_run.py"
+for words, products, places in forms("embed_run"):
+
+    rule:
+        name:
+            form_name("embed_run", words)
+        input:
+            index=FILES.index(),
+            split=split_of_run,
+            normalization=normalization_of_run,
+            model=FILES.model(ANY_RUN),
+        output:
+            files_of(products),
+        log:
+            FILES.log("embed_run", "{run}", words),
+        wildcard_constraints:
+            run=any_of(places),
+        group:
+            form_group("embed_run")
+        conda:
+            "../../envs/debatch.yaml"
+        threads: COMPUTE.threads
+        resources:
+            mem_mb=with_attempt(COMPUTE.mem_mb),
+            runtime=min(COMPUTE.runtime, 720),
+            gpu=min(1, COMPUTE.gpus),
+        params:
+            recipe=recipe_of_run,
+            place=place,
+            products=with_paths(products),
+        script:
+            "../scripts/embed_run.py"
 
 
-# The training images of a split whose batches stand on both sides: the probe of seen batches is fitted on them.
-rule embed_training:
-    input:
-        index=FILES.index(),
-        split=FILES.split("{split}"),
-        normalization=run_normalization,
-        model=FILES.model(RUN),
-    output:
-        FILES.training_embeddings(RUN, "{inference}"),
-    log:
-        FILES.log("embed_training", "{method}-{split}-seed{seed}-{inference}"),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: COMPUTE.threads
-    resources:
-        mem_mb=with_attempt(COMPUTE.mem_mb),
-        runtime=min(COMPUTE.runtime, 240),
-        gpu=min(1, COMPUTE.gpus),
-    params:
-        recipe=run_recipe,
-        place=place,
-    script:
-        "../scripts/embed_training.py"
+# Test accuracy under many choices of test-time statistics, of each a few rows and no embedding. A job of its own: a change
+# of those choices must not embed again.
+for _, _, places in forms("embed_adaptation"):
 
-
-# Test accuracy while training, from weights that training left behind: it never sees a test image itself.
-rule embed_snapshots:
-    input:
-        index=FILES.index(),
-        split=FILES.split("{split}"),
-        normalization=run_normalization,
-        model=FILES.model(RUN),
-    output:
-        FILES.epochs(RUN, "{inference}"),
-    log:
-        FILES.log("embed_snapshots", "{method}-{split}-seed{seed}-{inference}"),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: COMPUTE.threads
-    resources:
-        mem_mb=with_attempt(COMPUTE.mem_mb),
-        runtime=min(COMPUTE.runtime, 720),
-        gpu=min(1, COMPUTE.gpus),
-    params:
-        recipe=run_recipe,
-        place=place,
-    script:
-        "../scripts/embed_snapshots.py"
-
-
-# Test accuracy under many choices of test-time statistics, of each a few rows and no embedding.
-rule embed_adaptation:
-    input:
-        index=FILES.index(),
-        split=FILES.split("{split}"),
-        normalization=run_normalization,
-        model=FILES.model(RUN),
-    output:
-        FILES.adaptation(RUN),
-    log:
-        FILES.log("embed_adaptation", "{method}-{split}-seed{seed}"),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: COMPUTE.threads
-    resources:
-        mem_mb=with_attempt(COMPUTE.mem_mb),
-        runtime=min(COMPUTE.runtime, 720),
-        gpu=min(1, COMPUTE.gpus),
-    params:
-        recipe=run_recipe,
-        place=place,
-        looked_at=adaptation_params,
-    script:
-        "../scripts/embed_adaptation.py"
+    rule embed_adaptation:
+        input:
+            index=FILES.index(),
+            split=split_of_run,
+            normalization=normalization_of_run,
+            model=FILES.model(ANY_RUN),
+        output:
+            FILES.adaptation(ANY_RUN),
+        log:
+            FILES.log("embed_adaptation", "{run}"),
+        wildcard_constraints:
+            run=any_of(places),
+        conda:
+            "../../envs/debatch.yaml"
+        threads: COMPUTE.threads
+        resources:
+            mem_mb=with_attempt(COMPUTE.mem_mb),
+            runtime=min(COMPUTE.runtime, 720),
+            gpu=min(1, COMPUTE.gpus),
+        params:
+            recipe=recipe_of_run,
+            place=place,
+            looked_at=adaptation_params,
+        script:
+            "../scripts/embed_adaptation.py"
 
 
 # All images of this screen by a model that was trained on another one, or on this one before it grew.

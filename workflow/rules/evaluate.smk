@@ -1,25 +1,69 @@
-# Metrics, a job a run. Each is cheap and holds a hash of the code that it calls.
+# Scores of a run's embeddings, in jobs that import no torch. Each holds a hash of the code that it calls.
 
 
-rule evaluate:
-    input:
-        index=FILES.index(),
-        split=FILES.split("{split}"),
-        predictions=FILES.predictions(RUN, "{inference}"),
-    output:
-        FILES.metrics(RUN, "{inference}"),
-    log:
-        FILES.log("evaluate", "{method}-{split}-seed{seed}-{inference}"),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: 1
-    resources:
-        mem_mb=with_attempt(2000, times_input=8),
-        runtime=30,
-    params:
-        code=room_hash("evaluate"),
-    script:
-        "../scripts/evaluate.py"
+# Accuracy and cosine similarities, and what embeddings tell of batches and of biology: a job a run and its test-time
+# statistics.
+for words, products, places in forms("score_run"):
+
+    rule:
+        name:
+            form_name("score_run", words)
+        input:
+            index=of_a_split(FILES.index()),
+            split=split_of_run,
+            predictions=of_a_split(FILES.predictions(ANY_RUN, products[0].statistics)),
+            embeddings=FILES.embeddings(ANY_RUN, products[0].statistics),
+        output:
+            files_of(products),
+        log:
+            FILES.log("score_run", "{run}", words),
+        wildcard_constraints:
+            run=any_of(places),
+        group:
+            form_group("score_run")
+        conda:
+            "../../envs/debatch.yaml"
+        threads: min(2, COMPUTE.threads)
+        resources:
+            mem_mb=with_attempt(3000, times_input=8),
+            runtime=120,
+        params:
+            code=room_hash("evaluate"),
+            products=with_paths(products),
+        script:
+            "../scripts/score_run.py"
+
+
+# How well the batch is told: of batches that were trained on, by a probe that is fitted on training images; of unseen
+# ones, on one half of their wells.
+for words, products, places in forms("probe_run"):
+
+    rule:
+        name:
+            form_name("probe_run", words)
+        input:
+            index=FILES.index(),
+            split=split_of_run,
+            embeddings=probed_embeddings(products[0].statistics),
+            training=probe_is_fitted_on(products[0].statistics),
+        output:
+            files_of(products),
+        log:
+            FILES.log("probe_run", "{run}", words),
+        wildcard_constraints:
+            run=any_of(places),
+        group:
+            form_group("probe_run")
+        conda:
+            "../../envs/debatch.yaml"
+        threads: min(2, COMPUTE.threads)
+        resources:
+            mem_mb=with_attempt(6000, times_input=4),
+            runtime=120,
+        params:
+            code=room_hash("evaluate"),
+        script:
+            "../scripts/probe_run.py"
 
 
 rule nulls:
@@ -40,90 +84,3 @@ rule nulls:
         code=room_hash("evaluate"),
     script:
         "../scripts/nulls.py"
-
-
-rule cosine:
-    input:
-        FILES.embeddings(ANY_RUN, "{inference}{corrected}"),
-    output:
-        numbers=FILES.cosine(ANY_RUN, "{inference}{corrected}"),
-        histograms=FILES.cosine_histograms(ANY_RUN, "{inference}{corrected}"),
-    log:
-        FILES.log("cosine", "{run}", "{inference}{corrected}"),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: min(2, COMPUTE.threads)
-    resources:
-        mem_mb=with_attempt(3000, times_input=4),
-        runtime=60,
-    params:
-        code=room_hash("evaluate"),
-    script:
-        "../scripts/cosine.py"
-
-
-# What a correction did to embeddings: they are held against the same ones uncorrected.
-rule score_embeddings:
-    input:
-        before=FILES.embeddings(ANY_RUN, "{inference}"),
-        after=FILES.embeddings(ANY_RUN, "{inference}{corrected}"),
-    output:
-        FILES.scores(ANY_RUN, "{inference}{corrected}"),
-    log:
-        FILES.log("score_embeddings", "{run}", "{inference}{corrected}"),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: min(2, COMPUTE.threads)
-    resources:
-        mem_mb=with_attempt(3000, times_input=4),
-        runtime=120,
-    params:
-        correction=lambda wildcards: CORRECTIONS.get(wildcards.corrected),
-        code=room_hash("evaluate", "correct"),
-    script:
-        "../scripts/score_embeddings.py"
-
-
-rule probe_seen:
-    input:
-        train=FILES.training_embeddings(RUN, "{inference}"),
-        test=FILES.embeddings(RUN, "{inference}"),
-    output:
-        FILES.probe(RUN, "{inference}"),
-    log:
-        FILES.log("probe_seen", "{method}-{split}-seed{seed}-{inference}"),
-    wildcard_constraints:
-        split=splits_with(unseen_batches=False),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: min(2, COMPUTE.threads)
-    resources:
-        mem_mb=with_attempt(6000, times_input=4),
-        runtime=120,
-    params:
-        code=room_hash("evaluate"),
-    script:
-        "../scripts/probe_seen.py"
-
-
-rule probe_unseen:
-    input:
-        index=FILES.index(),
-        split=FILES.split("{split}"),
-        embeddings=probed_embeddings,
-    output:
-        FILES.probe(RUN, "{inference}"),
-    log:
-        FILES.log("probe_unseen", "{method}-{split}-seed{seed}-{inference}"),
-    wildcard_constraints:
-        split=splits_with(unseen_batches=True),
-    conda:
-        "../../envs/debatch.yaml"
-    threads: min(2, COMPUTE.threads)
-    resources:
-        mem_mb=with_attempt(4000, times_input=4),
-        runtime=120,
-    params:
-        code=room_hash("evaluate"),
-    script:
-        "../scripts/probe_unseen.py"

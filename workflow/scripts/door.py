@@ -15,16 +15,26 @@ from debatch.errors import UserError, told_disk_is_full
 
 # what the clocks of a cluster's machines may differ by
 CLOCK_SKEW_SECONDS = 120
+LINE = logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S")
+
+
+def terminal(snakemake):
+    """What a job says on stderr: all; under `--logger debatch`, which shows why a job failed from its log, warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LINE)
+    if os.environ.get("DEBATCH_ON_TERMINAL") == "warnings":
+        handler.addFilter(lambda record: record.levelno == logging.WARNING)
+        who = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
+        handler.setFormatter(logging.Formatter(f"Warning of {who}: %(message)s"))
+    return handler
 
 
 @contextmanager
 def job(snakemake):
     """Run a job's body with logging; exit with status 1 and one clear message on bad input."""
-    formatter = logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    handlers = [logging.StreamHandler(sys.stderr), logging.FileHandler(snakemake.log[0], mode="w")]
-    for handler in handlers:
-        handler.setFormatter(formatter)
-        logging.getLogger("debatch").addHandler(handler)
+    everything = logging.FileHandler(snakemake.log[0], mode="w")
+    everything.setFormatter(LINE)
+    logging.getLogger("debatch").handlers = [everything, terminal(snakemake)]
     logging.getLogger("debatch").setLevel(logging.INFO)
     log = logging.getLogger("debatch.job")
     try:

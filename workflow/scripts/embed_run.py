@@ -1,13 +1,14 @@
-from debatch.embed import embed_images, statistics_groups
-from debatch.screen.splits import split_sha256
+from debatch.config.products import Product
+from debatch.embed.products import make_product
 from debatch.tabular import write_frame
 from door import job
 from trained import read_run
 
-with job(snakemake):
+with job(snakemake) as log:
     run = read_run(snakemake)
-    groups = statistics_groups(snakemake.wildcards.inference, run.index, run.split, run.recipe)
-    embedded = embed_images(run.network, run.images, groups, run.recipe, run.batch_names)
-    about = {"inference": snakemake.wildcards.inference, "split_sha256": split_sha256(run.split)}
-    write_frame(embedded.embeddings, snakemake.output.embeddings, about)
-    write_frame(embedded.predictions, snakemake.output.predictions, about)
+    for told, paths in snakemake.params.products:
+        product = Product(*told)
+        # each is written before the next is made: the embeddings of a large screen fill much of the memory
+        for path, (frame, about) in zip(paths, make_product(run, product), strict=True):
+            write_frame(frame, path, about)
+        log.info("%s %s: done", product.kind, product.statistics)

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from debatch.cli.dry_run import Job
+from debatch.cli.hardware import Hardware
 from debatch.cli.rates import Rate, ingestion_rate, network_rate
 from debatch.cli.sizes import ScreenSize, SplitSize
 from debatch.config import Recipe, Registry, has_unseen_batches
+from debatch.config.products import HALF, Kind, Product
 from debatch.config.throughput import Throughput
 
-EMBEDDING_RULES = ("embed_run", "embed_training", "embed_snapshots", "embed_adaptation", "embed_screen")
-# of those, the ones that keep numbers and no embeddings
-WITHOUT_EMBEDDINGS = ("embed_snapshots", "embed_adaptation")
+EMBEDDING_RULES = ("embed_run", "embed_adaptation", "embed_screen")
+# what a look at a run is called beside its test-time statistics
+LOOKS: dict[Kind, str] = {"training": "training images", "epochs": "while training", "adaptation": "many statistics"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Line:
         rule: its name.
         method: that is trained or looked at; empty for other rules.
         split: likewise.
-        inference: the test-time statistics of embeddings; else empty.
+        looked_at: what one job looks at a run under; else empty.
         jobs: how many.
         images: that pass through each; None: not known, or the rule looks at none.
         rate: of one job; None: the rule has no figure.
@@ -35,7 +37,7 @@ class Line:
     rule: str
     method: str
     split: str
-    inference: str
+    looked_at: str
     jobs: int
     images: int | None = None
     rate: Rate | None = None
@@ -60,10 +62,10 @@ class Pricing:
     registry: Registry
     size: ScreenSize
     throughput: Throughput
-    device: str
+    hardware: Hardware
 
     def lines(self, jobs: list[Job]) -> list[Line]:
-        """The bill: rules in Snakemake's order, a line each split, method and test-time statistics."""
+        """The bill: rules in Snakemake's order, a line each split, method and set of looks at a run."""
         kinds = Counter((job.rule, *self._kind(job)) for job in jobs)
         rules, splits = list(dict.fromkeys(job.rule for job in jobs)), ["", *self.registry.split_names]
         methods = ["", *self.registry.recipes]
@@ -73,25 +75,25 @@ class Pricing:
         )
         ingestions = [job.wildcards["experiment"] for job in jobs if job.rule == "ingest_experiment"]
         found = []
-        for (rule, method, split, inference), count in ordered:
+        for (rule, method, split, products), count in ordered:
             if rule == "ingest_experiment":
                 images, rate = self._ingestion(ingestions)
             elif rule == "train":
                 images, rate = self._training(method, split)
             elif rule in EMBEDDING_RULES:
-                images, rate = self._embedding(rule, method, split, inference)
+                images, rate = self._embedding(rule, method, split, products)
             else:
                 images, rate = None, None
             seconds = rate.seconds(images) if rate else None
             devices = max(1, self.registry.screen.compute.gpus) if rule == "train" else 1
-            found.append(Line(rule, method, split, inference, count, images, rate, seconds, devices))
+            looked_at = ", ".join(dict.fromkeys(LOOKS.get(p.kind, p.statistics) for p in products))
+            found.append(Line(rule, method, split, looked_at, count, images, rate, seconds, devices))
         return found
 
-    def _kind(self, job: Job) -> tuple[str, str, str]:
+    def _kind(self, job: Job) -> tuple[str, str, tuple[Product, ...]]:
         if job.rule == "train" or job.rule in EMBEDDING_RULES:
-            told = job.wildcards
-            return told.get("method", ""), told.get("split", ""), told.get("inference", "")
-        return "", "", ""
+            return job.wildcards.get("method", ""), job.wildcards.get("split", ""), job.products
+        return "", "", ()
 
     def _ingestion(self, experiments: list[str]) -> tuple[int | None, Rate]:
         shape, image = self.size.shape, self.registry.screen.image
@@ -100,50 +102,52 @@ class Pricing:
             return None, Rate(None, "unknown", self.size.basis)
         pixels = shape[1] * image.tiles * image.downsample
         fields = sum(n or 0 for n in stored) / image.tiles**2
-        rate = ingestion_rate(self.throughput, pixels, shape[0], self.registry.screen.compute.ingest_threads)
+        threads = self.registry.screen.compute.ingest_threads
+        rate = ingestion_rate(self.throughput, pixels, shape[0], self.hardware, threads)
         return round(fields / len(experiments)), rate
 
     def _training(self, method: str, split: str) -> tuple[int | None, Rate]:
         recipe, size = self.registry.recipes[method], self.size.split(split)
         return None if size is None else size.train * recipe.epochs, self._rate("train", recipe)
 
-    def _embedding(self, rule: str, method: str, split: str, inference: str) -> tuple[int | None, Rate]:
+    def _embedding(self, rule: str, method: str, split: str, products: tuple[Product, ...]) -> tuple[int | None, Rate]:
         if rule == "embed_screen":
             assert self.registry.model is not None
             recipe, images = self.registry.model.recipe, self.size.images
             passes = None if images is None else images * (1 if recipe.inference == "train" else 2)
         else:
             recipe, size = self.registry.recipes[method], self.size.split(split)
-            names = self.registry.adaptation(method).statistics if rule == "embed_adaptation" else [inference]
-            passes = None if size is None else sum(forward_passes(rule, name, recipe, size, split) for name in names)
+            looks = list(products)
+            if rule == "embed_adaptation":
+                looks = [Product("adaptation", name) for name in self.registry.adaptation(method).statistics]
+            passes = None if size is None else sum(forward_passes(look, recipe, size, split) for look in looks)
         return passes, self._rate("embed", recipe)
 
     def _rate(self, what: Literal["train", "embed"], recipe: Recipe) -> Rate:
         channels = len(recipe.channels) if recipe.channels else self.size.shape[0] if self.size.shape else 0
         threads = self.registry.screen.compute.threads
-        return network_rate(self.throughput, what, recipe, channels, self.device, threads)
+        return network_rate(self.throughput, what, recipe, channels, self.hardware, threads)
 
 
-def forward_passes(rule: str, inference: str, recipe: Recipe, size: SplitSize, split: str) -> int:
+def forward_passes(look: Product, recipe: Recipe, size: SplitSize, split: str) -> int:
     """Images that pass through the network, those that statistics are taken from included; at most so many.
 
     Args:
-        rule: `embed_run`, `embed_training`, `embed_snapshots` or `embed_adaptation`.
-        inference: the test-time statistics.
+        look: what is made, under which test-time statistics.
         recipe: of the run.
         size: of its split.
         split: its name: where batches stand on both sides, a batch's training images give the statistics.
     """
-    own = size.train if rule == "embed_training" else size.scored
-    if inference == "train":
+    own, statistics = size.train if look.kind == "training" else size.scored, look.statistics
+    if statistics == "train":
         reference = min(recipe.statistics_images, size.train)
-    elif inference == "half":
+    elif statistics == HALF:
         return size.scored  # a half gives statistics to the other, and each image is one or the other
-    elif not has_unseen_batches(split) and inference != "mini_batch":
+    elif not has_unseen_batches(split) and statistics != "mini_batch":
         reference = size.train
     else:
         reference = own
-    return snapshots(recipe, rule == "embed_snapshots") * (own + reference)
+    return snapshots(recipe, look.kind == "epochs") * (own + reference)
 
 
 def snapshots(recipe: Recipe, looked_at: bool) -> int:

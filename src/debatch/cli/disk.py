@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-from debatch.cli.bill import EMBEDDING_RULES, WITHOUT_EMBEDDINGS, snapshots
+from debatch.cli.bill import snapshots
 from debatch.cli.dry_run import Job
 from debatch.cli.sizes import ScreenSize
 from debatch.config import Recipe, Registry
@@ -47,7 +47,7 @@ def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Thro
     trainings = [(job.wildcards["method"], job.wildcards["split"]) for job in jobs if job.rule == "train"]
     if trainings:
         rooms += _weights(trainings, registry, size, throughput, gpus)
-    embeddings = [job for job in jobs if job.rule in {*EMBEDDING_RULES, "correct"} - {*WITHOUT_EMBEDDINGS}]
+    embeddings = [(job, kind) for job in jobs for kind in _embedded(job)]
     if embeddings:
         rooms.append(_embeddings(embeddings, registry, size))
     return rooms
@@ -114,32 +114,33 @@ def weight_bytes(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> in
     return FLOAT32 * (network.parameters + neck + heads)
 
 
-def _embeddings(jobs: list[Job], registry: Registry, size: ScreenSize) -> Room:
-    places = {
-        f"{method}/{split}/seed": (method, split) for method in registry.recipes for split in registry.split_names
-    }
+def _embedded(job: Job) -> list[str]:
+    """The kinds of embeddings that a job writes, a file each."""
+    if job.rule == "embed_screen":
+        return ["view"]
+    return [product.kind for product in job.products if product.kind in ("view", "training", "corrected")]
+
+
+def _embeddings(written: list[tuple[Job, str]], registry: Registry, size: ScreenSize) -> Room:
     total, unknown = 0, 0
-    for job in jobs:
-        method, split = job.wildcards.get("method"), job.wildcards.get("split")
-        if job.rule == "correct":
-            run = job.wildcards["run"]
-            method, split = next((made for start, made in places.items() if run.startswith(start)), (None, None))
-        rows = _rows(job, split, size)
+    for job, kind in written:
+        method = job.wildcards.get("method")
+        rows = _rows(kind, job.wildcards.get("split"), size)
         recipe = registry.model.recipe if registry.model and method is None else registry.recipes.get(method or "")
         if rows is None or recipe is None:
             unknown += 1
         else:
             total += rows * recipe.embedding_width * FLOAT32
-    words = f"{len(jobs)} files: images x width x 4 bytes, before Parquet's compression"
-    if unknown == len(jobs):
-        return Room("embeddings", None, f"{len(jobs)} files; their images or width are not known yet")
+    words = f"{len(written)} files: images x width x 4 bytes, before Parquet's compression"
+    if unknown == len(written):
+        return Room("embeddings", None, f"{len(written)} files; their images or width are not known yet")
     return Room("embeddings", total, words + (f"; {unknown} of them not known and not counted" if unknown else ""))
 
 
-def _rows(job: Job, split: str | None, size: ScreenSize) -> int | None:
+def _rows(kind: str, split: str | None, size: ScreenSize) -> int | None:
     if split is None:
         return size.images
     known = size.split(split)
     if known is None:
         return None
-    return known.train if job.rule == "embed_training" else known.scored
+    return known.train if kind == "training" else known.scored

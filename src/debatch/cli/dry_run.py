@@ -10,15 +10,24 @@ from typing import Any, NamedTuple
 
 from debatch.cli.choice import BASE, known_targets
 from debatch.config import Registry
+from debatch.config.products import Place, Product, rule_of_form, wanted
 from debatch.config.read import nearest
 from debatch.errors import ConfigError, UserError
+from debatch.files import Files, product_files
 
 
 class Job(NamedTuple):
-    """One job: its rule, and its wildcards by name."""
+    """One job.
+
+    Attributes:
+        rule: its name; of the forms of one rule, that of the rule.
+        wildcards: by name; those of a run are its method, split and seed, or `external`.
+        products: what it makes of a run.
+    """
 
     rule: str
     wildcards: dict[str, str]
+    products: tuple[Product, ...] = ()
 
 
 def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]) -> list[Job]:
@@ -41,10 +50,27 @@ def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]
         told = Path(scratch, "told.json")
         found: dict[str, list[Any]] = json.loads(told.read_text()) if told.exists() else {"errors": []}
     if done.returncode == 0:
-        return [Job(**job) for job in found["jobs"]]
+        files = Files(registry.results, registry.name)
+        runs = wanted(registry, registry.targets_of.all())
+        places = {place.path: (place, products) for place, products in runs.items()}
+        return [_as_job(told, files, places) for told in found["jobs"]]
     words = "\n".join(found["errors"]) or done.stderr[-2000:]
     known = known_targets(registry)
     for target in targets:
         if target not in known and "/" not in target and target in words:
             raise ConfigError(f"no target {target!r}{nearest(target, known)}")
     raise UserError(f"Snakemake cannot plan this: {words}")
+
+
+def _as_job(told: dict[str, Any], files: Files, places: dict[str, tuple[Place, list[Product]]]) -> Job:
+    """A job as the child tells it: a run by its parts, and what it makes of it by its files."""
+    rule, wildcards = rule_of_form(told["rule"]), dict(told["wildcards"])
+    if wildcards.get("run") not in places:
+        return Job(rule, wildcards)
+    place, products = places[wildcards.pop("run")]
+    named = {"external": place.weights} if place.external else {
+        "method": place.weights, "split": place.split, "seed": str(place.seed)
+    }  # fmt: skip
+    folder, made = files.any_run(place.path), set(told["output"])
+    own = tuple(product for product in products if made.issuperset(product_files(files, folder, product)))
+    return Job(rule, {**wildcards, **named}, own)

@@ -1,7 +1,7 @@
 """A dry run of Snakemake in a process of its own that writes nothing and tells its jobs as JSON.
 
 `python -m debatch.cli.dry_run_child SCRATCH ARGUMENT ...`: Snakemake's own arguments. SCRATCH/told.json then holds
-`jobs`, each with rule and wildcards, and `errors`: what Snakemake had to say against it.
+`jobs`, each with rule, wildcards and output, and `errors`: what Snakemake had to say against it.
 """
 
 import json
@@ -41,13 +41,15 @@ def main(scratch: Path, arguments: list[str]) -> None:
     def listen(record: logging.LogRecord) -> bool:
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
             told = vars(record)
-            jobs.append({"rule": told["rule_name"], "wildcards": dict(told["wildcards"])})
+            job = {"rule": told["rule_name"], "wildcards": dict(told["wildcards"]), "output": list(told["output"])}
+            jobs.append(job)
         elif record.levelno >= logging.ERROR:
             errors.append(record.getMessage())
         return True
 
     # a logger's filter: handlers are replaced when Snakemake starts
     logger.addFilter(listen)
+    sys.argv = ["snakemake", *arguments]  # where the workflow looks for what it is called for
     try:
         cli.main(arguments)
     finally:  # it leaves by SystemExit

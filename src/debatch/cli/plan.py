@@ -12,7 +12,7 @@ from debatch.cli.bill import EMBEDDING_RULES, Line, Pricing, wall_seconds
 from debatch.cli.choice import BASE, chosen_registry
 from debatch.cli.disk import Room, disk
 from debatch.cli.dry_run import Job, dry_run
-from debatch.cli.rates import chosen_device, processor
+from debatch.cli.hardware import chosen_hardware
 from debatch.cli.sizes import ScreenSize
 from debatch.cli.terminal import console, count, duration, gigabytes, hours, note, print_json, table
 from debatch.config import Registry
@@ -20,16 +20,17 @@ from debatch.config.splits import few_batches
 from debatch.config.throughput import read_throughput
 from debatch.config.variants import BETWEEN
 from debatch.files import Files
+from debatch.processor import this_processor
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the bill."""
     registry = chosen_registry(options.config)
     throughput = read_throughput(BASE)
-    device = chosen_device(throughput, registry, options.device)
+    hardware = chosen_hardware(throughput, registry, options.device, this_processor())
     jobs = dry_run(registry, options.targets, options.config)
     size = ScreenSize(registry, Files(registry.results, registry.name))
-    pricing = Pricing(registry, size, throughput, device)
+    pricing = Pricing(registry, size, throughput, hardware)
     plan = Plan(
         registry, options.targets, jobs, pricing, disk(jobs, registry, size, throughput, options.gpus), options.gpus
     )
@@ -84,9 +85,7 @@ class Plan:
         self._show_wall_time(out)
         for at, (basis, words) in enumerate(self.figures, start=1):
             out.print(note(f"[{at}] {basis}: {words}"))
-        other = "this processor" if self.pricing.device == processor() else self.pricing.device
-        if not self._on_gpu and other != "this processor":
-            out.print(note(f"nothing was measured on this processor ({processor()}): hours are those of {other}"))
+        self._show_other_machines(out)
         if any(line.devices > 1 for line in self.priced):
             devices = self.registry.screen.compute.gpus
             out.print(
@@ -94,6 +93,19 @@ class Plan:
             )
         if len(self.lines) > len(self.priced):
             out.print(note("Jobs of other rules have no figure: their time is unknown and in no total."))
+
+    def _show_other_machines(self, out: Console) -> None:
+        rates = [line.rate for line in self.priced if line.rate and line.rate.elsewhere]
+        if not rates:
+            return
+        figures = sorted({self.figures.index((rate.basis, rate.words)) + 1 for rate in rates})
+        others = dict.fromkeys(rate.elsewhere.words for rate in rates if rate.elsewhere)
+        out.print(
+            note(
+                f"{', '.join(f'[{at}]' for at in figures)}: of another machine, {' and '.join(others)}; this one is "
+                f"{self.pricing.hardware.here.words}. What benchmarks/throughput.py measures here comes before it"
+            )
+        )
 
     def _show_disk(self, out: Console) -> None:
         unknown = any(room.size is None for room in self.rooms)
@@ -135,11 +147,11 @@ class Plan:
             out.print(table("Trainings", heads, rows, heads[2:], total))
         embeddings = [line for line in self.priced if line.rule in EMBEDDING_RULES]
         if embeddings:
-            rows = [(line.rule, _split(line), line.inference, *self._cells(line)) for line in _joined(embeddings)]
+            rows = [(line.rule, _split(line), line.looked_at, *self._cells(line)) for line in _joined(embeddings)]
             heads = [
                 "embeddings",
                 "split",
-                "statistics",
+                "looked at under",
                 "jobs",
                 "images a job",
                 "images/s",
@@ -187,7 +199,7 @@ class Plan:
             return
         total, (wall, chain) = _sum(lines), wall_seconds(lines, self.gpus)
         where = f"{self.gpus} GPU{'s' if self.gpus > 1 else ''}" if self._on_gpu else f"{self.gpus} at once"
-        hardware = self.pricing.device if self._on_gpu else f"CPU: {self.pricing.device}"
+        hardware = self.pricing.hardware.words if self._on_gpu else f"CPU: {self.pricing.hardware.words}"
         unit = "GPU-hours" if self._on_gpu else "CPU job-hours"
         out.print(f"Training and embedding: {hours(total)} {unit} ({hardware})")
         if wall is None:
@@ -209,19 +221,21 @@ class Plan:
             "images": size.images,
             "images_basis": size.basis,
             "jobs": dict(self.jobs),
-            "device": self.pricing.device,
+            "device": self.pricing.hardware.name,
+            "processor": self.pricing.hardware.here.words,
             "at_once": self.gpus,
             "work": [
                 {
                     "rule": line.rule,
                     "method": line.method,
                     "split": line.split,
-                    "inference": line.inference,
+                    "looked_at": line.looked_at,
                     "jobs": line.jobs,
                     "images_per_job": line.images,
                     "images_per_second": line.rate.images_per_second if line.rate else None,
                     "basis": line.rate.basis if line.rate else "unknown",
                     "source": line.rate.words if line.rate else "",
+                    "another_machine": line.rate.elsewhere.words if line.rate and line.rate.elsewhere else None,
                     "gpus_per_job": line.devices if self._on_gpu and line.rule != "ingest_experiment" else 0,
                     "wall_hours_per_job": _in_hours(line.wall_seconds),
                     "hours": _in_hours(line.total_seconds),
@@ -251,7 +265,7 @@ def _joined(lines: Sequence[Line]) -> list[Line]:
     """Lines of several methods that cost alike as one."""
     made: dict[tuple[object, ...], Line] = {}
     for line in lines:
-        key = (line.rule, _split(line), line.inference, line.images, line.rate)
+        key = (line.rule, _split(line), line.looked_at, line.images, line.rate)
         made[key] = replace(line, jobs=line.jobs + made[key].jobs) if key in made else line
     return list(made.values())
 

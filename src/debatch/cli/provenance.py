@@ -75,6 +75,11 @@ class Provenance:
         now = sha256_of_files(registry.source_files())  # None: a file is gone, so that nothing can be told
         if self.metadata_sha256 and now not in (None, self.metadata_sha256):
             self.findings.append("the metadata or profiles on disk are not those that the index was made from")
+        arithmetics = {str(t.record["precision"]) for t in self.trainings if t.record.get("precision")}
+        if len(arithmetics) > 1:
+            self.findings.append(
+                f"these runs were trained in different arithmetic: {' and '.join(sorted(arithmetics))}"
+            )
         for training in self.trainings:
             self.findings += [f"{_run_name(training)}: {finding}" for finding in training.findings]
         for profiles in self.profiles:
@@ -118,16 +123,14 @@ class Provenance:
 
     def _show_trainings(self, out: Console) -> None:
         rows = [_row(training) for training in self.trainings]
-        heads = ["run", "finished", "wall time", "GPU-hours", "hardware", "git commit", "recipe SHA-256"]
+        heads = ["run", "finished", "wall time", "GPU-hours", "hardware", "arithmetic", "git commit", "recipe SHA-256"]
         gpu_hours = "unknown" if self.gpu_hours is None else hours(3600 * self.gpu_hours)
         total = (
             f"total of {len(rows)} run{'s' if len(rows) > 1 else ''}",
             "",
             duration(self.wall_seconds),
             gpu_hours,
-            "",
-            "",
-            "",
+            *[""] * 4,
         )
         out.print(table("Trained runs", heads, rows, ["wall time", "GPU-hours"], total))
         out.print("")
@@ -223,6 +226,7 @@ def _row(training: Training) -> tuple[str, ...]:
         duration(record.get("wall_seconds")),
         "unknown" if training.gpu_hours is None else hours(3600 * training.gpu_hours),
         where,
+        str(record.get("precision") or "unknown"),
         commit[:12] + (", edited" if commit.endswith("+") else ""),
         (recipe_sha256(record) or "unknown")[:12],
     )

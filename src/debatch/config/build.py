@@ -59,7 +59,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         variants=derived.variants,
         corrections=corrections,
         targets_of=tables,
-        seeds=min(screen.seeds, choice.seeds or screen.seeds),
+        seeds=choice.seeds or screen.seeds,
         results=choice.results,
         ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
         model=_read_model(choice.model, screen) if choice.model else None,

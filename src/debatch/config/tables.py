@@ -173,7 +173,9 @@ class Choice(Section):
     """What a user chooses: `config/config.yaml`, and `--config key=value`."""
 
     screen: str = Field("demo", description="A name in config/screens, or the path of a YAML file.")
-    seeds: int | None = Field(None, ge=1, description="Cap on every table's seeds; null: the screen's own.")
+    seeds: int | None = Field(
+        None, ge=1, description="The most seeds that a table takes, in place of the screen's own number; null: that."
+    )
     results: str = Field("results", description="Folder for everything that is made.")
     ome_zarr: list[str] | None = Field(
         None,

@@ -37,6 +37,12 @@ def score_predictions(predictions: pd.DataFrame, index: pd.DataFrame, training_b
     return pd.DataFrame(records, columns=["metric", "subset", "group", "value", "n"])
 
 
+def score_split(predictions: pd.DataFrame, index: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
+    """`score_predictions` of a run that was trained on a split: image_id, subset."""
+    trained = set(split.loc[split["subset"] == "train", "image_id"])
+    return score_predictions(predictions, index, set(index.loc[index["image_id"].isin(trained), "batch"]))
+
+
 def _groups(images: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     if images.empty:
         return []

@@ -222,7 +222,13 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
     absent = [registry.title(m) for m in ("gradient_reversal", "adabn") if m in registry.methods and m not in methods]
     if absent:
         lines.append(f"Not run: {', '.join(absent)}.")
-    if registry.seeds < PAPER_SEEDS:
+    if registry.seeds == 1:
+        lines.append(
+            f"One of the paper's {PAPER_SEEDS} training seeds: how far the same training comes out elsewhere from "
+            "other random weights is not known, so that a difference between two methods may be chance. "
+            "`--config seeds=2` and more train anew what that takes."
+        )
+    elif registry.seeds < PAPER_SEEDS:
         lines.append(f"{registry.seeds} of the paper's {PAPER_SEEDS} training seeds.")
     if "probe" not in kinds:
         lines.append(

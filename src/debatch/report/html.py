@@ -1,6 +1,7 @@
 """The report: everything on one self-contained page."""
 
 import base64
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ def build_report(registry: Registry, files: Files) -> str:
         corrections=facts.correction_facts(registry),
         limits=facts.limits(registry, test_batches, bool(tables)),
         about=records[0] if records else None,
+        arithmetics=Counter(record.get("precision", "not recorded") for record in records),
     )
 
 

@@ -1,0 +1,103 @@
+"""How many jobs a target takes, of every screen that is shipped and without an image on disk."""
+
+import pytest
+from conftest_workflow import ROOT, own_folder, planned, snakemake
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.mark.parametrize(
+    ("screen", "target", "expected"),
+    [
+        (
+            "demo",
+            "table1",
+            {
+                "simulate_experiment": 12,
+                "ingest_experiment": 12,
+                "split": 2,
+                "train": 9,
+                "embed_run": 9,
+                "score_run": 11,
+            },
+        ),
+        ("demo", "figure6", {"train": 4, "embed_run": 4, "make_figure": 1, "score_run": 0, "make_table": 0}),
+        ("demo", "figure10", {"train": 4, "embed_run": 4, "score_run": 0}),
+        ("demo", "table_probe", {"train": 8, "embed_run": 8, "score_run": 10, "probe_run": 10}),
+        ("demo", "qc", {"ingest_experiment": 12, "qc": 1, "train": 0, "embed_run": 0, "split": 0, "normalize": 0}),
+        (
+            "rxrx1",
+            "table1",
+            {
+                "ingest_experiment": 51,
+                "split": 3,
+                "train": 61,
+                "embed_run": 61,
+                "score_run": 76,
+                "simulate_experiment": 0,
+            },
+        ),
+        ("rxrx1", "all", {"ingest_experiment": 51, "train": 61, "embed_run": 61, "make_report": 1}),
+        # what Table 2 adds to Table 1, and what it is alone
+        ("rxrx1", "table2", {"train": 12, "embed_run": 12, "score_run": 12, "make_table": 1}),
+        ("rxrx1", "table4", {"train": 128, "split": 16, "embed_run": 128, "make_table": 1}),
+        ("rxrx1", "table5", {"train": 30, "normalize": 6}),
+        ("rxrx1", "table6", {"train": 6, "normalize": 6}),
+        ("rxrx1", "figure8", {"train": 63, "nulls": 1, "make_figure": 1}),
+        ("rxrx1", "figure9", {"train": 63, "nulls": 0, "make_figure": 1}),
+        ("rxrx1", "paper", {"train": 291, "embed_run": 291, "split": 20, "make_paper": 1, "make_report": 0}),
+        ("rxrx1_small", "paper", {"train": 291, "make_paper": 1}),
+        ("demo", "paper", {"train": 117, "make_paper": 1}),
+        ("tiny", "paper", {"train": 49, "make_paper": 1}),
+        ("rxrx1", "table3", {"train": 20, "embed_run": 20, "score_run": 20, "make_table": 1}),
+        ("rxrx1", "table_s3", {"train": 20, "score_run": 20, "make_table": 1}),
+        # of the runs of Tables 1, 5 and 6 alone: one job a run that is trained, whatever it is looked at under
+        ("rxrx1", "table_adaptation", {"train": 10, "embed_adaptation": 10, "embed_run": 0, "make_table": 1}),
+        ("rxrx1", "table_probe_normalization", {"train": 12, "embed_run": 12, "probe_run": 12, "make_table": 1}),
+        ("demo", "table_label_shift", {"train": 2, "embed_adaptation": 2, "embed_run": 0, "make_table": 1}),
+        ("demo", "figure_adaptation", {"train": 2, "embed_adaptation": 2, "make_figure": 1}),
+        ("rxrx1", "table_val", {"train": 20, "split": 1, "make_table": 1}),
+        ("rxrx1", "ingest", {"ingest_experiment": 51, "index": 1, "train": 0}),
+        ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 9}),
+        ("demo_no_batch_effect", "table1", {"train": 9}),
+        ("demo_hits_only", "all", {"train": 5, "split": 1, "make_table": 2}),
+        ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 61}),
+        ("rxrx1_simulated", "table1", {"simulate_experiment": 51, "ingest_experiment": 51, "split": 3, "train": 13}),
+        ("pediatric_sample", "all", {"ingest_experiment": 1, "train": 0, "make_plates": 1, "make_report": 1}),
+        ("bbbc022_sample", "illumination", {"ingest_experiment": 1, "make_illumination": 1}),
+        ("tiny", "report", {"train": 13, "make_report": 1}),
+        ("rxrx1", "table_correction", {"train": 4, "correct_run": 4, "score_run": 4, "make_table": 1}),
+        ("demo", "table_correction", {"train": 4, "embed_run": 4, "correct_run": 4, "score_run": 4}),
+        ("demo", "h5ad", {"write_h5ad": 24, "train": 4}),
+        ("bbbc021", "all", {"index_profiles": 1, "embed_profiles": 1, "correct_run": 1, "score_run": 1, "train": 0}),
+    ],
+)
+def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expected):
+    """At full size too, without an image on disk."""
+    jobs = planned(snakemake(own_folder(tmp_path / "w"), "-n", target, screen=screen))
+    assert {rule: jobs.get(rule, 0) for rule in expected} == expected
+
+
+def test_every_shipped_screen_has_a_dry_run():
+    shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
+    planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
+    planned_above |= {"rxrx1_small", "rxrx1_simulated", "pediatric_sample", "bbbc021", "bbbc022_sample"}
+    assert shipped == planned_above, "add it to the dry runs above"
+
+
+def test_table_2_adds_its_own_runs_to_those_of_table_1(tmp_path):
+    """Six rows of two methods, of which the first row is there."""
+    folder = own_folder(tmp_path / "w")
+    alone = planned(snakemake(folder, "-n", "table1", screen="rxrx1"))["train"]
+    both = planned(snakemake(folder, "-n", "table1", "table2", screen="rxrx1"))["train"]
+    assert both - alone == 10
+
+
+def test_what_goes_beyond_the_paper_trains_nothing(tmp_path):
+    folder = own_folder(tmp_path / "w")
+    trained = ("table1", "table5", "table6")
+    added = ("table_adaptation", "table_label_shift", "figure_adaptation", "table_probe_normalization")
+    alone = planned(snakemake(folder, "-n", *trained, screen="rxrx1"))
+    both = planned(snakemake(folder, "-n", *trained, *added, screen="rxrx1"))
+    assert both["train"] == alone["train"]
+    assert both["embed_adaptation"] == 10

@@ -1,0 +1,16 @@
+from threadpoolctl import threadpool_limits
+
+from debatch.evaluate.embeddings import seen_batch_probes, unseen_batch_probes
+from debatch.screen.splits import scored_subset
+from debatch.tabular import read_frame, write_frame
+from door import job
+
+with job(snakemake), threadpool_limits(snakemake.threads):
+    embeddings = read_frame(snakemake.input.embeddings)
+    if snakemake.input.training:
+        probes = seen_batch_probes(read_frame(snakemake.input.training), embeddings)
+    else:
+        index, split = read_frame(snakemake.input.index), read_frame(snakemake.input.split)
+        scored = set(split.loc[split["subset"] == scored_subset(split), "image_id"])
+        probes = unseen_batch_probes(embeddings, index[index["image_id"].isin(scored)])
+    write_frame(probes, snakemake.output[0])
