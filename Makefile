@@ -1,5 +1,6 @@
 # `make demo` and `make test` each set up what they need, then do their one job.
-PYTHON ?= python3.11
+# make PYTHON=/path/to/python3.12: that one, instead of the newest that envs/find-python finds
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
@@ -9,13 +10,10 @@ SNAKEMAKE := $(BIN)/snakemake --cores 2
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@envs/set-up $(VENV) "$(PYTHON)"
 
 demo: setup
-	$(SNAKEMAKE) --quiet rules progress
+	$(SNAKEMAKE) --logger debatch
 	@echo
 	@cat results/demo/tables/table1.md
 	@echo "Report: $(CURDIR)/results/demo/report.html"
@@ -30,13 +28,14 @@ lint: setup
 
 # two processes of one thread each: with two each they would run many times slower on two cores
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# a SLURM of one node on this machine, with faults: Debian, as root
+# a SLURM of two nodes on this machine, with faults: Debian, as root; its files of tests run side by side
 test-slurm: setup
-	tests/slurm/one-node.sh install
-	tests/slurm/one-node.sh start
-	$(BIN)/python -m pytest -m slurm tests/slurm; status=$$?; tests/slurm/one-node.sh stop; exit $$status
+	tests/slurm/one-machine.sh install
+	tests/slurm/one-machine.sh start
+	$(BIN)/python -m pytest -m slurm --confcutdir tests/slurm --numprocesses 4 --dist loadfile --durations 0 tests/slurm; \
+	status=$$?; tests/slurm/one-machine.sh stop; exit $$status
 
 # make slurm-profile ACCOUNT=lab PARTITION=cpu GPU_PARTITION=gpu
 slurm-profile:

@@ -15,6 +15,13 @@ settings.register_profile("debatch", deadline=None, suppress_health_check=[Healt
 settings.load_profile("debatch")
 
 ROOT = Path(__file__).resolve().parents[1]
+# minutes each: two processes of tests end together where these come first
+LONGEST = ("test_planted_truth.py", "test_workflow.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, then the others that run the workflow."""
+    items.sort(key=lambda item: (item.path.name not in LONGEST, item.get_closest_marker("workflow") is None))
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
+import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -35,10 +37,15 @@ def test_container_has_the_lock_files_pins(root: Path):
     assert "COPY requirements.lock /opt/debatch/requirements.lock" in lines
 
 
-def test_conda_and_container_have_the_python_that_make_setup_takes(root: Path):
-    version = next(line for line in (root / "Makefile").read_text().splitlines() if line.startswith("PYTHON")).split()[
-        -1
-    ]
+def test_conda_container_and_ci_take_the_oldest_python_that_make_finds(root: Path):
+    found = re.search(r'^versions="(.+)"$', (root / "envs/find-python").read_text(), re.MULTILINE)
+    assert found
+    oldest = min(found[1].split(), key=lambda version: int(version.split(".")[1]))
     environment = yaml.safe_load((root / "envs/debatch.yaml").read_text())
-    assert version.replace("python", "python=") in environment["dependencies"]
-    assert f"RUN {version} -m venv" in (root / "envs/Containerfile").read_text()
+    assert f"python={oldest}" in environment["dependencies"]
+    assert f"RUN python{oldest} -m venv" in (root / "envs/Containerfile").read_text()
+    assert f"make setup PYTHON=python{oldest}" in (root / ".ci/run").read_text()
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    assert project["project"]["requires-python"] == f">={oldest}"
+    assert project["tool"]["mypy"]["python_version"] == oldest
+    assert project["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"

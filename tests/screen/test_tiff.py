@@ -120,8 +120,18 @@ def test_16_bits_in_8_need_a_range_and_what_lies_outside_is_counted_and_said(raw
     assert (rows["clipped_DNA"] == 0).all()
     outside = np.mean(tifffile.imread(raw / "E-1/Plate1/C03_s1_w2.tif") > 2049)
     assert rows.loc[0, "clipped_ER"] == pytest.approx(outside, abs=1e-6)
-    assert f"ER: {100 * rows['clipped_ER'].mean():.3g} % of raw values" in caplog.text
-    assert "lay outside of `image.range` and were clipped" in caplog.text
+    said = "raw values that lay outside of `image.range` and were clipped"
+    assert [record.message for record in caplog.records] == [f"E-1: {said}: ER {100 * rows['clipped_ER'].mean():.3g} %"]
+
+
+def test_few_clipped_values_are_no_warning(raw, caplog):
+    channel = tifffile.imread(raw / "E-1/Plate1/C03_s1_w2.tif")
+    image = ImageProcessing(range={"DNA": [0, 65535], "ER": [100, int(channel.max()) - 1]})
+    with caplog.at_level("INFO"):
+        rows = ingest(raw, ONE_CHANNEL, image=image)
+    assert 0 < rows["clipped_ER"].mean() < 0.01
+    told = [record.levelname for record in caplog.records if "clipped" in record.message]
+    assert told == ["INFO"]
 
 
 def ome(path, channels=("DNA", "ER"), side=48):

@@ -1,32 +1,48 @@
-"""Snakemake and SLURM as a user has them, in a working copy of the repository."""
+"""Snakemake and SLURM as a user has them, in a working copy of the repository.
+
+The tests send a table of two runs to a cluster that refuses and kills them. After each fault the same command goes on
+where it stopped, and the result is that of a run that nothing disturbed, bit for bit. Runs are held while something
+happens to them, so that no test depends on how fast the machine is; and what they are compared with is asked for last:
+it is made meanwhile. `make test-slurm` runs the files side by side, since each waits for much of its time.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import psutil
 
-# of a run: 10 to 20 seconds, so that there is time for something to happen
-EPOCHS = 150
+# of a run: some seconds of a core, in which a test can stop it where it wants to
+EPOCHS = 60
+# that a run has done when something happens to it
+SOME = 3
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-# the plugin first looks at its jobs after 40 s, and these take five
-POLL = ["--slurm-init-seconds-before-status-checks", "2"]
+# Snakemake looks for ends each second, as does the plugin with what lies in `often`
+QUICK = ["--slurm-init-seconds-before-status-checks", "1", "--max-jobs-per-timespan", "100/1s"]
+METHODS = ("baseline", "adabn")
 CHOICE = ["--config", "screen=small", "tables=config/small.yaml"]
+UNFINISHED = {"PENDING", "RUNNING", "COMPLETING", "SUSPENDED"}
 
 
 class SlurmJob(NamedTuple):
     number: str
     comment: str
     state: str
+    partition: str
     minutes: str
     requested: dict[str, str]
+
+    @property
+    def rule(self) -> str:
+        return self.comment.removeprefix("rule_").split("_wildcards_")[0]
 
 
 class Copy:
@@ -38,22 +54,25 @@ class Copy:
             **os.environ,
             "HOME": str(home),
             "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(filter(None, [f"{ROOT}/tests/slurm/often", os.environ.get("PYTHONPATH")])),
             "OMP_NUM_THREADS": "1",
         }
         self.environment.pop("XDG_CONFIG_HOME", None)
         self.started: list[subprocess.Popen] = []
-        self.first_job = last_job()
 
     @property
     def results(self) -> Path:
         return self.folder / "results/small"
 
-    def run(self, *arguments: str, check: bool = True, timeout: int = 600, **environment: str):
-        """`snakemake --profile slurm`, to its end."""
+    @property
+    def log(self) -> Path:
+        return self.folder / "snakemake.log"
+
+    def run(self, *arguments: str, check: bool = True, timeout: int = 900, **environment: str):
+        """`snakemake small --profile slurm`, to its end."""
         done = subprocess.run(
-            ["snakemake", "--profile", "slurm", *arguments, *POLL, *CHOICE],
-            cwd=self.folder, env={**self.environment, **environment}, capture_output=True, text=True, timeout=timeout,
-            check=False,
+            command(*arguments), cwd=self.folder, env={**self.environment, **environment}, timeout=timeout, check=False,
+            capture_output=True, text=True,
         )  # fmt: skip
         done.output = done.stdout + done.stderr
         assert not check or done.returncode == 0, done.output[-8000:]
@@ -61,51 +80,110 @@ class Copy:
 
     def start(self, *arguments: str) -> "Running":
         """The same, in the background."""
-        log = self.folder / "snakemake.log"
-        with log.open("w") as output:
+        with self.log.open("w") as output:
             process = subprocess.Popen(
-                ["snakemake", "--profile", "slurm", *arguments, *POLL, *CHOICE],
-                cwd=self.folder, env=self.environment, stdout=output, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                command(*arguments), cwd=self.folder, env=self.environment, stdout=output, stderr=subprocess.STDOUT
+            )
         self.started.append(process)
-        return Running(process, log)
+        return Running(process, self.log)
 
     def leave_nothing_behind(self) -> None:
         """End what a failed test left running."""
         for process in self.started:
             process.kill()
             process.wait()
-        slurm("scancel", "--user=root", "--full")
+        if numbers := self.queue():
+            subprocess.run(["scancel", "--full", *numbers], check=False)
         # the Snakemake within a job outlives a node that goes down
-        for process in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill(self.processes())
 
-    def processes(self, script: str = "") -> list[psutil.Process]:
-        """What runs of this copy on this machine, which is the node too, by the name of the script."""
-        return [
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if any(str(self.folder) in argument and script in argument for argument in process.info["cmdline"] or ())
-        ]
+    def processes(self, script: str = "", job: str = "") -> list[psutil.Process]:
+        """What runs of this copy on this machine, which is all nodes too.
+
+        Args:
+            script: only those of this script.
+            job: only those of this job on the cluster.
+        """
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or ()
+            if any(str(self.folder) in word and script in word for word in words):
+                with suppress(psutil.Error):
+                    if not job or process.environ().get("SLURM_JOB_ID") == job:
+                        found.append(process)
+        return found
+
+    def queue(self, states: str = "") -> dict[str, str]:
+        """Number -> comment of its jobs that wait or run."""
+        chosen = [f"--states={states}"] if states else []
+        lines = slurm("squeue", "--noheader", "--array", "--format=%A|%k|%Z", *chosen).splitlines()
+        found = [line.split("|") for line in lines]
+        return {number: comment for number, comment, folder in found if folder == str(self.folder)}
 
     def jobs(self, rule: str = "") -> list[SlurmJob]:
-        """What this copy submitted, by rule."""
-        fields = "JobIDRaw,Comment,State,TimelimitRaw,ReqTRES"
-        lines = slurm("sacct", "--allocations", "--noheader", "--parsable2", "--duplicates", f"--format={fields}")
+        """What it submitted, as soon as the accounting knows all that the queue knows; by rule those that have ended,
+        since before that it does not know their comment."""
+
+        def known() -> bool:
+            return {job.number for job in self.accounted() if job.state in UNFINISHED} == set(self.queue())
+
+        until(known, "SLURM's accounting knows how its jobs ended")
+        return [job for job in self.accounted() if job.rule.startswith(rule)]
+
+    def accounted(self) -> list[SlurmJob]:
+        fields = "JobIDRaw,Comment,State,Partition,TimelimitRaw,ReqTRES,WorkDir"
+        options = ["--allocations", "--noheader", "--parsable2", "--duplicates", "--starttime=now-1days"]
         jobs = []
-        for line in lines.splitlines():
-            number, comment, state, minutes, requested = line.split("|")
-            if int(number) > self.first_job and comment.startswith(f"rule_{rule}"):
-                tres = dict(part.split("=") for part in requested.split(",") if part)
-                jobs.append(SlurmJob(number, comment, state, minutes, tres))
+        for line in slurm("sacct", *options, f"--format={fields}").splitlines():
+            *told, requested, folder = line.split("|")
+            if folder == str(self.folder):
+                jobs.append(SlurmJob(*told, dict(part.split("=") for part in requested.split(",") if part)))
         return jobs
+
+    def training_job(self, method: str) -> str:
+        """The number of the last job that trains a method; empty where none waits or runs."""
+        found = [n for n, comment in self.queue().items() if comment.startswith(f"rule_train_wildcards_{method}_")]
+        return max(found, key=int, default="")
+
+    def hold(self, *methods: str, after: Mapping[str, int] = MappingProxyType({})) -> "Held":
+        """Let runs train for some epochs and then stand still there, so that what happens next meets them there however
+        fast this machine is.
+
+        Args:
+            methods: whose runs.
+            after: epochs that an earlier job has done of each.
+        """
+        held = Held()
+
+        def all_held() -> bool:
+            for method in methods:
+                if method not in held and self.epochs(method) >= after.get(method, 0) + SOME:
+                    number = self.training_job(method)
+                    held[method] = self.processes(".train.py", number) if number else []
+                    for process in held[method]:
+                        process.suspend()
+                    trained = (self.run_folder(method) / "model.safetensors").exists()
+                    assert bool(held[method]) > trained, f"{method} ended before it could be held: use more EPOCHS"
+            return len(held) == len(methods)
+
+        until(all_held, f"{methods} train")
+        return held
+
+    def cancel(self, job: str) -> None:
+        """`scancel` a job, and end what it leaves: without cgroups SLURM's signal does not always reach what the job's
+        shell started."""
+        slurm("scancel", job)
+        until(lambda: job not in self.queue("running,completing"), f"job {job} is cancelled")
+        kill(self.processes(job=job))
 
     def run_folder(self, method: str) -> Path:
         return self.results / f"runs/{method}/separated/seed0"
 
+    def done(self) -> dict[str, int]:
+        """Epochs that each run has done."""
+        return {method: self.epochs(method) for method in METHODS}
+
     def epochs(self, method: str) -> int:
-        """Epochs that a run has done."""
         history = self.run_folder(method) / "history.csv"
         return len(history.read_text().splitlines()) - 1 if history.exists() else 0
 
@@ -113,6 +191,9 @@ class Copy:
         """The log of its last attempt; empty before it writes."""
         log = self.folder / f"logs/small/train/{method}-separated-seed0.log"
         return log.read_text() if log.exists() else ""
+
+    def went_on(self, method: str) -> bool:
+        return "goes on after epoch" in self.train_log(method)
 
     def outcome(self) -> dict[str, bytes]:
         """Everything that was learned and that a person reads."""
@@ -122,13 +203,22 @@ class Copy:
         return {str(path.relative_to(self.results)): path.read_bytes() for path in sorted(files)}
 
 
+class Held(dict[str, list[psutil.Process]]):
+    """Processes that stand still, by method."""
+
+    def resume(self, *methods: str) -> None:
+        for method in methods or self:
+            for process in self[method]:
+                process.resume()
+
+
 class Running:
     """Snakemake in the background."""
 
     def __init__(self, process: subprocess.Popen, log: Path):
         self.process, self.log = process, log
 
-    def end(self, timeout: int = 600) -> int:
+    def end(self, timeout: int = 900) -> int:
         """Wait for it; its exit status."""
         return self.process.wait(timeout)
 
@@ -137,28 +227,24 @@ class Running:
         return self.log.read_text()
 
 
+def command(*arguments: str) -> list[str]:
+    targets = [word for word in arguments[:1] if not word.startswith("-")] or ["small"]
+    options = [word for word in arguments if word not in targets]
+    return ["snakemake", *targets, "--profile", "slurm", *options, *QUICK, *CHOICE]
+
+
 def slurm(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def last_job() -> int:
-    numbers = slurm("sacct", "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw").split()
-    return max(map(int, numbers), default=0)
+def kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
-def queue() -> dict[str, str]:
-    """Number -> comment of the jobs that wait or run."""
-    lines = slurm("squeue", "--noheader", "--format=%i|%k").splitlines()
-    return dict(line.split("|") for line in lines)
-
-
-def training_job(method: str) -> str:
-    """The number of the job that trains a method."""
-    return next(number for number, comment in queue().items() if comment.startswith(f"rule_train_wildcards_{method}_"))
-
-
-def until(condition: Callable[[], object], what: str, timeout: float = 240) -> None:
-    """Wait for something that happens elsewhere."""
+def until(condition: Callable[[], object], what: str, timeout: float = 600) -> None:
+    """Wait for something that happens elsewhere. The bound is for what never happens, and not for a busy machine."""
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, f"waited {timeout:.0f} s in vain until {what}"

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# A SLURM of one node with four made-up GPUs, for the tests: Debian, root, no systemd, no cgroups.
-#   one-node.sh install | start | stop
+# A SLURM of two nodes on one machine, each with seven made-up GPUs, for the tests: Debian, root, no systemd, no cgroups.
+#   one-machine.sh install | start | stop
 # `stop` ends what `start` began and leaves nothing but the Debian packages.
 set -euo pipefail
 
 PLACE=/var/lib/debatch-slurm # the slurm and mysql users must read it, so not below /root
 SOCKET=$PLACE/db/socket
 CONFIGURATION=/etc/slurm # where srun in a job looks: the executor plugin drops the environment's SLURM_* variables
-NODE=$(hostname -s)
+HOST=$(hostname -s)
+# the second one's partition is `spare`: a node can go down beside whatever runs on the first
+NODES=(first second)
 PACKAGES=(slurm-wlm slurmdbd munge mariadb-server)
 unset SLURM_CONF
 
 refuse() {
-    echo "one-node.sh: $1" >&2
+    echo "one-machine.sh: $1" >&2
     exit 1
 }
 
@@ -57,12 +59,11 @@ configure() {
     # DefMemPerCPU, so that a job that names no memory does not get all of it; KillWait is short for short tests;
     # a GPU has to be a device file that is there: with a bare count slurmd 22.05 finds none and drains the node;
     # a job whose node failed starts again after the credential's life;
-    # more CPUs than there are, so that a new job can start while an old one that it meets still runs
+    # more CPUs than there are: what tests hold needs none, and a new job must start beside an old one that it meets
     cat > $PLACE/slurm.conf << END
 ClusterName=debatch
-SlurmctldHost=$NODE(127.0.0.1)
+SlurmctldHost=$HOST(127.0.0.1)
 SlurmctldPort=16817
-SlurmdPort=16818
 SlurmUser=slurm
 SlurmdUser=root
 AuthType=auth/munge
@@ -89,18 +90,21 @@ AccountingStoragePort=16819
 AccountingStorageTRES=gres/gpu
 AccountingStoreFlags=job_comment
 SlurmctldPidFile=$PLACE/run/slurmctld.pid
-SlurmdPidFile=$PLACE/run/slurmd.pid
+SlurmdPidFile=$PLACE/run/slurmd-%n.pid
 SlurmctldLogFile=$PLACE/log/slurmctld.log
-SlurmdLogFile=$PLACE/log/slurmd.log
-SlurmdSpoolDir=$PLACE/spool
+SlurmdLogFile=$PLACE/log/slurmd-%n.log
+SlurmdSpoolDir=$PLACE/spool/%n
 StateSaveLocation=$PLACE/state
-NodeName=$NODE NodeAddr=127.0.0.1 CPUs=4 RealMemory=$memory Gres=gpu:4 State=UNKNOWN
-PartitionName=cpu Nodes=$NODE Default=YES MaxTime=1-0 State=UP
-PartitionName=gpu Nodes=$NODE Default=NO MaxTime=1-0 State=UP
+NodeName=DEFAULT CPUs=16 RealMemory=$memory Gres=gpu:7 State=UNKNOWN
+NodeName=first NodeHostname=$HOST NodeAddr=127.0.0.1 Port=16818
+NodeName=second NodeHostname=$HOST NodeAddr=127.0.0.1 Port=16820
+PartitionName=cpu Nodes=first Default=YES MaxTime=1-0 State=UP
+PartitionName=gpu Nodes=first Default=NO MaxTime=1-0 State=UP
+PartitionName=spare Nodes=second Default=NO MaxTime=1-0 State=UP
 END
     local device
-    for device in null zero full random; do
-        echo "NodeName=$NODE Name=gpu File=/dev/$device"
+    for device in null zero full random urandom tty ptmx; do
+        echo "NodeName=first,second Name=gpu File=/dev/$device"
     done > $PLACE/gres.conf
     cat > $PLACE/slurmdbd.conf << END
 AuthType=auth/munge
@@ -156,8 +160,9 @@ start() {
     start_database
     slurmctld
     within 60 scontrol ping
-    slurmd
-    within 60 bash -c "sinfo --noheader --format %t | grep -q idle"
+    local node
+    for node in "${NODES[@]}"; do slurmd -N "$node"; done
+    within 60 bash -c "[ \$(sinfo --noheader --Node --states=idle --format %N | sort -u | wc -l) = ${#NODES[@]} ]"
     sinfo
 }
 
@@ -165,7 +170,7 @@ stop() {
     [ -d $PLACE ] || return 0
     if [ -s $PLACE/run/slurmctld.pid ]; then scancel --user=root --full 2> /dev/null || true; fi
     local file
-    for file in $PLACE/run/{slurmd,slurmctld,slurmdbd,munged}.pid $PLACE/db/mariadbd.pid; do
+    for file in $PLACE/run/{slurmd-first,slurmd-second,slurmctld,slurmdbd,munged}.pid $PLACE/db/mariadbd.pid; do
         [ ! -s "$file" ] || end "$(< "$file")"
     done
     [ "$(readlink /run/mysqld/mysqld.sock)" != $SOCKET ] || rm /run/mysqld/mysqld.sock
