@@ -40,11 +40,8 @@ def job(snakemake):
     try:
         refuse_the_future(snakemake.input)
         yield log
-    except UserError as error:
-        log.error("Error: %s", error)
-        sys.exit(1)
     except Exception as error:
-        told = told_disk_is_full(error)
+        told = str(error) if isinstance(error, UserError) else told_disk_is_full(error)
         log.error("%s", f"Error: {told}" if told else traceback.format_exc())
         sys.exit(1)
 
