@@ -281,6 +281,7 @@ def imported_at_the_start(root, scripts):
 def test_the_gpu_script_names_every_package_that_its_steps_import(root):
     named = set((root / "benchmarks/gpu.sh").read_text().partition('NEEDS="')[2].partition('"')[0].split())
     needed = imported_at_the_start(root, ["gpu_checks", "training_step", "loading", "throughput"])
-    assert {"tensorstore", "zarr", "cv2", "pydantic"} <= needed
+    assert {"tensorstore", "cv2", "pydantic"} <= needed
     assert "imagecodecs" not in needed
-    assert needed <= named | {"torch"}
+    # what stores are written with is imported where one is written
+    assert needed | {"zarr"} <= named | {"torch"}

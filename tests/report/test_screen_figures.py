@@ -40,27 +40,30 @@ def test_heat_maps_cell_is_its_wells_mean_and_a_place_without_a_well_is_blank():
     table = plate_table(index)
     figure = draw_plates(table, "focus", "mine", PlateFormat())
     maps = panels(figure)
-    assert [axis.get_title() for axis in maps[:2]] == CHANNELS
-    assert len(maps) == 2 * 2
-    shown = maps[1].images[0].get_array()  # experiment E00, ER
-    assert shown.shape == (8, 12)
+    assert [axis.get_title() for axis in maps] == CHANNELS
+    # plates of both experiments, one scale for both, with a row between
+    shown, opaque = maps[1].images[0].get_array(), maps[1].images[0].get_alpha()
+    assert shown.shape == opaque.shape == (8 + 1 + 8, 12)
+    assert not opaque[8].any()
+    assert opaque.sum() == 2 * 8 * 12
+    assert [text.get_text() for text in maps[0].texts] == ["E00\nplate 1", "E01\nplate 1"]
+    shown = shown[:8]
     sites = index[(index["experiment"] == "E00") & (index["well"] == "B03")]
     assert shown[1, 2] == pytest.approx(sites["focus_ER"].mean(), rel=1e-6)
     assert (~np.ma.getmaskarray(shown)).sum() == 6
-    assert maps[1].images[0].norm is maps[3].images[0].norm  # one scale for all plates
     assert "variance of the Laplacian" in figure.get_suptitle()
 
 
 def test_stated_plate_format_is_drawn():
     figure = draw_plates(plate_table(measured_index()), "intensity", "mine", PlateFormat(rows=16, columns=24))
-    assert panels(figure)[0].images[0].get_array().shape == (16, 24)
+    assert panels(figure)[0].images[0].get_array().shape == (16 + 2 + 16, 24)
 
 
 def test_of_many_plates_some_are_drawn_and_all_are_in_the_table():
     table = plate_table(measured_index(experiments=30, wells=2))
     assert table[["experiment", "plate"]].drop_duplicates().shape[0] == 30
     figure = draw_plates(table, "saturation", "mine", PlateFormat())
-    assert len(panels(figure)) == MOST_PLATES * 2
+    assert [len(axis.texts) for axis in panels(figure)] == [MOST_PLATES, 0]
     assert f"{MOST_PLATES} of 30 plates" in figure.get_suptitle()
 
 

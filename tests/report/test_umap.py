@@ -84,6 +84,5 @@ def test_only_treatments_are_coloured_and_grey_lies_below():
 
 def test_groups_that_lie_on_each_other_are_all_seen():
     figure, _ = draw_umap({"one": frame_of(make_index(experiments=2, wells=60))}, "title")
-    drawn = [points for points in figure.axes[0].collections if len(points.get_offsets())]
-    colours = [tuple(points.get_facecolor()[0]) for points in drawn]
+    colours = [tuple(colour) for points in figure.axes[0].collections for colour in points.get_facecolor()]
     assert sum(one != other for one, other in pairwise(colours)) > 10

@@ -56,29 +56,29 @@ def draw_plates(table: pd.DataFrame, measure: str, title: str, plate_format: Pla
     plates = list(table[["experiment", "plate"]].drop_duplicates().itertuples(index=False, name=None))
     shown = [plates[at] for at in np.unique(np.linspace(0, len(plates) - 1, MOST_PLATES).astype(int))]
     rows, columns = shape = _format(table["well"], plate_format)
-    grids = {plate: _grid(table, plate, measure, channels, shape) for plate in shown}
+    # all of a channel's plates in one picture: matplotlib takes seconds to lay out an axes for each
+    gap = max(1, rows // 8)
+    tops = np.arange(len(shown)) * (rows + gap)
+    grids = np.full((len(channels), tops[-1] + rows, columns), np.nan)
+    opaque = np.zeros(grids.shape[1:])
+    for top, plate in zip(tops, shown, strict=True):
+        grids[:, top : top + rows] = _grid(table, plate, measure, channels, shape)
+        opaque[top : top + rows] = 1
     colours = mpl.colormaps["viridis"].with_extremes(bad=FAINT)
     cell_width, cell_height = 1.75, 1.75 * rows / columns + 0.12
     with mpl.rc_context(LOOK):
         figure = new_figure(max(cell_width * len(channels) + 1.1, 4.5), cell_height * len(shown) + 1.5)
-        axes = figure.subplots(len(shown), len(channels), squeeze=False)
-        for column, channel in enumerate(channels):
+        axes = figure.subplots(1, len(channels), squeeze=False)[0]
+        for channel, own, axis in zip(channels, grids, axes, strict=True):
             norm = _norm(table.loc[table["channel"] == channel, measure], logarithmic)
-            for row, plate in enumerate(shown):
-                axis = axes[row, column]
-                # a heat map has blank cells where there is no well
-                picture = axis.imshow(np.ma.masked_invalid(grids[plate][column]), cmap=colours, norm=norm)
-                axis.spines[:].set_visible(False)
-                axis.set(xticks=[], yticks=[])
-                if row == 0:
-                    axis.set_title(channel, fontsize=9)
-                if column == 0:
-                    axis.set_ylabel(f"{plate[0]}\nplate {plate[1]}", fontsize=7)
-                    axis.set_yticks([0, rows - 1], ["A", row_letters(rows)], fontsize=6)
-                if row == len(shown) - 1:
-                    axis.set_xticks([0, columns - 1], ["1", str(columns)], fontsize=6)
-                axis.tick_params(length=0, pad=2)
-            bar = figure.colorbar(picture, ax=axes[:, column], location="bottom", shrink=0.9, aspect=14, pad=0.02)
+            # a heat map has blank cells where there is no well
+            picture = axis.imshow(np.ma.masked_invalid(own), cmap=colours, norm=norm, alpha=opaque)
+            axis.set_title(channel, fontsize=9)
+            axis.spines[:].set_visible(False)
+            axis.set_xticks([0, columns - 1], ["1", str(columns)], fontsize=6)
+            axis.set_yticks([])
+            axis.tick_params(length=0, pad=2)
+            bar = figure.colorbar(picture, ax=axis, location="bottom", shrink=0.9, aspect=14, pad=0.02)
             if logarithmic:
                 low, high = float(norm.vmin or 1), float(norm.vmax or 1)
                 ticks = [low, (low * high) ** 0.5, high]
@@ -86,6 +86,21 @@ def draw_plates(table: pd.DataFrame, measure: str, title: str, plate_format: Pla
             bar.ax.tick_params(labelsize=6)
             bar.ax.minorticks_off()
             bar.outline.set_visible(False)
+        letters = ["A", row_letters(rows)] * len(shown)
+        axes[0].set_yticks(np.stack([tops, tops + rows - 1], 1).ravel(), letters, fontsize=6)
+        for (experiment, plate), top in zip(shown, tops, strict=True):
+            axes[0].annotate(
+                f"{experiment}\nplate {plate}",
+                (0, top + (rows - 1) / 2),
+                (-14, 0),
+                xycoords=axes[0].get_yaxis_transform(),
+                textcoords="offset points",
+                rotation=90,
+                ha="right",
+                va="center",
+                multialignment="center",
+                fontsize=7,
+            )
         some = f"{len(shown)} of {len(plates)} plates" if len(shown) < len(plates) else "all plates"
         figure.suptitle(f"{title}: {heading.lower()} by well\n{unit}; {some}", fontsize=10)
     return figure

@@ -59,9 +59,11 @@ def category_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
 def save_figure(figure: Figure, files: Files, name: str, numbers: pd.DataFrame) -> None:
     """Write a figure as SVG and PNG, and the numbers behind it as CSV; the same input gives the same bytes."""
     with mpl.rc_context(LOOK):
-        for suffix, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+        for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             save = partial(figure.savefig, format=suffix, dpi=160, metadata=metadata)
             write_atomically(Path(files.figure(name, suffix)), save)
+            # laid out once, which of many panels takes longer than to draw them
+            figure.set_layout_engine("none")
     write_frame(numbers, files.figure(name, "csv"))
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from debatch.embedding_table import OPTIONAL, features_of
+from debatch.evaluate.neighbors import as_it_is, nearest
 from debatch.report.results import Results
 from debatch.report.style import FAINT, LOOK, category_styles, figure_title, new_figure
 from debatch.screen.metadata import natural_key
@@ -137,8 +138,18 @@ def project(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
         warnings.simplefilter("ignore")
         import umap
 
-        reducer: Any = umap.UMAP(n_neighbors=min(NEIGHBORS, len(unit) - 1), metric="cosine", random_state=0, n_jobs=1)
+        neighbors = min(NEIGHBORS, len(unit) - 1)
+        reducer: Any = umap.UMAP(
+            n_neighbors=neighbors, precomputed_knn=_neighbors(unit, neighbors), random_state=0, n_jobs=1
+        )
         return np.asarray(reducer.fit_transform(unit)), left_out, "UMAP"
+
+
+def _neighbors(unit: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(N, count) each one's nearest by cosine, itself among them, and how far: umap compiles its own search first."""
+    found = list(nearest(as_it_is, unit, unit, count))
+    similarity = np.concatenate([own for _, _, own in found])
+    return np.concatenate([own for _, own, _ in found]).astype(np.int32), np.clip(1 - similarity, 0, None)
 
 
 def _scatter(
@@ -149,12 +160,15 @@ def _scatter(
     grey = ~np.isin(values.astype(str), list(styles))
     axis.scatter(points[grey, 0], points[grey, 1], s=size, c=FAINT, linewidths=0)
     # in shuffled rounds: drawn whole, the last group would hide the others just where they mix
-    rounds = np.random.default_rng(0).permutation(len(points)) % DRAWING_ROUNDS
-    for turn in range(DRAWING_ROUNDS):
-        for group, (colour, marker) in styles.items():
-            own = points[(values == group) & (rounds == turn)]
+    order = np.random.default_rng(0).permutation(np.flatnonzero(~grey))
+    colours, markers = (np.array([styles[str(value)][part] for value in values[order]], object) for part in (0, 1))
+    kinds = list(dict.fromkeys(marker for _, marker in styles.values()))
+    for turn in np.array_split(np.arange(len(order)), DRAWING_ROUNDS if len(kinds) > 1 else 1):
+        for marker in kinds:
+            own = turn[markers[turn] == marker]
             if len(own):
-                axis.scatter(own[:, 0], own[:, 1], s=size, c=colour, marker=marker, linewidths=0, alpha=0.85)
+                x, y = points[order[own]].T
+                axis.scatter(x, y, s=size, c=list(colours[own]), marker=marker, linewidths=0, alpha=0.85)
     axis.set(title=title, xlabel=f"{name} 1", ylabel=f"{name} 2", xticks=[], yticks=[], box_aspect=1)
 
 
