@@ -1,0 +1,47 @@
+"""Trains every kind of recipe on made-up images and prints a digest of each run's weights and test predictions.
+
+`test_bits.py` starts it as a process of its own, with the instructions that arithmetic may take.
+"""
+
+import hashlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+# before its own folder, whose conftest is of pytest alone
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+from conftest import Recipe
+from tiny_trainer import SHARED, files, log_probabilities, make_dealt_trainer
+
+RECIPES = {
+    "baseline": {},
+    "gradient_reversal": {"gradient_reversal": 0.2},
+    "adabn": {"batch_norm": "adaptive"},
+    "adabn_gradient_reversal": {"batch_norm": "adaptive", "gradient_reversal": 0.2, "reversal_schedule": "constant"},
+    "adabn_test_only": {"test_statistics": "batch"},
+    "shuffled_labels": {"shuffle_labels": True},
+    "unmixed": {"mixing": "none"},
+    "mixup": {"mixing": "mixup"},
+    "adamw": {"optimizer": "adamw", "weight_decay": 0.02, "mixing": "none", "augmentation": "none"},
+    "heads": {"batch_head_rate": 3.0, "batch_loss_weight": 0.5},
+    "densenet": {"backbone": "small_densenet", "checkpointing": True},
+}
+
+
+def digest_of(changes: dict) -> str:
+    """Of a short run: its weights' values whatever they are called, and what it says of test images."""
+    torch.set_num_threads(1)
+    trainer = make_dealt_trainer(Recipe(**{**SHARED, "epochs": 2, **changes}))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer.fit(files(Path(folder)))
+    tensors = [tensor for tensor in trainer.network.state_dict().values() if tensor.ndim]
+    values = sorted(hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest() for tensor in tensors)
+    said = hashlib.sha256(log_probabilities(trainer).tobytes()).hexdigest()
+    return hashlib.sha256(json.dumps([values, said]).encode()).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    print(json.dumps({name: digest_of(changes) for name, changes in RECIPES.items()}))
