@@ -37,7 +37,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from debatch.config.recipe import Recipe
 from debatch.learn.augment import MIXERS, random_dihedral
-from debatch.learn.objectives import classification_loss
+from debatch.learn.objectives.classification import classification_loss, parameter_groups
 from debatch.learn.optimizer import build_optimizer
 from debatch.model.devices import describe_device
 from debatch.model.inputs import ImageSet
@@ -140,7 +140,7 @@ class Form:
         self.embed = self.network.embed
         if name == "ours_compiled":  # of one size: the small step before would make torch compile for any size
             self.embed = torch.compile(self.network.embed, dynamic=False)
-        self.optimizer = build_optimizer(self.network, recipe)
+        self.optimizer = build_optimizer(parameter_groups(self.network.named_parameters(), recipe), recipe)
         labels = torch.arange(len(work.images))
         self.labels, self.batches = ((labels % n).to(work.device) for n in (work.classes, BATCHES))
         self.loader = self._plain_groups if self.plain else self._our_groups()
@@ -166,7 +166,7 @@ class Form:
     def _loss(self, draw: Draw, images: Tensor) -> Tensor:
         generator = draw.generator()
         torch.rand(3, len(images), generator=generator)  # spent on flips and turns
-        mixed = MIXERS[self.recipe.mixing](images, generator)
+        mixed = MIXERS[self.recipe.objective.mixing](images, generator)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             embedding = self.embed(mixed.images)
         at = torch.from_numpy(draw.positions).to(images.device)

@@ -51,8 +51,12 @@ def tiny_recipe() -> Recipe:
         learning_rate=0.004,
         learning_rate_images=16,
         statistics_images=48,
-        mixing="cutmix",
     )
+
+
+def with_objective(recipe: Recipe, **keys) -> Recipe:
+    """A recipe with other keys of its objective."""
+    return recipe.model_copy(update={"objective": recipe.objective.model_copy(update=keys)})
 
 
 def make_index(experiments: int, wells: int, sites: int = 1, classes: int = 4, cell_types: int = 1) -> pd.DataFrame:

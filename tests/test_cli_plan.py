@@ -58,7 +58,7 @@ def pricing(*overrides: str, device: str = "G", **changes) -> Pricing:
 
 
 def small(what: str, device: str, rate: float, precision: str = "float32", backbone: str = "small_resnet") -> dict:
-    made = {"backbone": backbone, "pixels": 64, "channels": 6, "threads": 1, **DONE}
+    made = {"backbone": backbone, "pixels": 48, "channels": 6, "threads": 1, **DONE}
     return {**made, "what": what, "device": device, "images_per_second": rate, "precision": precision}
 
 
@@ -245,7 +245,7 @@ def test_own_rate_comes_before_that_of_another_generation_of_the_same_name():
 
 
 def test_own_rate_at_another_size_comes_before_that_of_another_machine():
-    own = {**small("train", "OLD", 1200.0), "pixels": 32}
+    own = {**small("train", "OLD", 1200.0), "pixels": 24}
     rate = demo_rate([small("train", "NEW", 1000.0), own])
     assert (rate.images_per_second, rate.basis, rate.elsewhere) == (300.0, "estimate", None)
 

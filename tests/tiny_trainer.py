@@ -43,7 +43,7 @@ SHARED = {
 DEALT_RECIPES = {
     "standard": Recipe(**SHARED),
     "adaptive": Recipe(**SHARED, batch_norm="adaptive"),
-    "reversed": Recipe(**SHARED, batch_norm="adaptive", gradient_reversal=0.2),
+    "reversed": Recipe(**SHARED, batch_norm="adaptive", objective={"gradient_reversal": 0.2}),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from debatch.errors import DataError
 
 # Of the files below the results folder, as their index says: raised where what an older debatch wrote cannot be read.
-FORMAT = 2
+FORMAT = 3
 
 
 class RunPlace(Protocol):

@@ -76,8 +76,3 @@ def test_embedding_computes_nothing_twice():
 def test_a_network_that_cannot_is_named():
     with pytest.raises(ConfigError, match="the backbone 'dla34' cannot compute outputs again"):
         Network(Recipe(backbone="dla34", pixels=32, checkpointing=True), 3, 4, 2)
-
-
-def test_runs_made_before_it_are_not_out_of_date():
-    assert "checkpointing" not in Recipe().model_dump()
-    assert Recipe(checkpointing=True).model_dump()["checkpointing"] is True

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -221,14 +223,48 @@ def test_the_code_that_weights_depend_on_is_told_by_its_content(tmp_path, monkey
     shutil.copytree(root / "src/debatch", package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(identity.debatch, "__file__", str(package / "__init__.py"))
     first = code_digest()
-    for name, matters in {
-        "report/html.py": False, "evaluate/kbet.py": False,
-        "model/standardize.py": True, "learn/augment.py": True, "screen/store.py": True, "config/recipe.py": True,
-    }.items():  # fmt: skip
+    for name, edit, matters in [
+        ("report/html.py", "EDITED = 1", False),
+        ("screen/simulate.py", "EDITED = 1", False),
+        ("learn/pauses.py", "EDITED = 1", False),
+        ("learn/train.py", "# edited", False),
+        ("learn/train.py", "log.info('edited')", False),
+        ("learn/train.py", "EDITED = 1", True),
+        ("learn/objectives/supcon.py", "EDITED = 1", True),
+        ("model/standardize.py", "EDITED = 1", True),
+        ("screen/store.py", "EDITED = 1", True),
+        ("config/recipe.py", "EDITED = 1", True),
+    ]:
         with (package / name).open("a") as file:
-            file.write("\n# edited\n")
-        assert (code_digest() != first) == matters, name
+            file.write(f"\n{edit}\n")
+        assert (code_digest() != first) == matters, (name, edit)
         first = code_digest()
+    train = package / "learn/train.py"
+    train.write_text(train.read_text().replace("the loss is not a number", "the loss is lost"))
+    assert code_digest() == first
+
+
+def test_all_code_that_training_runs_is_known_to_decide_weights_or_not_to():
+    """A module that training begins to import must be put on one side."""
+    says_nothing = {
+        "learn/checkpoint.py", "learn/data.py", "learn/identity.py", "learn/legs.py", "learn/pauses.py",
+        "learn/record.py", "model/devices.py", "model/timm_import.py", "screen/normalization.py",
+    }  # fmt: skip
+    code = "import sys, debatch.learn.train, debatch.learn.objectives.{0}\nprint(*sys.modules)"
+    kinds = [path.stem for path in (Path(identity.__file__).parent / "objectives").glob("[a-z]*.py")]
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(", debatch.learn.objectives.".join(kinds))],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rooms = ("debatch.learn.", "debatch.model.", "debatch.screen.")
+    modules = {
+        name.removeprefix("debatch.").replace(".", "/") + ".py"
+        for name in done.stdout.split()
+        if name.startswith(rooms)
+    }
+    decide = {part for part in identity.CODE if part.startswith(("learn/", "model/", "screen/"))}
+    found = {name for name in modules if not name.startswith("learn/objectives")}
+    assert found == (decide - {"learn/objectives"}) | says_nothing
 
 
 def reader_of(job):

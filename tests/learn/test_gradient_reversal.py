@@ -2,13 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryReader, make_images, make_index, self_statistics
+from conftest import MemoryReader, make_images, make_index, self_statistics, with_objective
 
 from debatch.config.recipe import Recipe
 from debatch.errors import DataError
 from debatch.learn.augment import unmixed
 from debatch.learn.data import training_data
-from debatch.learn.objectives import classification_loss, reversal_strength
+from debatch.learn.objectives.classification import classification_loss, reversal_strength
 from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
@@ -66,7 +66,7 @@ def test_strength_follows_danns_ramp_or_stays():
 
 
 def test_strengths_of_a_run_are_those_of_its_steps(tiny_recipe, tmp_path, monkeypatch):
-    recipe = tiny_recipe.model_copy(update={"gradient_reversal": 0.2})
+    recipe = with_objective(tiny_recipe, gradient_reversal=0.2)
     seen = []
     heads = Network.heads
     monkeypatch.setattr(
@@ -79,14 +79,14 @@ def test_strengths_of_a_run_are_those_of_its_steps(tiny_recipe, tmp_path, monkey
 
 
 def test_reversal_is_off_by_default(tiny_recipe):
-    assert Recipe().gradient_reversal == 0
+    assert not Recipe().has_adversary
     outputs = Network(tiny_recipe, 3, 4, 3).heads(torch.ones(2, 16, requires_grad=True))
     grad = torch.autograd.grad(outputs.batch_logits.sum(), outputs.embedding, allow_unused=True)
     assert grad == (None,)
 
 
 def test_single_batch_groups_need_enough_groups_a_step(tiny_recipe):
-    recipe = tiny_recipe.model_copy(update={"gradient_reversal": 0.1, "batch_norm": "adaptive"})
+    recipe = with_objective(tiny_recipe, gradient_reversal=0.1).model_copy(update={"batch_norm": "adaptive"})
     with pytest.raises(DataError, match=r"needs `groups_per_step: 4` or more, .* 4 of the 4 training batches; it is 2"):
         trainer(recipe)
     trainer(recipe.model_copy(update={"groups_per_step": 4}))
@@ -94,20 +94,14 @@ def test_single_batch_groups_need_enough_groups_a_step(tiny_recipe):
 
 
 def test_adversary_needs_two_batches(tiny_recipe):
-    recipe = tiny_recipe.model_copy(update={"gradient_reversal": 0.1})
+    recipe = with_objective(tiny_recipe, gradient_reversal=0.1)
     with pytest.raises(DataError, match="gradient reversal needs training images of two batches or more"):
         trainer(recipe, test=("E01", "E02", "E03", "E04"))
 
 
 def test_step_of_one_batch_has_no_adversary(tiny_recipe, monkeypatch):
-    recipe = tiny_recipe.model_copy(
-        update={
-            "gradient_reversal": 0.1,
-            "reversal_schedule": "constant",
-            "batch_norm": "adaptive",
-            "groups_per_step": 4,
-        }
-    )
+    recipe = with_objective(tiny_recipe, gradient_reversal=0.1, reversal_schedule="constant")
+    recipe = recipe.model_copy(update={"batch_norm": "adaptive", "groups_per_step": 4})
     run = trainer(recipe)
     seen = []
     heads = Network.heads

@@ -308,7 +308,7 @@ def test_checkpoint_of_other_labels_is_not_gone_on_from(tiny_recipe, tmp_path, c
 @pytest.mark.parametrize("batch_norm", ["standard", "adaptive"])
 @pytest.mark.parametrize("step", [1, 3, 4, 8])
 def test_a_run_killed_at_any_step_ends_bit_for_bit_like_one_that_was_not(tiny_recipe, tmp_path, batch_norm, step):
-    recipe = tiny_recipe.model_copy(update={"batch_norm": batch_norm, "groups_per_step": 1, "mixing": "cutmix"})
+    recipe = tiny_recipe.model_copy(update={"batch_norm": batch_norm, "groups_per_step": 1})
     whole = make_trainer(recipe)
     whole.fit(files(tmp_path / "whole"))
     stopped = make_trainer(recipe)

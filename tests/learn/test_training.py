@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryReader, make_index, self_statistics
+from conftest import MemoryReader, make_index, self_statistics, with_objective
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_trainer import IMAGES, INDEX, SPLIT, files, make_trainer
@@ -15,7 +15,7 @@ from debatch.errors import DataError
 from debatch.learn.augment import MIXERS, Mixed, cutmix, mixup, random_dihedral, unmixed
 from debatch.learn.data import training_data
 from debatch.learn.groups import epoch_steps, steps_in_epoch
-from debatch.learn.objectives import classification_loss
+from debatch.learn.objectives.classification import classification_loss, parameter_groups
 from debatch.learn.optimizer import build_optimizer, learning_rate
 from debatch.learn.train import Trainer
 from debatch.model.inputs import ImageSet
@@ -122,7 +122,9 @@ def test_learning_rate_warms_up_and_ends_at_zero():
 
 def test_weight_decay_spares_norms_biases_and_the_batch_head(tiny_recipe):
     network = Network(tiny_recipe, channels=3, classes=4, batches=2)
-    decayed, plain, head = build_optimizer(network, tiny_recipe).param_groups
+    decayed, plain, head = build_optimizer(
+        parameter_groups(network.named_parameters(), tiny_recipe), tiny_recipe
+    ).param_groups
     assert plain["weight_decay"] == head["weight_decay"] == 0
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     assert all(parameter.ndim > 1 for parameter in decayed["params"])
@@ -150,9 +152,8 @@ def test_same_seed_same_run_other_seed_another(tiny_recipe, tmp_path):
 
 def test_a_step_averages_its_groups_gradients(tiny_recipe):
     """Two groups a step give the mean of what each gives alone: batch norm sees one group at a time."""
-    recipe = tiny_recipe.model_copy(
-        update={"augmentation": "none", "mixing": "none", "optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
-    )
+    plain = {"augmentation": "none", "optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
+    recipe = with_objective(tiny_recipe, mixing="none").model_copy(update=plain)
     groups = [np.arange(8), np.arange(8, 16)]
 
     def weights_after(chosen):
@@ -212,7 +213,7 @@ def test_snapshots_are_kept_on_the_way_and_training_is_the_same_without(tiny_rec
 def test_batch_heads_own_learning_rate_leaves_the_trunk_alone(tiny_recipe, tmp_path):
     trainers = []
     for rate in (1.0, 5.0):
-        trainers.append(make_trainer(tiny_recipe.model_copy(update={"batch_head_rate": rate})))
+        trainers.append(make_trainer(with_objective(tiny_recipe, batch_head_rate=rate)))
         trainers[-1].fit(files(tmp_path / str(rate)))
     one, other = (trainer.network.state_dict() for trainer in trainers)
     differing = {name for name in one if not torch.equal(one[name], other[name])}
@@ -278,7 +279,7 @@ def test_mixup_weights_are_uniform():
 
 @pytest.mark.parametrize("mixing", list(MIXERS))
 def test_every_mixing_trains(tiny_recipe, tmp_path, mixing):
-    trainer = make_trainer(tiny_recipe.model_copy(update={"mixing": mixing, "epochs": 2}))
+    trainer = make_trainer(with_objective(tiny_recipe, mixing=mixing).model_copy(update={"epochs": 2}))
     first = {name: tensor.clone() for name, tensor in trainer.network.named_parameters()}
     history = trainer.fit(files(tmp_path))
     assert np.isfinite(history["loss"]).all()

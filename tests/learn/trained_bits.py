@@ -18,15 +18,23 @@ from tiny_trainer import SHARED, files, log_probabilities, make_dealt_trainer
 
 RECIPES = {
     "baseline": {},
-    "gradient_reversal": {"gradient_reversal": 0.2},
+    "gradient_reversal": {"objective": {"gradient_reversal": 0.2}},
     "adabn": {"batch_norm": "adaptive"},
-    "adabn_gradient_reversal": {"batch_norm": "adaptive", "gradient_reversal": 0.2, "reversal_schedule": "constant"},
+    "adabn_gradient_reversal": {
+        "batch_norm": "adaptive",
+        "objective": {"gradient_reversal": 0.2, "reversal_schedule": "constant"},
+    },
     "adabn_test_only": {"test_statistics": "batch"},
     "shuffled_labels": {"shuffle_labels": True},
-    "unmixed": {"mixing": "none"},
-    "mixup": {"mixing": "mixup"},
-    "adamw": {"optimizer": "adamw", "weight_decay": 0.02, "mixing": "none", "augmentation": "none"},
-    "heads": {"batch_head_rate": 3.0, "batch_loss_weight": 0.5},
+    "unmixed": {"objective": {"mixing": "none"}},
+    "mixup": {"objective": {"mixing": "mixup"}},
+    "adamw": {
+        "optimizer": "adamw",
+        "weight_decay": 0.02,
+        "objective": {"mixing": "none"},
+        "augmentation": "none",
+    },
+    "heads": {"objective": {"batch_head_rate": 3.0, "batch_loss_weight": 0.5}},
     "densenet": {"backbone": "small_densenet", "checkpointing": True},
 }
 

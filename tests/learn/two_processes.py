@@ -46,9 +46,14 @@ def stop_and_go_on(folder, ranks):
 def lose_a_number(folder, ranks):
     """The second process's loss is no number: both are to say so."""
     trainer = make_dealt_trainer(DEALT_RECIPES["standard"], ranks=ranks)
-    group_loss = trainer._group_loss
+    group_step = trainer._group_step
+
+    def broken(*how):
+        step = group_step(*how)
+        return step._replace(sums={name: value * float("nan") for name, value in step.sums.items()})
+
     if not ranks.first:
-        trainer._group_loss = lambda *how: type(loss := group_loss(*how))(*(part * float("nan") for part in loss))
+        trainer._group_step = broken
     try:
         trainer.fit(files(folder / "nan"))
     except DataError as error:

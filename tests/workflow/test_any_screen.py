@@ -69,7 +69,7 @@ def raw_tiffs(tmp_path_factory):
             "warmup_epochs": 0,
             "optimizer": "adamw",
             "learning_rate": 0.001,
-            "mixing": "none",
+            "objective": {"mixing": "none"},
             "learning_rate_images": 8,
             "statistics_images": 16,
             "normalization": "experiment_controls",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from debatch.config import Recipe, Registry, Run
+from debatch.config import Registry, Run
 from debatch.config.read import expand
 from debatch.digests import sha256_of_file
 from debatch.files import Files
@@ -85,9 +85,7 @@ def read_training(registry: Registry, files: Files, run: Run, made_from: list[di
         )
     recipe = (now or {}).get("recipe", {})
     configured = registry.recipes[run.weights].model_dump() if run.weights in registry.recipes else recipe
-    # a key that is left out where it changes nothing may be on either side alone
-    keys = {*(key for key in configured if key in recipe), *Recipe.ADDED}
-    changed = sorted(key for key in keys if recipe.get(key) != configured.get(key)) if recipe else []
+    changed = sorted(key for key in configured if recipe.get(key) != configured[key]) if recipe else []
     if changed:
         findings.append(f"the configuration now says otherwise of {', '.join(changed)}")
     findings += _newer(files, run, made)

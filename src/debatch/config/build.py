@@ -7,6 +7,7 @@ import pandas as pd
 
 from debatch.config.base import SAFE_NAME
 from debatch.config.corrections import Correction, read_corrections
+from debatch.config.objectives import laid_over
 from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe, with_screen_channels
 from debatch.config.registry import Registry
@@ -159,7 +160,7 @@ def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict
     recipes = {}
     for name, method in methods.items():
         changes = {} if method.weights_of is None else methods[method.weights_of].stated()
-        whole = method.model_copy() if not changes else Method(**{**changes, **method.stated()})
+        whole = method.model_copy() if not changes else Method(**laid_over(changes, method.stated()))
         try:
             recipe = resolve_recipe(screen.training, whole, name)
             recipes[name] = with_screen_channels(recipe, screen.channel_names(), f"method {name!r}")

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from debatch.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
+# of a union's sections, before the `kind` that tells them apart
+TAG = "kind="
 _EXPONENT_WITHOUT_POINT = re.compile(r"[-+]?(\d+)(\.\d*)?[eE]([-+]?)(\d+)")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
 
@@ -114,10 +116,16 @@ def unset_variables(path: str) -> list[str]:
 
 def _explain(model: type[BaseModel], detail: Any) -> str:
     location = [str(part) for part in detail["loc"] if not _is_union_branch(str(part))]
-    key = ".".join(location)
+    key = ".".join(part for part in location if not part.startswith(TAG))
     kind, given = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        return f"unknown key `{key}`{nearest(location[-1], _known_keys(model, location[:-1]))}"
+        section = location[-2].removeprefix(TAG) if len(location) > 1 and location[-2].startswith(TAG) else ""
+        of_what = f" of the {location[-3]} `{section}`" if section else ""
+        return f"unknown key `{key}`{of_what}{nearest(location[-1], _known_keys(model, location[:-1]))}"
+    if kind == "union_tag_invalid":
+        known = re.findall(rf"{TAG}(\w+)", detail["ctx"]["expected_tags"])
+        asked = detail["ctx"]["tag"].removeprefix(TAG)
+        return f"`{key}.kind`: no {location[-1]} {asked!r}{nearest(asked, known)}"
     if kind == "missing":
         return f"the key `{key}` is missing"
     if kind == "value_error":
@@ -149,19 +157,27 @@ def _choices(detail: Any) -> list[str]:
     return re.findall(r"'([^']*)'", detail["ctx"]["expected"])
 
 
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """The models among what a key may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections(part)]
+
+
 def _known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
     """The keys of the section that a path leads to, through dicts and optional sections alike."""
     current: Any = model
     for part in path:
+        if part.startswith(TAG):
+            current = next(s for s in _sections(current) if s.model_fields["kind"].default == part.removeprefix(TAG))
+            continue
         if isinstance(current, type) and issubclass(current, BaseModel):
             field = current.model_fields.get(part)
             current = field.annotation if field else None
         else:
             arguments = get_args(current)
             current = arguments[-1] if arguments else None
-        candidates = [current, *get_args(current)]
-        sections = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        is_dict = getattr(current, "__origin__", None) is dict
-        if sections and not is_dict:
+        sections, is_dict = _sections(current), getattr(current, "__origin__", None) is dict
+        if len(sections) == 1 and not is_dict:
             current = sections[0]
     return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []

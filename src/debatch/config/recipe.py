@@ -1,11 +1,12 @@
 """A recipe: all hyper-parameters of a run. Its defaults are the RxRx1 paper's training."""
 
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from debatch.config.base import Section
+from debatch.config.objectives import Classification, Objective, laid_over
 from debatch.config.read import nearest
 from debatch.config.statistics import RECIPE_STATISTICS
 from debatch.errors import ConfigError
@@ -31,8 +32,10 @@ WITHOUT_BATCH_NORM = (
 class Recipe(Section):
     """Every choice that decides what a run learns. Screens and methods state only what they change."""
 
-    ADDED: ClassVar[dict[str, Any]] = {"channels": None, "checkpointing": False}
-
+    objective: Objective = Field(
+        default_factory=Classification,
+        description="What training minimises, by its `kind`; classification where none is named.",
+    )
     backbone: str = Field(
         "densenet161",
         description="Name of any timm model, or for small images: small_resnet, small_resnet_2, small_resnet_3, "
@@ -74,27 +77,8 @@ class Recipe(Section):
     weight_decay: float = Field(
         0.0001, ge=0, description="Weight decay of weight matrices and kernels; never of biases and norms."
     )
-    mixing: Literal["cutmix", "mixup", "none"] = Field("cutmix", description="Mixing of images within a group.")
     augmentation: Literal["dihedral", "none"] = Field(
         "dihedral", description="Random flips and quarter turns of each image."
-    )
-    gradient_reversal: float = Field(
-        0.0,
-        ge=0,
-        le=10,
-        description="Largest strength at which the batch head's gradient is reversed on its way into the trunk "
-        "(gradient reversal); 0: the head only measures.",
-    )
-    reversal_schedule: Literal["dann", "constant"] = Field(
-        "dann",
-        description="How the reversal grows: 2 / (1 + exp(-10 p)) - 1 of it at a share p of training (DANN), or not.",
-    )
-    batch_loss_weight: float = Field(1.0, ge=0, description="Weight of the batch head's loss.")
-    batch_head_rate: float = Field(
-        1.0,
-        gt=0,
-        description="Learning rate of the batch head over the network's: a head that lags behind tells less than there "
-        "is to tell.",
     )
     snapshot_every: int = Field(
         5,
@@ -140,6 +124,11 @@ class Recipe(Section):
         return self.batch_norm == "adaptive" or self.test_statistics not in (None, "train")
 
     @property
+    def has_adversary(self) -> bool:
+        """Whether the batch head's gradient is reversed on its way into the network."""
+        return isinstance(self.objective, Classification) and self.objective.gradient_reversal > 0
+
+    @property
     def inference(self) -> str:
         """The test-time statistics that the recipe comes to."""
         return self.test_statistics or ("batch" if self.batch_norm == "adaptive" else "train")
@@ -180,7 +169,7 @@ def resolve_recipe(training: Recipe, method: Method, name: str) -> Recipe:
     """
     changes = {key: value for key, value in method.stated().items() if key in Recipe.model_fields}
     try:
-        return Recipe.model_validate({**training.stated(), **changes})
+        return Recipe.model_validate(laid_over(training.stated(), changes))
     except ValueError as error:
         reason = str(error).split("Value error, ")[-1].split(" [type=")[0]
         raise ConfigError(f"method {name!r}: {reason}") from None

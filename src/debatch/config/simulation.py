@@ -1,7 +1,5 @@
 """What a simulated screen is made of (`simulate:` in a screen's YAML)."""
 
-from typing import Any, ClassVar
-
 from pydantic import Field, model_validator
 
 from debatch.config.base import Section
@@ -15,8 +13,6 @@ class SimulationConfig(Section):
 
     Every number that it leads to is called simulated.
     """
-
-    ADDED: ClassVar[dict[str, Any]] = {"channels": len(CHANNELS), "spread_treatments": False}
 
     seed: int = Field(0, ge=0, description="Seed of everything drawn: effects, batch effects, layouts, cells.")
     experiments: dict[str, int] = Field(

@@ -1,7 +1,7 @@
 """Which images train and which test: the splits that a screen may have."""
 
 import re
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -26,8 +26,6 @@ SplitName = Annotated[
 
 class Splits(Section):
     """Which images train and which test."""
-
-    ADDED: ClassVar[dict[str, Any]] = {"cell_types": None, "few_batches": 3}
 
     names: list[SplitName] = Field(
         default=["separated", "stratified"],

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from debatch.config.objectives import laid_over
 from debatch.config.recipe import Method, Recipe, Variation, resolve_recipe, with_screen_channels
 from debatch.config.screen import Screen
 from debatch.config.tables import CHANNEL_SUBSETS, VARIED, Tables
@@ -137,14 +138,15 @@ class _Deriver:
             return self.by_recipe[identity]
         # accuracy on the way is shown of named methods alone, and weights of every few epochs fill a disk
         kept = {"snapshot_every": 0, **changes}
-        changed = own.model_copy(update={**kept, "title": f"{self._title(method)}, {title}"})
+        changed = own.model_copy(update={**laid_over(own.stated(), kept), "title": f"{self._title(method)}, {title}"})
         self._add(target, derived, changed, self._resolve(own, kept, derived))
         self.by_recipe[identity] = derived
         return derived
 
     def _resolve(self, method: Method, changes: dict[str, Any], name: str) -> Recipe:
         # not checked as it stands: what cannot be trained is refused by its name, once all of it is known
-        recipe = resolve_recipe(self.screen.training, method.model_copy(update=changes), name)
+        changed = method.model_copy(update=laid_over(method.stated(), changes))
+        recipe = resolve_recipe(self.screen.training, changed, name)
         return with_screen_channels(recipe, self.screen.channel_names(), f"method {name!r}")
 
     def _add(self, target: str, name: str, method: Method, recipe: Recipe) -> str:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from debatch.config.recipe import Recipe
+from debatch.model.inputs import Group
+
 
 class Mixed(NamedTuple):
     """A mixed group.
@@ -18,6 +21,13 @@ class Mixed(NamedTuple):
     images: Tensor
     partner: Tensor
     weight: float
+
+
+def augmented(group: Group, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """A view of each image: standardised (N, C, pixels, pixels), flipped and turned where the recipe asks for it."""
+    if recipe.augmentation == "dihedral":
+        group = group._replace(images=random_dihedral(group.images, generator))
+    return group.standardized(recipe.pixels)
 
 
 def random_dihedral(images: Tensor, generator: torch.Generator) -> Tensor:

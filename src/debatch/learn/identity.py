@@ -1,5 +1,6 @@
 """What tells one run from another: what it is made from, and the code that made it."""
 
+import ast
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,25 +16,30 @@ from debatch.config.recipe import Recipe
 from debatch.learn.data import TrainingData
 from debatch.model.inputs import ImageSet
 
-# what weights may depend on beside the run's own data, of the package and of others
-CODE = ("config/recipe.py", "screen", "model", "learn")
+# what decides weights, given what `run_identity` takes: of the package, and of others
+CODE = (
+    "config/objectives.py", "config/recipe.py", "learn/augment.py", "learn/groups.py", "learn/objectives",
+    "learn/optimizer.py", "learn/ranks.py", "learn/train.py", "model/backbones.py", "model/inputs.py",
+    "model/network.py", "model/population.py", "model/precision.py", "model/standardize.py", "screen/order.py",
+    "screen/store.py",
+)  # fmt: skip
 LIBRARIES = ("torch", "timm")
 
 
 def run_identity(
-    recipe: Recipe, seed: int, network: nn.Module, data: TrainingData, images: ImageSet, made_from: Mapping[str, Any]
+    recipe: Recipe, seed: int, objective: nn.Module, data: TrainingData, images: ImageSet, made_from: Mapping[str, Any]
 ) -> str:
     """SHA-256 over everything that a run's weights are made from but the code and the arithmetic, noted beside it.
 
     Args:
         recipe: of the run; the content of a file of pretrained weights counts, and not its name alone.
         seed: of the run.
-        network: by the names and shapes of its tensors.
+        objective: by the names and shapes of its tensors.
         data: labels and batches.
         images: which they are, and what standardises them.
         made_from: what else there is, as JSON takes it: the pixels' digest, the channels' names.
     """
-    shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    shapes = {name: list(tensor.shape) for name, tensor in objective.state_dict().items()}
     facts = {
         "recipe": recipe.model_dump(exclude={"precision"}),
         "weights": _sha256_of_weights(recipe),
@@ -49,13 +55,33 @@ def run_identity(
 
 
 def code_digest() -> str:
-    """SHA-256 over the code that weights may depend on, and the versions of what it trains with."""
+    """SHA-256 over the code that decides weights, and the versions of what it trains with.
+
+    What is only said does not count: comments, docstrings, log lines, errors.
+    """
     package = Path(debatch.__file__).parent
     files = [
         file for part in CODE for file in ((package / part).rglob("*.py") if "." not in part else [package / part])
     ]
-    facts = [(str(file.relative_to(package)), _sha256_of_file(file)) for file in sorted(files)]
+    facts = [(str(file.relative_to(package)), _computed(file.read_text())) for file in sorted(files)]
     return hashlib.sha256(json.dumps([facts, [(name, _version(name)) for name in LIBRARIES]]).encode()).hexdigest()
+
+
+class _Computed(ast.NodeTransformer):
+    """A module without what it only says."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        match node.value:
+            case ast.Constant() | ast.Call(func=ast.Attribute(value=ast.Name(id="log"))):
+                return None
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        return ast.Raise()
+
+
+def _computed(source: str) -> str:
+    return ast.dump(_Computed().visit(ast.parse(source)))
 
 
 def _sha256_of_weights(recipe: Recipe) -> str | None:

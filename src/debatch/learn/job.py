@@ -166,7 +166,7 @@ def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, 
         "leg_records": trainer.legs,
         "wall_seconds": round(sum(seconds), 1),
         "images_per_second": round(median(rates), 1),
-        "parameters": sum(parameter.numel() for parameter in trainer.network.parameters()),
+        "parameters": sum(parameter.numel() for parameter in trainer.objective.parameters()),
         "started": trainer.legs[0]["started"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

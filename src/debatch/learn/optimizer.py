@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import torch
@@ -26,32 +27,29 @@ def _without_compiler(kind: type[Kind]) -> type[Kind]:
     return type(kind.__name__, (kind,), methods)
 
 
-def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer.
+def by_weight_decay(named: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups of parameters: matrices and kernels decay, biases and norms, which have no scale to shrink, do not.
 
-    Weight decay falls on matrices and kernels of the trunk and class head only: biases and norms have no scale to
-    shrink, and the batch head is a measuring instrument, the same under every method.
+    Args:
+        named: parameters that learn at the recipe's rate.
+        weight_decay: of those that decay.
     """
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    head: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        if name.startswith("batch_head."):
-            head.append(parameter)
-        else:
-            (decayed if parameter.ndim > 1 else plain).append(parameter)
-    parameters = [
-        {"params": decayed, "weight_decay": recipe.weight_decay, "factor": 1.0},
-        {"params": plain, "weight_decay": 0.0, "factor": 1.0},
-        {"params": head, "weight_decay": 0.0, "factor": recipe.batch_head_rate},
+    parameters = [parameter for _, parameter in named]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, "factor": 1.0},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "factor": 1.0},
     ]
+
+
+def build_optimizer(parameters: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer of an objective's `parameter_groups`."""
     if recipe.optimizer == "sgd":
         return _without_compiler(torch.optim.SGD)(parameters, lr=recipe.peak_learning_rate, momentum=recipe.momentum)
     return _without_compiler(torch.optim.AdamW)(parameters, lr=recipe.peak_learning_rate)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the trunk's learning rate, and the batch head's in its proportion."""
+    """Set each group's learning rate, in its proportion."""
     for parameters in optimizer.param_groups:
         parameters["lr"] = rate * parameters["factor"]
 

@@ -16,13 +16,12 @@ from torch import Tensor
 
 from debatch.config.recipe import Recipe
 from debatch.errors import DataError
-from debatch.learn.augment import MIXERS, random_dihedral
 from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
 from debatch.learn.data import TrainingData
-from debatch.learn.groups import LEAST_BATCHES, epoch_steps, steps_in_epoch
+from debatch.learn.groups import epoch_steps, steps_in_epoch
 from debatch.learn.identity import run_identity
 from debatch.learn.legs import leg_record
-from debatch.learn.objectives import Loss, classification_loss, reversal_strength
+from debatch.learn.objectives import Progress, Step, objective_of
 from debatch.learn.optimizer import build_optimizer, learning_rate, set_learning_rate
 from debatch.learn.pauses import Due, OutOfTimeError, Pauses
 from debatch.learn.ranks import ALONE, Ranks, sum_gradients
@@ -60,7 +59,7 @@ class _Begun:
 
 
 class Trainer:
-    """Trains one network on one set of images, alone or as one of several processes that deal each step's groups.
+    """Trains one objective on one set of images, alone or as one of several processes that deal each step's groups.
 
     All randomness comes from (seed, step, the group's place in its step), none from what ran before or from which
     process computes: a run that was killed and goes on from its checkpoint ends as one that was not.
@@ -91,13 +90,12 @@ class Trainer:
         self.device, self.ranks, self.made_from = images.device, ranks, made_from or {}
         self.precision = arithmetic(recipe.precision, self.device)
         self._refuse_lonely_batches()
-        self._refuse_an_adversary_of_few_batches()
+        kind = objective_of(recipe)
+        kind.require_usable(recipe, data, name)
         torch.manual_seed(seed)
-        network = Network(recipe, channels, data.classes, len(data.batch_names))
-        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = build_optimizer(self.network, recipe)
-        self.labels = torch.from_numpy(data.labels).to(self.device)
-        self.batches = torch.from_numpy(data.batches).to(self.device)
+        objective = kind(recipe, channels, data, self.precision)
+        self.objective = objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = build_optimizer(self.objective.parameter_groups(), recipe)
         self.epoch_steps = steps_in_epoch(data.batches, recipe.group, self._adaptive, recipe.groups_per_step)
         self.steps = recipe.epochs * self.epoch_steps
         self.warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
@@ -175,16 +173,11 @@ class Trainer:
                 "least two: leave it out by `metadata.select`, or choose larger batches"
             )
 
-    def _refuse_an_adversary_of_few_batches(self) -> None:
-        recipe, batches = self.recipe, len(self.data.batch_names)
-        if recipe.gradient_reversal and batches < 2:
-            raise DataError(f"{self.name}: gradient reversal needs training images of two batches or more")
-        needed = min(LEAST_BATCHES, batches)
-        if recipe.gradient_reversal and self._adaptive and recipe.groups_per_step < needed:
-            raise DataError(
-                f"{self.name}: gradient reversal with groups of one batch needs `groups_per_step: {needed}` or more, "
-                f"so that a step holds {needed} of the {batches} training batches; it is {recipe.groups_per_step}"
-            )
+    @property
+    def network(self) -> Network:
+        """What the run's weights are of."""
+        network: Network = self.objective.network
+        return network
 
     @property
     def _adaptive(self) -> bool:
@@ -192,7 +185,7 @@ class Trainer:
 
     def _train_epoch(self, epoch: int, begun: _Begun, pause: Callable[[_Begun], None]) -> dict[str, float]:
         started = time.perf_counter() - begun.seconds
-        self.network.train()
+        self.objective.train()
         recipe = self.recipe
         batches = self.data.batches
         steps = epoch_steps(batches, recipe.group, self._adaptive, recipe.groups_per_step, self.seed, epoch)
@@ -200,7 +193,7 @@ class Trainer:
         left = list(enumerate(steps))[len(by_step) :]
         stream = self.images.groups(group for _, groups in left for group in self.ranks.share(groups))
         rate = 0.0
-        with without_running_averages(self.network):
+        with without_running_averages(self.objective):
             for at, step_groups in left:
                 step = epoch * self.epoch_steps + at
                 rate = learning_rate(step, self.steps, self.warmup_steps, self.recipe.peak_learning_rate)
@@ -211,12 +204,10 @@ class Trainer:
         self._require_finite(by_step)
         sums = torch.stack(by_step).sum(dim=0)
         seconds = time.perf_counter() - started
-        loss, correct, batch_correct = (sums / len(self.images)).tolist()
+        means = (sums / len(self.images)).tolist()
         return {
             "epoch": epoch + 1,
-            "loss": loss,
-            "accuracy": correct,
-            "batch_accuracy": batch_correct,
+            **dict(zip(self.objective.columns, means, strict=True)),
             "learning_rate": rate,
             "images_per_second": len(self.images) / seconds,
             "seconds": seconds,
@@ -232,7 +223,7 @@ class Trainer:
             )
 
     def _take_step(self, step: int, rate: float, groups: list[np.ndarray], stream: Iterator[Group]) -> Tensor:
-        """One optimizer step on the mean of its groups' gradients; (3,) summed loss, correct, batches correct.
+        """One optimizer step on the mean of its groups' gradients; the sums of the objective's columns.
 
         Args:
             step: of the run.
@@ -242,44 +233,36 @@ class Trainer:
         """
         set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
-        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
-        reversal = reversal_strength(self.recipe.gradient_reversal, self.recipe.reversal_schedule, step / self.steps)
-        if len({int(batch) for positions in groups for batch in self.data.batches[positions]}) < 2:
-            reversal = 0.0  # an adversary that sees one batch has nothing to tell apart
+        columns = self.objective.columns
+        sums = torch.zeros(len(columns), dtype=torch.float64, device=self.device)
+        batches = {int(batch) for positions in groups for batch in self.data.batches[positions]}
+        progress = Progress(step / self.steps, len(batches))
         for place in self.ranks.share(range(len(groups))):
             group = next(stream)
             assert group.positions is groups[place]
             # the global stream serves layers such as dropout, the generator serves augmentation
             torch.manual_seed(_stream(self.seed, step, place))
             generator = torch.Generator().manual_seed(_stream(self.seed, step, place) + 1)
-            loss = self._group_loss(group, generator, reversal)
-            (loss.total / len(groups)).backward()
-            sums += torch.stack(
-                [loss.class_loss.double() * len(group.positions), loss.class_correct, loss.batch_correct]
-            )
-        sum_gradients(self.network.parameters(), self.ranks)
+            part = self._group_step(group, generator, progress)
+            (part.loss / len(groups)).backward()
+            sums += torch.stack([part.sums[name].double() for name in columns])
+        sum_gradients(self.objective.parameters(), self.ranks)
         self.optimizer.step()
+        self.objective.after_step(progress)
         return self.ranks.sum_(sums)
 
-    def _group_loss(self, group: Group, generator: torch.Generator, reversal: float) -> Loss:
-        recipe = self.recipe
+    def _group_step(self, group: Group, generator: torch.Generator, progress: Progress) -> Step:
         if self._adaptive:  # a group of two batches would quietly train another method
             assert len(set(self.data.batches[group.positions])) == 1
-        if recipe.augmentation == "dihedral":
-            group = group._replace(images=random_dihedral(group.images, generator))
-        images = group.standardized(recipe.pixels)
-        mixed = MIXERS[recipe.mixing](images, generator)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            embedding = self.network.embed(mixed.images)
-        outputs = self.network.heads(embedding, reversal)
-        at = torch.from_numpy(group.positions).to(self.device)
-        return classification_loss(outputs, mixed, self.labels[at], self.batches[at], recipe.batch_loss_weight)
+        step: Step = self.objective(self.objective.views(group, generator), group, progress)
+        return step
 
     def _epoch_line(self) -> str:
         last, done = self.history[-1], len(self.history)
         left = (self.recipe.epochs - done) * last["seconds"]
+        told = "".join(f"{name} {100 * last[name]:.1f} %  " for name in self.objective.told)
         return (
-            f"epoch {done}/{self.recipe.epochs}  loss {last['loss']:.3f}  accuracy {100 * last['accuracy']:.1f} %  "
+            f"epoch {done}/{self.recipe.epochs}  loss {last['loss']:.3f}  {told}"
             f"{last['images_per_second']:.0f} images/s  {int(left // 3600)}:{int(left % 3600 // 60):02d}:"
             f"{int(left % 60):02d} left"
         )
@@ -287,7 +270,7 @@ class Trainer:
     @cached_property
     def identity(self) -> str:
         """Of the run: a checkpoint of another one is not gone on from."""
-        return run_identity(self.recipe, self.seed, self.network, self.data, self.images, self.made_from)
+        return run_identity(self.recipe, self.seed, self.objective, self.data, self.images, self.made_from)
 
     def _save(self, path: Path, begun: _Begun) -> None:
         if not self.ranks.first:
@@ -297,7 +280,7 @@ class Trainer:
             "precision": self.precision,
             "by_step": [sums.cpu() for sums in begun.by_step],
             "seconds": begun.seconds,
-            "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
             "legs": self.legs,
@@ -309,14 +292,14 @@ class Trainer:
         state = self.ranks.from_first(lambda: load_checkpoint(path, self.identity, self.precision))
         begun = _Begun()
         if state is not None:
-            self.network.load_state_dict(state["network"])
+            self.objective.load_state_dict(state["objective"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.history = list(state["history"])
             self.legs = [*state["legs"], *self.legs]
             begun = _Begun([sums.to(self.device) for sums in state["by_step"]], state["seconds"])
             within = f", step {len(begun.by_step)} of the next" if begun.by_step else ""
             log.info("%s: goes on after epoch %d of %d%s", self.name, len(self.history), self.recipe.epochs, within)
-        self.ranks.copy_from_first(self.network.state_dict().values())
+        self.ranks.copy_from_first(self.objective.state_dict().values())
         self._require_agreement()
         return begun
 
@@ -325,7 +308,7 @@ class Trainer:
         if self.ranks.count == 1:
             return
         digest = hashlib.sha256(str(len(self.history)).encode())
-        for tensor in self.network.state_dict().values():
+        for tensor in self.objective.state_dict().values():
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         if not self.ranks.agree(digest.hexdigest()):
             raise DataError(

@@ -98,11 +98,8 @@ def _batch_sentence(results: Results) -> list[str]:
     if name is None:
         return []
     methods = registry.rows(name)
-    reversing = [
-        m
-        for m in methods
-        if m in registry.recipes and registry.recipes[m].gradient_reversal and registry.recipes[m].inference == "train"
-    ]
+    recipes = registry.recipes
+    reversing = [m for m in methods if m in recipes and recipes[m].has_adversary and recipes[m].inference == "train"]
     if not reversing:
         return []
     numbers = []

@@ -1,0 +1,102 @@
+"""What every objective is: the modules that learn, what they are shown of images, and the loss of it."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from debatch.config.recipe import Arithmetic, Recipe
+from debatch.learn.data import TrainingData
+from debatch.model.inputs import Group
+from debatch.model.network import Network
+
+
+class Progress(NamedTuple):
+    """How far training is at a step.
+
+    Attributes:
+        share: of all steps, those that were taken before.
+        batches: how many batches the step's images are of.
+    """
+
+    share: float
+    batches: int
+
+
+class Step(NamedTuple):
+    """A group's part of a step.
+
+    Attributes:
+        loss: () what the gradient is of, a mean over the group.
+        sums: by the names of `Objective.columns`: () sums over the group's images.
+    """
+
+    loss: Tensor
+    sums: dict[str, Tensor]
+
+
+class Objective(nn.Module, ABC):
+    """What a run minimises. It owns every module that learns or follows one that does, so its state resumes a run.
+
+    Its weights are drawn from torch's random numbers.
+
+    Args:
+        recipe: of the run.
+        channels: how many the network takes.
+        data: the training images.
+        precision: the arithmetic of the network's passes; losses are in float32.
+
+    Attributes:
+        settings: the recipe's of this objective.
+        network: what embeds images once the run is done.
+        columns: of the history, each a mean over the epoch's images; the first is the loss.
+        told: those of them that are shares of images and stand in each epoch's log line.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    told: ClassVar[tuple[str, ...]] = ()
+    network: Network
+    settings: Any
+
+    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
+        super().__init__()
+        self.recipe, self.settings, self.precision = recipe, recipe.objective, precision
+
+    @staticmethod
+    def require_usable(recipe: Recipe, data: TrainingData, name: str) -> None:
+        """Refuse training images that it cannot learn from.
+
+        Args:
+            recipe: of the run.
+            data: its training images.
+            name: of the run, in the message.
+
+        Raises:
+            DataError: what is wrong, and what to do.
+        """
+
+    @abstractmethod
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Parameters for the optimizer, each with its `weight_decay` and its `factor` of the learning rate."""
+
+    @abstractmethod
+    def views(self, group: Group, generator: torch.Generator) -> Any:
+        """What the network is shown of a group: whatever `forward` takes.
+
+        Args:
+            group: as it is stored.
+            generator: of all random draws, on the CPU.
+        """
+
+    @abstractmethod
+    def forward(self, views: Any, group: Group, progress: Progress) -> Step:
+        """The loss of a group's views."""
+
+    def after_step(self, progress: Progress) -> None:
+        """Follow what the optimizer has just changed: a teacher, centres."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Standardised images (n, C, H, W) to embeddings (n, embedding_width), in the run's arithmetic."""
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return self.network.embed(images)
