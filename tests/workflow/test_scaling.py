@@ -176,6 +176,15 @@ def rules():
                 yield pytest.param(text, id=rule_name(text))
 
 
+def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_partition():
+    asking = {rule_name(rule.values[0]) for rule in rules() if re.search(r"^ +gpu=", rule.values[0], re.MULTILINE)}
+    script = (ROOT / "profiles/install-slurm-profile").read_text()
+    assert set(re.search(r"for rule in ([\w ]+); do", script)[1].split()) == asking
+    table = (ROOT / "docs/cluster.md").read_text().partition("## What the jobs ask for")[2].partition("\n## ")[0]
+    on_gpus = "".join(line for line in table.splitlines() if line.count("|") > 2 and "GPU" in line.split("|")[2])
+    assert all(f"`{name}`" in on_gpus or f"`{name}_…`" in on_gpus for name in asking)
+
+
 LOCAL = {"make_table", "make_figure", "make_report", "make_paper", "make_plates", "qc"}
 
 

@@ -53,7 +53,7 @@ def refuse_the_future(paths):
         ahead = os.stat(path).st_mtime - now if os.path.exists(path) else 0
         if ahead > CLOCK_SKEW_SECONDS:
             raise UserError(
-                f"{path} is dated {ahead / 60:.0f} minutes after this machine's clock, so a clock was wrong: once it "
-                "is right, the same command with `--touch` gives the results that are there today's date, and without "
-                "it goes on"
+                f"{path} is dated {ahead / 60:.0f} minutes after this machine's clock, so one of the two "
+                "clocks is wrong. Correct it; then run the same command once with `--touch`, which dates the results "
+                "that are there now, and again without it to go on"
             )

@@ -246,7 +246,7 @@ class Screen(Section):
     on_problem: Literal["fail", "drop"] = Field(
         "fail",
         description="What a broken or missing image does: fail the ingestion once every file has been looked at, "
-        "or leave the image out and list it. Likewise a profile or feature that holds what is no number.",
+        "or leave the image out and list it. Likewise profiles and features with missing or infinite values.",
     )
     store: Store = Field(default_factory=Store, description="How images are stored.")
     plate_format: PlateFormat = Field(default_factory=PlateFormat, description="Rows and columns of the plates.")
@@ -274,7 +274,8 @@ class Screen(Section):
     targets: list[str] = Field(
         default=["qc", "plates", "illumination", "table1", "figure6", "report"],
         min_length=1,
-        description="What plain `snakemake` makes; of profiles, where it is not said, what needs no training.",
+        description="What plain `snakemake` makes. Where a screen of profiles leaves this out: the targets that "
+        "need no training.",
     )
 
     @model_validator(mode="after")

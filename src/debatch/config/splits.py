@@ -29,8 +29,8 @@ class Splits(Section):
 
     names: list[SplitName] = Field(
         default=["separated", "stratified"],
-        description="Splits that the screen has: separated, separated_val, stratified, stratified_site, fold1, …; of "
-        "profiles, where it is not said, none.",
+        description="Splits that the screen has: separated, separated_val, stratified, stratified_site, fold1, …. A "
+        "screen of profiles that leaves this out has none.",
     )
     folds: int | None = Field(
         None, ge=2, description="Number of folds that the batches are dealt to, for the splits fold1, fold2, …"

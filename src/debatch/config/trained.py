@@ -99,7 +99,7 @@ def read_weights_facts(path: Path) -> WeightsFacts:
 
 
 def channel_positions(wanted: list[str], there: list[str]) -> list[int]:
-    """(C,) where a model's channels stand among a screen's, by name; more of them or another order do no harm.
+    """(C,) where a model's channels stand among a screen's, by name. The screen may have more, in any order.
 
     Args:
         wanted: the model's C channels.

@@ -111,8 +111,8 @@ def shift_facts(results: Results, index: pd.DataFrame, table: str) -> Shift:
         few = "Each test batch holds only" if most < classes else "The test batches hold"
         text = (
             f"{few} {holds}, in a mix that is far from the training set's {how_far}. A batch's own statistics then "
-            "carry its classes too, and normalizing by them removes the very difference that is to be told. AdaBN is "
-            "expected to lose here. " + _shift_outcome(results, table)
+            "carry its classes too, and normalizing by them removes the very difference between classes that the "
+            "network is to see. AdaBN is expected to lose here. " + _shift_outcome(results, table)
         )
     return Shift(text, rows)
 

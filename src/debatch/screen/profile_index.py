@@ -67,8 +67,8 @@ def embed_profiles(
         problems: takes a line for each profile and feature that cannot be used.
 
     Raises:
-        DataError: a profile or feature holds what is no number and the screen says `on_problem: fail`, a well stands
-            twice, or nothing is left.
+        DataError: a profile or feature has a missing or infinite value and the screen says `on_problem: fail`, a well
+            stands twice, or nothing is left.
     """
     where = profile_set.file
     places = _places(where, profiles.metadata, screen, index, "the screen's wells")
@@ -115,8 +115,8 @@ def _usable(
     count = int(broken.sum() + zero.sum() + (~kept).sum())
     if count and screen.on_problem == "fail":
         raise DataError(
-            f"{count} {'profile or feature holds' if count == 1 else 'profiles or features hold'} what is no number, "
-            f"or nothing but zeros, as {described(problems.rows[0])}; mend the file, or set `on_problem: drop` to "
+            f"{count} {'profile or feature has' if count == 1 else 'profiles or features have'} missing or infinite "
+            f"values, or zeros only, as {described(problems.rows[0])}; correct the file, or set `on_problem: drop` to "
             "leave those out"
         )
     if not good.any() or not kept.any():
