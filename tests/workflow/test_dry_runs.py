@@ -58,7 +58,7 @@ pytestmark = pytest.mark.workflow
         ("demo", "figure_adaptation", {"train": 2, "embed_adaptation": 2, "make_figure": 1}),
         ("rxrx1", "table_val", {"train": 20, "split": 1, "make_table": 1}),
         ("rxrx1", "ingest", {"ingest_experiment": 51, "index": 1, "train": 0}),
-        ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 9}),
+        ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 5}),
         ("demo_no_batch_effect", "table1", {"train": 9}),
         ("demo_hits_only", "all", {"train": 5, "split": 1, "make_table": 2}),
         ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 61}),
