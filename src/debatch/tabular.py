@@ -8,6 +8,8 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
+# columns of CSV tables that hold names, whatever these look like; an empty one stays empty
+NAMES = ("cell_type", "batch", "domain")
 # of a Parquet file, beside what it says of itself
 _COLUMN_TYPES = {b"pandas", b"ARROW:schema"}
 
@@ -45,7 +47,11 @@ def read_about(path: Path | str) -> dict[str, str]:
 
 
 def read_frame(path: Path | str) -> pd.DataFrame:
-    """Read a Parquet table."""
+    """Read a Parquet or CSV table by the path's suffix."""
+    if str(path).endswith(".csv"):
+        columns = pd.read_csv(path, nrows=0).columns
+        empty = {column: [""] for column in columns if column not in NAMES}
+        return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=empty)
     return pd.read_parquet(path)
 
 

@@ -19,9 +19,9 @@ def scored():
     return predictions, index
 
 
-def value(metrics, metric, subset="all", group="all"):
-    chosen = metrics[(metrics["metric"] == metric) & (metrics["subset"] == subset) & (metrics["group"] == group)]
-    return chosen[["value", "n"]].iloc[0].tolist()
+def value(metrics, metric, subset="all", cell_type="", batch=""):
+    keys = ["metric", "subset", "cell_type", "batch"]
+    return metrics.set_index(keys).loc[(metric, subset, cell_type, batch), ["value", "n"]].tolist()
 
 
 def test_by_hand(scored):
@@ -30,11 +30,12 @@ def test_by_hand(scored):
     assert value(metrics, "accuracy_well") == [6 / 8, 8]
     assert value(metrics, "accuracy_macro") == [np.mean([3 / 4, 1, 3 / 4, 3 / 4]), 4]
     assert value(metrics, "accuracy", "treatments") == [10 / 12, 12]
-    assert value(metrics, "accuracy", group="cell_type=C0") == [6 / 8, 8]
-    assert value(metrics, "accuracy", group="batch=E01") == [7 / 8, 8]
+    assert value(metrics, "accuracy", cell_type="C0") == [6 / 8, 8]
+    assert value(metrics, "accuracy", batch="E01") == [7 / 8, 8]
+    assert value(metrics, "accuracy", cell_type="C0", batch="E00") == [6 / 8, 8]
     assert value(metrics, "batch_accuracy") == [12 / 16, 16]
     assert value(metrics, "statistics_images") == [5, 16]
-    assert value(metrics, "statistics_images", group="batch=E00") == [64, 8]
+    assert value(metrics, "statistics_images", batch="E00") == [64, 8]
 
 
 def test_batch_accuracy_is_not_defined_for_unseen_batches(scored):

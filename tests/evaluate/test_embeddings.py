@@ -6,6 +6,7 @@ from made_up import made_up_embeddings
 
 from debatch.embedding_table import features_of, with_direction
 from debatch.evaluate.embeddings import cosine_metrics, seen_batch_probes, unseen_batch_probes
+from debatch.evaluate.tidy import of_all
 
 INDEX = make_index(experiments=4, wells=16, sites=2)
 
@@ -45,13 +46,13 @@ def test_all_zero_embeddings_and_unknown_perturbations_are_left_out(embeddings):
     embeddings.loc[7, features[0]] = np.nan
     assert len(with_direction(embeddings)) == len(embeddings) - 4
     for scores in (seen_batch_probes(embeddings, embeddings), unseen_batch_probes(embeddings, INDEX)):
-        assert 0 < scores.set_index(["metric", "group"])["n"]["probe_lda", "all"] <= len(embeddings) - 4
-        assert scores.loc[scores["group"] == "all", "value"].notna().all()
+        assert 0 < of_all(scores).set_index(["metric", "subset"])["n"]["probe_lda", "all"] <= len(embeddings) - 4
+        assert of_all(scores)["value"].notna().all()
 
 
 def test_unseen_probe_looks_at_two_of_four_quarters_of_wells_in_any_order(embeddings):
     scores = unseen_batch_probes(embeddings, INDEX)
-    assert scores.set_index(["metric", "group"])["n"]["probe_lda", "all"] == 4 * 16
+    assert of_all(scores).set_index(["metric", "subset"])["n"]["probe_lda", "all"] == 4 * 16
     shuffled = unseen_batch_probes(embeddings.sample(frac=1, random_state=0), INDEX.sample(frac=1, random_state=1))
     lda = scores["metric"] == "probe_lda"
     pd.testing.assert_frame_equal(shuffled[lda], scores[lda])
@@ -65,7 +66,7 @@ def test_one_batch_has_nothing_to_compare(embeddings):
     one = embeddings[embeddings["Metadata_Batch"] == "E00"]
     numbers, _ = cosine_metrics(one)
     assert np.isnan(cell(numbers, "ks_same_perturbation")["value"])
-    scores = unseen_batch_probes(one, INDEX).set_index(["metric", "group"])["value"]
+    scores = of_all(unseen_batch_probes(one, INDEX)).set_index(["metric", "subset"])["value"]
     assert np.isnan(scores["probe_lda", "all"])
     assert np.isnan(scores["probe_guess", "all"])
 

@@ -3,6 +3,7 @@ import pandas as pd
 from conftest import make_index
 
 from debatch.evaluate.nulls import majority_class, position_only, score_nulls
+from debatch.evaluate.tidy import of_all
 
 
 def test_most_frequent_class_is_that_of_training():
@@ -14,14 +15,14 @@ def test_fixed_layout_is_told_by_the_place_alone_and_a_shuffled_one_is_not():
     index = make_index(6, 40, classes=8)
     train, test = (index["experiment"] < "E04"), (index["experiment"] >= "E04")
     scores = score_nulls(index, index.loc[train, "image_id"], index.loc[test, "image_id"])
-    chosen = scores[(scores["metric"] == "accuracy") & (scores["subset"] == "all") & (scores["group"] == "all")]
+    chosen = of_all(scores[(scores["metric"] == "accuracy") & (scores["subset"] == "all")])
     by_null = chosen.set_index("null")["value"]
     assert by_null["position_only"] == 1.0
     assert by_null["majority_class"] == 1 / 8
     shuffled = index.copy()
     shuffled["label"] = pd.array(np.random.default_rng(0).permutation(index["label"]), dtype="Int64")
     scores = score_nulls(shuffled, index.loc[train, "image_id"], index.loc[test, "image_id"])
-    by_null = scores[(scores["metric"] == "accuracy") & (scores["group"] == "all")].groupby("null")["value"].max()
+    by_null = of_all(scores[scores["metric"] == "accuracy"]).groupby("null")["value"].max()
     assert by_null["position_only"] < 0.4
 
 
@@ -35,5 +36,5 @@ def test_unlabelled_images_are_not_scored():
     index = make_index(3, 8)
     index.loc[index.index[-1], "label"] = pd.NA
     scores = score_nulls(index, index["image_id"][:16], index["image_id"][16:])
-    chosen = scores[(scores["metric"] == "accuracy") & (scores["subset"] == "all") & (scores["group"] == "all")]
+    chosen = of_all(scores[(scores["metric"] == "accuracy") & (scores["subset"] == "all")])
     assert set(chosen["n"]) == {7}

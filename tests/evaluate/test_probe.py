@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from debatch.evaluate.probe import batch_probe, probe_seen_batches, probe_unseen_batches
+from debatch.evaluate.tidy import WITHIN
 
 
 def planted(shift, n=600, batches=4, width=16, seed=0):
@@ -17,8 +18,12 @@ def images_of(batches, cell_types=None):
     return pd.DataFrame({"batch": batches.astype(str), "cell_type": kinds})
 
 
-def value(scores, metric="probe_lda", group="all"):
-    return scores.set_index(["metric", "group"]).loc[(metric, group), "value"]
+def row(scores, metric="probe_lda", subset="all", cell_type=""):
+    return scores.set_index(["metric", "subset", "cell_type", "batch"]).loc[(metric, subset, cell_type, "")]
+
+
+def value(*which, **of):
+    return row(*which, **of)["value"]
 
 
 def across_sides(embeddings, batches, side, metric="probe_lda"):
@@ -77,10 +82,10 @@ def test_within_cell_types_the_cell_type_does_not_help():
         embeddings[500:], images_of(batches[500:], cell_types[500:]),
     )  # fmt: skip
     assert value(scores) > 0.4
-    for group in ("cell_type=A", "cell_type=B", "within"):
-        assert 0.35 < value(scores, group=group) < 0.65
+    for group in ({"cell_type": "A"}, {"cell_type": "B"}, {"subset": WITHIN}):
+        assert 0.35 < value(scores, **group) < 0.65
     assert value(scores, "probe_guess") < 0.35
-    assert 0.45 < value(scores, "probe_guess", "within") < 0.6
+    assert 0.45 < value(scores, "probe_guess", WITHIN) < 0.6
 
 
 def test_a_cell_type_of_one_batch_has_nothing_to_tell_apart():
@@ -89,8 +94,8 @@ def test_a_cell_type_of_one_batch_has_nothing_to_tell_apart():
     scores = probe_seen_batches(
         embeddings[:400], images_of(batches[:400], kinds[:400]), embeddings[400:], images_of(batches[400:], kinds[400:])
     )
-    assert np.isnan(value(scores, group="cell_type=A"))
-    assert value(scores, group="within") == value(scores, group="cell_type=B") > 0.95
+    assert np.isnan(value(scores, cell_type="A"))
+    assert value(scores, subset=WITHIN) == value(scores, cell_type="B") > 0.95
 
 
 def test_what_cannot_be_probed_is_not_a_number():
@@ -114,5 +119,4 @@ def test_guess_is_on_the_images_that_the_probe_was_scored_on():
     assert np.isnan(value(scores))
     assert np.isnan(value(scores, "probe_guess"))
     for metric in ("probe_lda", "probe_guess"):
-        n = scores.set_index(["metric", "group"]).loc[(metric, "within"), "n"]
-        assert n == (kinds == "B").sum()
+        assert row(scores, metric, WITHIN)["n"] == (kinds == "B").sum()

@@ -5,6 +5,7 @@ import pytest
 from debatch.config.corrections import ZNorm
 from debatch.correct.apply import correct_table
 from debatch.evaluate.scores import SCORES, score_embeddings, without_half
+from debatch.evaluate.tidy import ALL, of_all
 
 
 def screen(batches=5, drugs=8, wells=3, sites=2, shift=0.0, strength=3.0, kinds=("A",), seed=0, width=16):
@@ -36,7 +37,7 @@ def screen(batches=5, drugs=8, wells=3, sites=2, shift=0.0, strength=3.0, kinds=
 
 def scored(before, after=None):
     scores = score_embeddings(before, before if after is None else after)
-    return scores[scores["group"] == "all"].set_index("metric")["value"]
+    return of_all(scores).set_index("metric")["value"]
 
 
 def test_without_a_batch_effect_nothing_tells_the_batch():
@@ -99,15 +100,15 @@ def test_a_cell_type_of_one_batch_says_nothing_of_batches():
     both = screen(batches=4, kinds=("A", "B"))
     both = both[(both["Metadata_CellType"] == "A") | (both["Metadata_Batch"] == "B0")].reset_index(drop=True)
     scores = score_embeddings(both, both)
-    told = scores[scores["metric"].isin(["kbet", "neighbor_same_batch"]) & (scores["group"] != "all")]
-    assert set(told["group"]) == {f"batch=A{n}" for n in range(4)}
+    told = scores[scores["metric"].isin(["kbet", "neighbor_same_batch"]) & (scores["batch"] != ALL)]
+    assert set(told["batch"]) == {f"A{n}" for n in range(4)}
 
 
 def test_order_of_rows_changes_nothing():
     before = screen(shift=2)
     order = np.random.default_rng(0).permutation(len(before))
-    first = score_embeddings(before, before).set_index(["metric", "group"])
-    second = score_embeddings(before, before.iloc[order].reset_index(drop=True)).set_index(["metric", "group"])
+    first = score_embeddings(before, before).set_index(["metric", "batch"])
+    second = score_embeddings(before, before.iloc[order].reset_index(drop=True)).set_index(["metric", "batch"])
     pd.testing.assert_frame_equal(first.drop("weak_separability"), second.drop("weak_separability"), rtol=1e-5)
 
 
@@ -170,7 +171,7 @@ def test_a_correction_is_not_held_against_the_controls_that_it_was_fitted_on():
     held_out = [correct_table(without_half(table, half), znorm) for half in (0, 1)]
     flattered = scored(table, correct_table(table, znorm))["separability"]
     fair = score_embeddings(table, correct_table(table, znorm), held_out)
-    fair = fair[fair["group"] == "all"].set_index("metric")["value"]["separability"]
+    fair = of_all(fair).set_index("metric")["value"]["separability"]
     assert flattered > 0.6
     assert fair < flattered - 0.1
 
@@ -188,19 +189,19 @@ def test_halves_of_the_controls_share_no_well():
 def test_without_controls_to_hold_out_nothing_is_held_against_them():
     table = screen()
     values = score_embeddings(table, table, [])
-    values = values[values["group"] == "all"].set_index("metric")["value"]
+    values = of_all(values).set_index("metric")["value"]
     assert values[["grit", "replicate_map", "separability", "kbet_controls"]].isna().all()
     assert values[["kbet", "replicate_across_batches"]].notna().all()
 
 
 def test_change_is_of_the_same_rows_and_sure_only_where_compounds_agree():
     before, after = screen(shift=6), screen(shift=0)
-    scores = score_embeddings(before, after).set_index(["metric", "group"])
-    change = scores.loc[("replicate_across_batches_change", "all")]
+    scores = score_embeddings(before, after).set_index(["metric", "batch"])
+    change = scores.loc[("replicate_across_batches_change", ALL)]
     values = [scored(table)["replicate_across_batches"] for table in (before, after)]
     assert change["value"] == pytest.approx(values[1] - values[0])
     assert 0 < change["low"] <= change["value"] <= change["high"]
-    same = score_embeddings(before, before).set_index(["metric", "group"]).loc[("grit_change", "all")]
+    same = score_embeddings(before, before).set_index(["metric", "batch"]).loc[("grit_change", ALL)]
     assert (same["value"], same["low"], same["high"]) == (0, 0, 0)
 
 
@@ -235,7 +236,7 @@ def test_mechanisms_by_hand():
         ("X", "dmso", "dmso", "none", 60), ("Y", "dmso", "dmso", "none", 60),
     ]  # fmt: skip
     scores = score_embeddings(mechanisms(rows), mechanisms(rows))
-    found = scores[scores["group"] == "all"].set_index("metric")
+    found = of_all(scores).set_index("metric")
     assert found.loc["nsc", "n"] == 5
     assert found.loc["nsc", "value"] == pytest.approx(4 / 5)
     assert found.loc["nscb", "n"] == 3
@@ -248,7 +249,7 @@ def test_mechanism_is_of_the_mean_profile_of_a_treatment():
         ("X", "c_1", "c", "tubulin", 45), ("Y", "d_1", "d", "tubulin", 60),
     ]  # fmt: skip
     scores = score_embeddings(mechanisms(rows), mechanisms(rows))
-    found = scores[scores["group"] == "all"].set_index("metric")
+    found = of_all(scores).set_index("metric")
     assert (found.loc["nsc", "n"], found.loc["nsc", "value"]) == (4, 1)
     # by batch the second a is nearest to c
     assert found.loc["nscb", "value"] < 1

@@ -6,6 +6,8 @@ from debatch.config import build_registry
 from debatch.config.statistics import parse_statistics
 from debatch.errors import ConfigError
 from debatch.evaluate.adaptation import COLUMNS
+from debatch.evaluate.tidy import COLUMNS as METRIC_COLUMNS
+from debatch.evaluate.tidy import WITHIN
 from debatch.files import Files
 from debatch.report.captions import figure_caption
 from debatch.report.facts import seen_of_a_batch
@@ -42,8 +44,7 @@ def accuracies(method, statistics, subset, seed):
 
 def rows_of(method, statistics, seed, percents, controls):
     yield from (
-        (statistics, "statistics_images", "all", f"domain={name}", n, 10)
-        for name, n in holds(statistics, controls).items()
+        (statistics, "statistics_images", "all", "", "", n, 10, name) for name, n in holds(statistics, controls).items()
     )
     short = [n for n in holds(statistics, controls).values() if n < (parse_statistics(statistics).images or 2)]
     if short:
@@ -53,8 +54,8 @@ def rows_of(method, statistics, seed, percents, controls):
     for subset in own:
         by_batch = accuracies(method, statistics, subset, seed)
         for metric in ("accuracy", "accuracy_well"):
-            yield (statistics, metric, subset, "all", np.mean([*by_batch.values()]), 20)
-            yield from ((statistics, metric, subset, f"batch={batch}", value, 10) for batch, value in by_batch.items())
+            yield (statistics, metric, subset, "", "", np.mean([*by_batch.values()]), 20, "")
+            yield from ((statistics, metric, subset, "", batch, value, 10, "") for batch, value in by_batch.items())
 
 
 def results_of(root, folder, seeds=2, screen="demo", controls=None):
@@ -63,7 +64,7 @@ def results_of(root, folder, seeds=2, screen="demo", controls=None):
     for run in {(run.weights, run.split, run.seed): run for run in registry.runs("table_adaptation")}.values():
         looked_at = registry.adaptation(run.weights)
         rows = [
-            ("none", metric, subset, f"batch={batch}", value * (1 if subset != "all" else 2), 10)
+            ("none", metric, subset, "", batch, value * (1 if subset != "all" else 2), 10, "")
             for metric, value in (("classes", 10), ("total_variation", 0.25))
             for subset in ("all", *(f"classes_{percent}" for percent in looked_at.classes))
             for batch in BATCHES
@@ -160,11 +161,11 @@ def test_probes_by_normalization_are_of_each_methods_own_runs(root, tmp_path):
     assert len(runs) == 12
     for at, run in enumerate(runs):
         rows = [
-            (metric, "all", group, value, 40)
+            (metric, subset, "", batch, value, 40)
             for metric, value in (("probe_lda", 0.4 + 0.02 * at), ("probe_knn", 0.3), ("probe_guess", 0.25))
-            for group in ("all", "within", "batch=E0")
+            for subset, batch in (("all", ""), (WITHIN, ""), ("all", "E0"))
         ]
-        frame = pd.DataFrame(rows, columns=["metric", "subset", "group", "value", "n"])
+        frame = pd.DataFrame(rows, columns=METRIC_COLUMNS)
         write_frame(frame, files.probe(files.folder(run), run.inference))
     draft = draft_table("table_probe_normalization", Results(registry, files))
     rows = ["all", "experiment_controls", "experiment", "plate_controls", "plate", "self", "guess"]

@@ -26,11 +26,11 @@ def scores(**values):
     rows = []
     for metric, value in values.items():
         if metric.endswith("_change"):
-            rows.append((metric, "all", "all", 0, *value, 40))
+            rows.append((metric, "all", "", "", 0, *value, 40))
         else:
-            rows.append((metric, "all", "all", value, *nothing, 40))
-            rows += [(metric, "all", f"batch=B{n}", value, *nothing, 20) for n in range(2)]
-    return pd.DataFrame(rows, columns=["metric", "subset", "group", "value", "low", "high", "n"])
+            rows.append((metric, "all", "", "", value, *nothing, 40))
+            rows += [(metric, "all", "", f"B{n}", value, *nothing, 20) for n in range(2)]
+    return pd.DataFrame(rows, columns=["metric", "subset", "cell_type", "batch", "value", "low", "high", "n"])
 
 
 BEFORE = {

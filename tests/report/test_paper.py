@@ -10,6 +10,7 @@ from conftest import make_index
 from made_up import UNSEEN, made_up_results
 
 from debatch.errors import ConfigError, DataError
+from debatch.evaluate.tidy import of_all
 from debatch.report.figures import draw_figure
 from debatch.report.html import build_report
 from debatch.report.published import Published
@@ -27,8 +28,8 @@ def set_accuracy(results, target, accuracies):
     """Give the first runs of a target's methods an accuracy, in shares, by method that is trained for them."""
     for run in results.registry.runs(target):
         path = results.files.metrics(results.files.folder(run), run.inference)
-        metrics = read_frame(path) if path.endswith(".parquet") else pd.read_csv(path)
-        metrics.loc[(metrics["metric"] == "accuracy") & (metrics["group"] == "all"), "value"] = accuracies[run.method]
+        metrics = read_frame(path)
+        metrics.loc[of_all(metrics[metrics["metric"] == "accuracy"]).index, "value"] = accuracies[run.method]
         write_frame(metrics, path)
 
 
@@ -84,8 +85,8 @@ def test_seeds_and_draws_stand_apart(root, tmp_path):
     for run in results.registry.runs("table4"):
         if run.method == "baseline" and run.split == "few_ALPHA_draw3":
             path = results.files.metrics(results.files.folder(run), run.inference)
-            metrics = pd.read_csv(path)
-            metrics.loc[(metrics["metric"] == "accuracy") & (metrics["group"] == "all"), "value"] = 0.9
+            metrics = read_frame(path)
+            metrics.loc[of_all(metrics[metrics["metric"] == "accuracy"]).index, "value"] = 0.9
             write_frame(metrics, path)
     table = table_of(root, results, "table4")
     first, drawn = table.loc[("baseline", "ALPHA")], table.loc[("baseline", "ALPHA_draws")]
@@ -137,7 +138,7 @@ def subsets(root, tmp_path):
     results = made_up_results(root, tmp_path, "tiny", also=["figure9"])
     nothing = results.nulls("separated")
     guess = nothing[(nothing["null"] == "majority_class") & (nothing["metric"] == "accuracy")]
-    base = float(guess[(guess["subset"] == "all") & (guess["group"] == "all")]["value"].iloc[0])
+    base = float(of_all(guess[guess["subset"] == "all"])["value"].iloc[0])
     worth = {"DNA": 0.20, "ER": 0.10, "Actin": 0.0}
     accuracies = {
         row.methods["baseline"]: base

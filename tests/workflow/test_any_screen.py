@@ -11,8 +11,10 @@ import yaml
 import zarr
 from conftest_workflow import own_folder, planned, snakemake
 
+from debatch.evaluate.tidy import of_all
 from debatch.files import Files
 from debatch.screen import open_screen
+from debatch.tabular import read_frame
 
 pytestmark = pytest.mark.workflow
 
@@ -96,9 +98,9 @@ def test_16_bit_screen_with_another_normalization_goes_all_the_way(raw_tiffs):
     assert screen.index["label"].isna().sum() == 2
     folder = files.run("baseline", "separated", 0)
     predictions = pd.read_parquet(files.predictions(folder, "train"))
-    scored = pd.read_csv(files.metrics(folder, "train")).set_index(["metric", "subset", "group"])
+    scored = of_all(read_frame(files.metrics(folder, "train"))).set_index(["metric", "subset"])
     assert len(predictions) == 16
-    assert scored.loc[("accuracy", "all", "all"), "n"] == 14  # those with a label
+    assert scored.loc[("accuracy", "all"), "n"] == 14  # those with a label
     held_out = pd.read_parquet(files.split("separated_val"))
     validated = pd.read_parquet(files.predictions(files.run("adabn", "separated_val", 0), "batch"))
     assert set(validated["image_id"]) == set(held_out.loc[held_out["subset"] == "val", "image_id"])

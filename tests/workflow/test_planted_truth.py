@@ -12,6 +12,7 @@ import pytest
 from conftest_workflow import PATIENCE, ROOT
 
 from debatch.config import build_registry
+from debatch.evaluate.tidy import of_all
 from debatch.files import Files
 from debatch.report.facts import shift_facts
 from debatch.report.results import Results
@@ -38,8 +39,8 @@ def unseen_accuracies(screen, methods):
     run(screen, *(path for own in paths.values() for path in own))
     means = {}
     for method, own in paths.items():
-        frames = pd.concat([pd.read_csv(ROOT / path) for path in own])
-        chosen = frames[(frames["metric"] == "accuracy") & (frames["subset"] == "all") & (frames["group"] == "all")]
+        frames = of_all(pd.concat([read_frame(ROOT / path) for path in own]))
+        chosen = frames[(frames["metric"] == "accuracy") & (frames["subset"] == "all")]
         assert len(chosen) == registry.seeds
         means[method] = 100 * chosen["value"].mean()
     return means

@@ -11,7 +11,9 @@ from conftest_workflow import ROOT, own_folder, planned, planned_files, snakemak
 
 from debatch.embedding_table import feature_names, features_of
 from debatch.evaluate import kbet
+from debatch.evaluate.tidy import of_all
 from debatch.files import Files
+from debatch.tabular import read_frame
 
 pytestmark = pytest.mark.workflow
 FILES = Files("results", "bbbc021")
@@ -40,8 +42,8 @@ def cell(table, row, column):
 def test_real_profiles_end_in_a_report(bbbc021):
     table = read(bbbc021, FILES.table("table_correction", "csv"))
     # 103 treatments; 92 of them have another batch with their mechanism (Ando et al. 2017 count the same)
-    scores = read(bbbc021, FILES.scores(FILES.external("cellprofiler"), "profiles"))
-    counts = scores[scores["group"] == "all"].set_index("metric")["n"]
+    scores = read_frame(bbbc021 / FILES.scores(FILES.external("cellprofiler"), "profiles"))
+    counts = of_all(scores).set_index("metric")["n"]
     assert (counts["nsc"], counts["nscb"]) == (103, 92)
     assert cell(table, "cellprofiler", "nsc")["mean"] > 85
     assert cell(table, "cellprofiler", "nscb")["mean"] < cell(table, "cellprofiler", "nsc")["mean"]

@@ -14,8 +14,9 @@ import pytest
 from conftest_workflow import PATIENCE, ROOT, own_folder, planned, snakemake
 
 from debatch.config.trained import read_weights_facts
+from debatch.evaluate.tidy import of_all
 from debatch.files import Files
-from debatch.tabular import read_about, write_frame
+from debatch.tabular import read_about, read_frame, write_frame
 
 pytestmark = pytest.mark.workflow
 
@@ -124,9 +125,10 @@ def test_a_method_on_the_baselines_weights_trains_nothing(tiny_copy):
 def test_unseen_probe_looks_at_the_same_wells_under_every_method(tiny):
     files = Files(str(tiny / "results"), "tiny")
     counts = {
-        method: pd.read_csv(files.probe(files.run(method, "separated", 0), how)).set_index(["metric", "group"])["n"]
+        method: of_all(read_frame(files.probe(files.run(method, "separated", 0), how)))
         for method, how in (("baseline", "train"), ("adabn", "batch"))
     }
+    counts = {method: frame.set_index(["metric", "subset"])["n"] for method, frame in counts.items()}
     assert counts["baseline"].equals(counts["adabn"])
     half = pd.read_parquet(files.embeddings(files.run("adabn", "separated", 0), "half"))
     assert counts["baseline"]["probe_lda", "all"] == len(half) == 2 * 6 * 2
@@ -166,12 +168,11 @@ def test_adaptation_says_what_the_runs_own_metrics_say(tiny):
     files = Files("results", "tiny")
     for method, inference in (("baseline", "train"), ("baseline", "batch"), ("adabn", "batch")):
         folder = files.run(method, "separated", 0)
-        many, own = (pd.read_csv(tiny / path) for path in (files.adaptation(folder), files.metrics(folder, inference)))
-        many = many[(many["statistics"] == inference) & (many["subset"] == "all")].set_index(["metric", "group"])[
-            "value"
-        ]
-        own = own[own["subset"] == "all"].set_index(["metric", "group"])["value"]
-        for key in [(metric, group) for metric, group in many.index if metric.startswith("accuracy")]:
+        many, own = (read_frame(tiny / path) for path in (files.adaptation(folder), files.metrics(folder, inference)))
+        keys = ["metric", "cell_type", "batch"]
+        many = many[(many["statistics"] == inference) & (many["subset"] == "all")].set_index(keys)["value"]
+        own = own[own["subset"] == "all"].set_index(keys)["value"]
+        for key in [key for key in many.index if key[0].startswith("accuracy")]:
             assert many[key] == own[key]
     table = pd.read_csv(tiny / files.table("table_adaptation", "csv")).set_index(["row", "column"])
     # its plates hold 24 images, of which 8 are controls

@@ -25,10 +25,11 @@ def cosine(log):
 
 def scores(log):
     from debatch.evaluate.scores import score_embeddings
+    from debatch.evaluate.tidy import of_all
 
     table = read_frame(snakemake.input.embeddings)
     found = score_embeddings(table, table)
-    for row in found[found["group"] == "all"].itertuples():
+    for row in of_all(found).itertuples():
         log.info("%s: %.4g", row.metric, row.value)
     return [found]
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from debatch.evaluate import tidy
 from debatch.evaluate.accuracy import score_predictions
 from debatch.evaluate.label_shift import label_shift
 
-COLUMNS = ["statistics", "metric", "subset", "group", "value", "n"]
+COLUMNS = ["statistics", *tidy.COLUMNS, "domain"]
 METRICS = ("accuracy", "accuracy_well")
 WHOLE = "all"
 
@@ -24,15 +25,15 @@ def score_statistics(
         subsets: name -> the images that are scored by themselves.
 
     Returns:
-        `COLUMNS`: `accuracy` and `accuracy_well` as `score_predictions` has them, of each subset, its groups `all` and
-        `batch=…`.
+        `COLUMNS`: `accuracy` and `accuracy_well` as `score_predictions` has them, of each subset, over all
+        batches and by batch.
     """
     frames = []
     for subset, images in subsets.items():
         metrics = score_predictions(predictions[predictions["image_id"].isin(images)], index, set())
         own = (metrics["subset"] == WHOLE) & metrics["metric"].isin(METRICS)
-        by_batch = (metrics["group"] == WHOLE) | metrics["group"].str.startswith("batch=")
-        frames.append(metrics[own & by_batch].assign(statistics=statistics, subset=subset)[COLUMNS])
+        chosen = metrics[own & (metrics["cell_type"] == tidy.ALL)]
+        frames.append(chosen.assign(statistics=statistics, subset=subset, domain="")[COLUMNS])
     return pd.concat(frames, ignore_index=True)
 
 
@@ -44,10 +45,10 @@ def count_statistics_images(statistics: str, counts: Iterable[tuple[str, int, in
         counts: of each batch or plate: its name, those images, and the images that are looked at under the statistics.
 
     Returns:
-        `COLUMNS`: metric `statistics_images`, a group `domain=…` each.
+        `COLUMNS`: metric `statistics_images`; `domain` is the batch or plate.
     """
-    rows = [(statistics, "statistics_images", WHOLE, f"domain={name}", used, seen) for name, used, seen in counts]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    told = (statistics, "statistics_images", WHOLE, tidy.ALL, tidy.ALL)
+    return pd.DataFrame([(*told, used, seen, name) for name, used, seen in counts], columns=COLUMNS)
 
 
 def score_label_shift(rows: pd.DataFrame, train_labels: pd.Series, subsets: Mapping[str, set[str]]) -> pd.DataFrame:
@@ -59,15 +60,15 @@ def score_label_shift(rows: pd.DataFrame, train_labels: pd.Series, subsets: Mapp
         subsets: name -> images.
 
     Returns:
-        `COLUMNS`: metrics `classes` and `total_variation` (`label_shift`) of each subset, a group `batch=…` each;
+        `COLUMNS`: metrics `classes` and `total_variation` (`label_shift`) of each subset, by batch;
         statistics: `none`, since no model is asked.
     """
     found = []
     for subset, images in subsets.items():
         own = rows[rows["image_id"].isin(images)]
         shift = label_shift(own["label"].to_numpy(int), own["batch"].to_numpy(str), train_labels.to_numpy(int))
-        groups = "batch=" + shift["batch"]
         for metric in ("classes", "total_variation"):
-            told = {"statistics": "none", "metric": metric, "subset": subset, "group": groups}
-            found.append(pd.DataFrame({**told, "value": shift[metric].astype(float), "n": shift["n"]}))
+            told = {"statistics": "none", "metric": metric, "subset": subset, "cell_type": tidy.ALL, "domain": ""}
+            values = {"batch": shift["batch"], "value": shift[metric].astype(float), "n": shift["n"]}
+            found.append(pd.DataFrame({**told, **values}))
     return pd.concat(found, ignore_index=True)[COLUMNS]

@@ -5,6 +5,7 @@ import pandas as pd
 from sklearn.naive_bayes import CategoricalNB
 
 from debatch.evaluate.accuracy import score_predictions
+from debatch.evaluate.tidy import COLUMNS
 
 
 def score_nulls(index: pd.DataFrame, train: pd.Series, test: pd.Series) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def score_nulls(index: pd.DataFrame, train: pd.Series, test: pd.Series) -> pd.Da
         )
         metrics = score_predictions(predictions, index, set())
         scored.append(metrics[metrics["metric"] != "statistics_images"].assign(null=name))
-    return pd.concat(scored, ignore_index=True)[["null", "metric", "subset", "group", "value", "n"]]
+    return pd.concat(scored, ignore_index=True)[["null", *COLUMNS]]
 
 
 def majority_class(train_labels: np.ndarray) -> int:

@@ -8,6 +8,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
 
 from debatch.evaluate.neighbors import knn_predict
+from debatch.evaluate.tidy import ALL, COLUMNS, WITHIN
 
 Predictor = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -54,8 +55,8 @@ def probe_seen_batches(
 
     Returns:
         Tidy: metric (`probe_lda`, `probe_knn`, and `probe_guess`, always answering with the most frequent batch),
-        subset (`all`), group (`all`; `within`, one probe for each cell type; `cell_type=…`; `batch=…`), value, n. NaN
-        where there are fewer than two batches.
+        subset (`all`; `WITHIN`, a probe for each cell type, all their answers), cell_type, batch (empty: all), value,
+        n. NaN where there are fewer than two batches.
     """
     kinds, batches = train_images["cell_type"].to_numpy(str), train_images["batch"].to_numpy(str)
 
@@ -116,27 +117,26 @@ def _score(
             elif len(truth):
                 predicted = predict(probe, in_train, in_test)
             if predicted is None:
-                records.append((f"probe_{name}", group, np.nan, len(truth)))
+                records.append((f"probe_{name}", "all", group, ALL, np.nan, len(truth)))
                 continue
             answered.add(group)
             right = predicted == truth
-            records.append((f"probe_{name}", group, right.mean(), len(truth)))
-            if group != "all":
+            records.append((f"probe_{name}", "all", group, ALL, right.mean(), len(truth)))
+            if group != ALL:
                 within.append(right)
             elif probe is not None:
                 own = [(batch, right[truth == batch]) for batch in np.unique(truth)]
-                records += [(f"probe_{name}", f"batch={batch}", of.mean(), len(of)) for batch, of in own]
+                records += [(f"probe_{name}", "all", ALL, str(batch), of.mean(), len(of)) for batch, of in own]
         pooled = np.concatenate(within) if within else np.array([])
-        records.append((f"probe_{name}", "within", pooled.mean() if len(pooled) else np.nan, len(pooled)))
-    frame = pd.DataFrame(records, columns=["metric", "group", "value", "n"])
-    frame.insert(1, "subset", "all")
-    return frame
+        mean = pooled.mean() if len(pooled) else np.nan
+        records.append((f"probe_{name}", WITHIN, ALL, ALL, mean, len(pooled)))
+    return pd.DataFrame(records, columns=COLUMNS)
 
 
 def _groups(train_kinds: np.ndarray, test_kinds: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    yield "all", np.ones(len(train_kinds), bool), np.ones(len(test_kinds), bool)
+    yield ALL, np.ones(len(train_kinds), bool), np.ones(len(test_kinds), bool)
     for kind in np.unique(test_kinds):
-        yield f"cell_type={kind}", train_kinds == kind, test_kinds == kind
+        yield str(kind), train_kinds == kind, test_kinds == kind
 
 
 def _most_frequent(batches: np.ndarray) -> np.ndarray:

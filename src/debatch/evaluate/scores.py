@@ -13,6 +13,7 @@ from debatch.evaluate.kbet import kbet_accepted
 from debatch.evaluate.neighbors import nearest_neighbor_hits
 from debatch.evaluate.retrieval import replicate_precision
 from debatch.evaluate.separability import positive_control_retention, separability, weak_separability
+from debatch.evaluate.tidy import ALL
 from debatch.evaluate.vectors import blocks, unit
 from debatch.screen.order import hash_order, well_names
 
@@ -82,10 +83,10 @@ def score_embeddings(
             metrics against controls are not defined.
 
     Returns:
-        Tidy: metric, subset (`all`), group (`all`, `batch=…`), value, low, high, n. NaN where a metric is not defined:
-        too few images, no control, no replicate, no mechanism. `<metric>_chance`: of a random neighbour.
-        `<metric>_change`: after less before, of the same rows, with a 95 % bootstrap over compounds (or perturbations).
-        `left_out`: images that are not finite; those that are all zero count, and find nothing.
+        Tidy: metric, subset (`all`), cell_type (empty: all), batch (empty: all), value, low, high, n. NaN where a
+        metric is not defined: too few images, no control, no replicate, no mechanism. `<metric>_chance`: of a random
+        neighbour. `<metric>_change`: after less before, of the same rows, with a 95 % bootstrap over compounds (or
+        perturbations). `left_out`: images that are not finite; those that are all zero count, and find nothing.
     """
     finite = np.isfinite(features_of(after)).all(axis=1)
     kept = after[finite].reset_index(drop=True)
@@ -95,9 +96,10 @@ def score_embeddings(
     then = now if start.equals(kept) else _values(start, None)
     records = [record for metric, values in now.items() for record in _records(metric, values, then[metric])]
     records += _phenotypes(start, kept, halves)
-    records.append(("left_out", "all", float((~finite).sum()), np.nan, np.nan, len(after)))
-    frame = pd.DataFrame(records, columns=["metric", "group", "value", "low", "high", "n"])
+    records.append(("left_out", ALL, float((~finite).sum()), np.nan, np.nan, len(after)))
+    frame = pd.DataFrame(records, columns=["metric", "batch", "value", "low", "high", "n"])
     frame.insert(1, "subset", "all")
+    frame.insert(2, "cell_type", ALL)
     return frame
 
 
@@ -261,7 +263,7 @@ def _phenotypes(before: pd.DataFrame, after: pd.DataFrame, halves: list[pd.DataF
         usable = [(value, n) for value, n in parts if np.isfinite(value) and n]
         total = sum(n for _, n in usable)
         value = sum(value * n for value, n in usable) / total if total else np.nan
-        yield metric, "all", value, np.nan, np.nan, total // max(len(later), 1)
+        yield metric, ALL, value, np.nan, np.nan, total // max(len(later), 1)
 
 
 def _halves(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> list[pd.DataFrame]:
@@ -336,16 +338,16 @@ def _records(metric: str, now: Values, then: Values) -> Iterator[Record]:
     """Over all rows that have a value, by batch, what chance gives, and what changed."""
     has = np.isfinite(now.values)
     count = int(has.sum())
-    yield metric, "all", float(now.middle(now.values[has])) if count else np.nan, np.nan, np.nan, count
+    yield metric, ALL, float(now.middle(now.values[has])) if count else np.nan, np.nan, np.nan, count
     for batch in np.unique(now.batches[has]) if now.batches is not None else ():
         own = now.values[has & (now.batches == batch)]
-        yield metric, f"batch={batch}", float(now.middle(own)), np.nan, np.nan, len(own)
+        yield metric, str(batch), float(now.middle(own)), np.nan, np.nan, len(own)
     if now.chance is not None:
         expected = float(now.chance[has].mean()) if count else np.nan
-        yield f"{metric}_chance", "all", expected, np.nan, np.nan, count
+        yield f"{metric}_chance", ALL, expected, np.nan, np.nan, count
     both = has & np.isfinite(then.values)
     change, low, high = _paired(now.values[both] - then.values[both], now.units[both])
-    yield f"{metric}_change", "all", change, low, high, int(both.sum())
+    yield f"{metric}_change", ALL, change, low, high, int(both.sum())
 
 
 def _paired(differences: np.ndarray, units: np.ndarray) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ from torch import nn
 import debatch
 from debatch.config.read import expand
 from debatch.config.recipe import Recipe
+from debatch.digests import sha256_of_file
 from debatch.learn.data import TrainingData
 from debatch.model.inputs import ImageSet
 
@@ -85,12 +86,7 @@ def _computed(source: str) -> str:
 
 
 def _sha256_of_weights(recipe: Recipe) -> str | None:
-    return None if recipe.weights is None else _sha256_of_file(Path(expand(recipe.weights)))
-
-
-def _sha256_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None if recipe.weights is None else sha256_of_file(expand(recipe.weights))
 
 
 def _version(package: str) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from debatch.config import UNCORRECTED
+from debatch.evaluate.tidy import of_all
 from debatch.report.headline import Headline
 from debatch.report.results import Results
 from debatch.report.tables.cells import Cell, Draft
@@ -49,7 +50,7 @@ class _Table:
         """95 % bootstrap of what a correction changes, mean over seeds; NaN where it is not known."""
         split = self.results.registry.splits(self.name)[0]
         frames = self.results.by_seed("scores", self.name, method, split, correction)
-        rows = [frame[(frame["metric"] == f"{metric}_change") & (frame["group"] == "all")] for frame in frames]
+        rows = [of_all(frame[frame["metric"] == f"{metric}_change"]) for frame in frames]
         bounds = [row[["low", "high"]].iloc[0].to_numpy(float) for row in rows if len(row)]
         low, high = np.mean(bounds, axis=0) if bounds else (np.nan, np.nan)
         return float(low), float(high)

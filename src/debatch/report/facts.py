@@ -9,9 +9,10 @@ import pandas as pd
 from debatch.config import UNCORRECTED, Registry, Screen
 from debatch.config.statistics import POOL_IMAGES, parse_statistics
 from debatch.evaluate.label_shift import label_shift
+from debatch.evaluate.tidy import ALL
 from debatch.files import Files
 from debatch.report.results import Results
-from debatch.report.tables.cells import pooled
+from debatch.report.tables.cells import by_seed, pooled
 from debatch.screen.splits import balance, split_sha256
 from debatch.tabular import read_frame
 
@@ -127,7 +128,6 @@ def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
             frames = results.by_seed("metrics", table, method, split)
             if not frames:
                 continue
-            both = pd.concat(frames)
             row = {"method": registry.title(method), "split": split}
             for heading, metric, subset in (
                 ("per image", "accuracy", "all"),
@@ -135,9 +135,9 @@ def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
                 ("per class (macro)", "accuracy_macro", "all"),
                 ("treatments only", "accuracy", "treatments"),
             ):
-                row[heading] = _percent(both, metric, subset, "all")
-            for group in sorted(g for g in both["group"].unique() if g.startswith("cell_type=") and "," not in g):
-                row[group.removeprefix("cell_type=")] = _percent(both, "accuracy", "all", group)
+                row[heading] = _percent(frames, metric, subset)
+            for kind in sorted(set(pd.concat(frames)["cell_type"]) - {ALL}):
+                row[kind] = _percent(frames, "accuracy", "all", kind)
             rows.append(row)
     return rows
 
@@ -282,9 +282,9 @@ def _shift_outcome(results: Results, table: str) -> str:
     return f"{did}: AdaBN {means['adabn']:.1f} % against the baseline's {means['baseline']:.1f} %."
 
 
-def _percent(frame: pd.DataFrame, metric: str, subset: str, group: str) -> str:
-    chosen = frame[(frame["metric"] == metric) & (frame["subset"] == subset) & (frame["group"] == group)]
-    return f"{100 * chosen['value'].mean():.1f}" if len(chosen) else "—"
+def _percent(frames: list[pd.DataFrame], metric: str, subset: str, cell_type: str = ALL) -> str:
+    values = by_seed(frames, metric, subset, cell_type)
+    return f"{100 * sum(values) / len(values):.1f}" if values else "—"
 
 
 def span(low: int, high: int) -> str:

@@ -63,4 +63,4 @@ class Results:
     def _read(self, path: str) -> pd.DataFrame | None:
         if not Path(path).exists():
             return None
-        return pd.read_csv(path) if path.endswith(".csv") else read_frame(path)
+        return read_frame(path)

@@ -20,6 +20,7 @@ from debatch.screen.simulate_effects import (
     stream,
 )
 from debatch.screen.simulate_optics import RANGE, expose, photograph
+from debatch.screen.wells import row_letters
 
 __all__ = ["CHANNELS", "RANGE", "planted_effects", "plate_layouts", "simulate_experiment", "write_experiment"]
 
@@ -36,16 +37,11 @@ TIFF: dict[str, Any] = {
 }
 
 
-def _row_letters(row: int) -> str:
-    """A, …, Z, AA, … as on plates."""
-    return chr(ord("A") + row) if row < 26 else _row_letters(row // 26 - 1) + chr(ord("A") + row % 26)
-
-
 def _inner_wells(n: int) -> list[str]:
     """The names of n wells in a block of about 3 x 4, from B02: a plate's rim stays empty."""
     rows = max(1, round(np.sqrt(n * 3 / 4)))
     columns = -(-n // rows)
-    return [f"{_row_letters(1 + i // columns)}{2 + i % columns:02d}" for i in range(n)]
+    return [f"{row_letters(2 + i // columns)}{2 + i % columns:02d}" for i in range(n)]
 
 
 def _treatments_by_plate(config: SimulationConfig, experiment: str) -> list[list[str]]:

@@ -83,7 +83,7 @@ def statistics_images(frames: Sequence[pd.DataFrame], statistics: str) -> pd.Ser
     """How many images the statistics come from, by batch or plate; the same for all seeds."""
     for frame in frames:
         own = frame[(frame["statistics"] == statistics) & (frame["metric"] == "statistics_images")]
-        return pd.Series(own["value"].to_numpy(), own["group"].str.removeprefix("domain="))
+        return pd.Series(own["value"].to_numpy(), own["domain"].to_numpy())
     return pd.Series(dtype=float)
 
 

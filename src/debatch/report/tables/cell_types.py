@@ -18,7 +18,7 @@ def draft(name: str, results: Results) -> Draft:
         frames = results.by_seed("metrics", name, method, split)
         for kind in kinds:
             lacking = "no test batch of this cell type" if frames else NOT_RUN
-            cells[method, kind] = pooled(frames, "accuracy", lacking, group=f"cell_type={kind}")
+            cells[method, kind] = pooled(frames, "accuracy", lacking, cell_type=kind)
     rows = {method: registry.title(method) for method in methods}
     return Draft(rows, {kind: kind for kind in kinds}, cells, notes=[f"split {split}; one model for all cell types"])
 

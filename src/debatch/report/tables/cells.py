@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.config import Registry
+from debatch.evaluate.tidy import ALL
 from debatch.evaluate.uncertainty import pooled_interval
 from debatch.report.published import Published, verdict
 
@@ -79,29 +80,32 @@ class Draft:
         return [head + (f" ({self.unit_of(key)})" if self.unit_of(key) else "") for key, head in self.columns.items()]
 
 
-def chosen(frame: pd.DataFrame, metric: str, subset: str = "all") -> pd.DataFrame:
-    """The rows of one metric, by group."""
-    return frame[(frame["metric"] == metric) & (frame["subset"] == subset)].set_index("group")[["value", "n"]]
+def chosen(frame: pd.DataFrame, metric: str, subset: str = "all", cell_type: str = ALL) -> pd.DataFrame:
+    """The values and counts of one metric, by batch; `ALL`: over all batches."""
+    own = (frame["metric"] == metric) & (frame["subset"] == subset) & (frame["cell_type"] == cell_type)
+    return frame[own].set_index("batch")[["value", "n"]]
 
 
-def pooled(frames: Sequence[pd.DataFrame], metric: str, lacking: str, group: str = "all", subset: str = "all") -> Cell:
-    """A share in % over a group's test images: mean and sd over seeds, interval over its batches.
+def pooled(
+    frames: Sequence[pd.DataFrame], metric: str, lacking: str, subset: str = "all", cell_type: str = ALL
+) -> Cell:
+    """A share in % over test images: mean and sd over seeds, interval over batches.
 
     Args:
         frames: metrics, seed by seed.
         metric: its name there.
         lacking: the note where there is no such number.
-        group: `all`, or `cell_type=…`.
         subset: of images.
+        cell_type: whose images alone.
     """
-    values = by_seed(frames, metric, group, subset)
+    values = by_seed(frames, metric, subset, cell_type)
     if not values:
         return Cell(note=lacking)
-    batches = by_batch(frames, metric, group, subset)
+    batches = by_batch(frames, metric, subset, cell_type)
     low, high = (None, None)
     if len(batches):
         low, high = pooled_interval(batches["value"].tolist(), batches["n"].tolist())
-    return percent_cell(values, low, high, few_statistics(frames, group) if metric == "accuracy" else "")
+    return percent_cell(values, low, high, few_statistics(frames, cell_type) if metric == "accuracy" else "")
 
 
 def percent_cell(values: list[float], low: float | None, high: float | None, note: str = "") -> Cell:
@@ -111,27 +115,26 @@ def percent_cell(values: list[float], low: float | None, high: float | None, not
     return Cell(100 * float(np.mean(values)), sd, len(values), low, high, note)
 
 
-def by_seed(frames: Sequence[pd.DataFrame], metric: str, group: str = "all", subset: str = "all") -> list[float]:
-    """A metric of a group, a number a seed; a seed that lacks it, or where it is not defined, is left out."""
-    by_group = (chosen(frame, metric, subset)["value"].to_dict() for frame in frames)
-    values = [float(values.get(group, np.nan)) for values in by_group]
+def by_seed(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> list[float]:
+    """A metric over all batches, a number a seed; a seed that lacks it, or where it is not defined, is left out."""
+    found = (chosen(frame, metric, subset, cell_type)["value"].to_dict() for frame in frames)
+    values = [float(values.get(ALL, np.nan)) for values in found]
     return [value for value in values if np.isfinite(value)]
 
 
-def by_batch(frames: Sequence[pd.DataFrame], metric: str, group: str = "all", subset: str = "all") -> pd.DataFrame:
+def by_batch(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> pd.DataFrame:
     """A metric by test batch: mean over seeds, and images."""
-    prefix = "batch=" if group == "all" else f"{group}, batch="
-    rows = pd.concat([chosen(frame, metric, subset) for frame in frames])
-    return rows[rows.index.str.startswith(prefix)].groupby(level=0).mean()
+    rows = pd.concat([chosen(frame, metric, subset, cell_type) for frame in frames])
+    return rows[rows.index != ALL].groupby(level=0).mean()
 
 
-def few_statistics(frames: Sequence[pd.DataFrame], group: str = "all") -> str:
+def few_statistics(frames: Sequence[pd.DataFrame], cell_type: str = ALL) -> str:
     """A warning where a batch's own statistics come from very few images; else empty."""
-    batches = by_batch(frames, "statistics_images", group)
+    batches = by_batch(frames, "statistics_images", cell_type=cell_type)
     few = batches[(batches["value"] > 0) & (batches["value"] < FEWEST_STATISTICS_IMAGES)]
     if few.empty:
         return ""
-    names = ", ".join(name.split("batch=")[1] for name in few.index[:3]) + (", …" if len(few) > 3 else "")
+    names = ", ".join(few.index[:3]) + (", …" if len(few) > 3 else "")
     return f"warning: batch-norm statistics from only {few['value'].min():.0f} images ({names})"
 
 

@@ -1,16 +1,17 @@
 """What still tells the batch: the head that was trained beside the network, and probes fitted afterwards."""
 
+from debatch.evaluate.tidy import WITHIN
 from debatch.report.results import Results
 from debatch.report.tables.cells import NOT_RUN, Draft, pooled
 
 HEAD = "batch_classification_accuracy"
-# column -> heading, whether its batches are unseen, metric and group there
+# column -> heading, whether its batches are unseen, metric and subset there
 PROBES = {
     "probe_seen": ("LDA probe, seen batches", False, "probe_lda", "all"),
-    "probe_seen_within": ("LDA, seen, within a cell type", False, "probe_lda", "within"),
+    "probe_seen_within": ("LDA, seen, within a cell type", False, "probe_lda", WITHIN),
     "knn_seen": ("k-NN, seen batches", False, "probe_knn", "all"),
     "probe_unseen": ("LDA probe, unseen batches", True, "probe_lda", "all"),
-    "probe_unseen_within": ("LDA, unseen, within a cell type", True, "probe_lda", "within"),
+    "probe_unseen_within": ("LDA, unseen, within a cell type", True, "probe_lda", WITHIN),
     "knn_unseen": ("k-NN, unseen batches", True, "probe_knn", "all"),
 }
 GUESS = "guess"
@@ -30,16 +31,16 @@ def draft(name: str, results: Results) -> Draft:
         if registry.externals:
             lacking = "profiles come without a head"
         cells[method, HEAD] = pooled(heads, "batch_accuracy", lacking)
-        for column, (_, is_unseen, metric, group) in PROBES.items():
+        for column, (_, is_unseen, metric, subset) in PROBES.items():
             split = unseen if is_unseen else seen
             frames = results.by_seed("probe", name, method, split) if split else []
             lacking = "too few batches or wells" if frames else NOT_RUN if split else "the screen has no such split"
-            cells[method, column] = pooled(frames, metric, lacking, group)
+            cells[method, column] = pooled(frames, metric, lacking, subset)
     rows[GUESS] = "Most frequent batch (null)"
-    for column, (_, is_unseen, _, group) in PROBES.items():
+    for column, (_, is_unseen, _, subset) in PROBES.items():
         split = unseen if is_unseen else seen
         frames = results.by_seed("probe", name, methods[0], split)[:1] if split else []
-        cells[GUESS, column] = pooled(frames, "probe_guess", "too few batches or wells", group)
+        cells[GUESS, column] = pooled(frames, "probe_guess", "too few batches or wells", subset)
     columns = {HEAD: "Head trained beside the network", **{column: about[0] for column, about in PROBES.items()}}
     notes = [
         "probes: standardised shrinkage LDA and 10 nearest neighbours on frozen embeddings, the same for all methods; "

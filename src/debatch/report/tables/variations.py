@@ -31,14 +31,14 @@ def draft_probes(name: str, results: Results) -> Draft:
     columns: dict[str, str] = {}
     cells: dict[tuple[str, str], Cell] = {}
     for method in registry.rows(name):
-        for column, (title, _, metric, group) in probes.items():
+        for column, (title, _, metric, subset) in probes.items():
             own = f"{method}.{column}"
             columns[own] = f"{registry.title(method)}: {title.removesuffix(', unseen batches').replace(', unseen', '')}"
             for row in registry.variants[name]:
                 frames = results.by_seed("probe", name, row.methods[method], split)
-                cells[row.key, own] = pooled(frames, metric, lacking if frames else NOT_RUN, group)
+                cells[row.key, own] = pooled(frames, metric, lacking if frames else NOT_RUN, subset)
                 if frames and (GUESS, own) not in cells:
-                    cells[GUESS, own] = pooled(frames[:1], "probe_guess", lacking, group)
+                    cells[GUESS, own] = pooled(frames[:1], "probe_guess", lacking, subset)
     notes = [
         f"share of test images whose batch a probe tells, split {split}: standardised shrinkage LDA and 10 nearest "
         "neighbours on frozen embeddings, fitted on some wells of unseen batches and scored on others; lower is better",
