@@ -34,7 +34,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from debatch.config.recipe import Recipe
 from debatch.config.throughput import Processor, read_throughput
 from debatch.learn.augment import cutmix, random_dihedral
-from debatch.learn.objectives.classification import classification_loss, parameter_groups
+from debatch.learn.objectives.classification import classification_loss
+from debatch.learn.objectives.labelled import parameter_groups
 from debatch.learn.optimizer import build_optimizer
 from debatch.model.backbones import build_backbone
 from debatch.model.network import Network
@@ -165,7 +166,7 @@ def measured(options: argparse.Namespace, device: torch.device, hardware: str) -
 
 def trained(network: Network, recipe: Recipe, images: torch.Tensor, moments: tuple) -> Callable[[], int]:
     """One optimizer step; how many images it saw."""
-    optimizer = build_optimizer(parameter_groups(network.named_parameters(), recipe), recipe)
+    optimizer = build_optimizer(parameter_groups(network, recipe), recipe)
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(len(images), device=images.device)
     network.train()

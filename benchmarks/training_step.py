@@ -37,7 +37,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from debatch.config.recipe import Recipe
 from debatch.learn.augment import MIXERS, random_dihedral
-from debatch.learn.objectives.classification import classification_loss, parameter_groups
+from debatch.learn.objectives.classification import classification_loss
+from debatch.learn.objectives.labelled import parameter_groups
 from debatch.learn.optimizer import build_optimizer
 from debatch.model.devices import describe_device
 from debatch.model.inputs import ImageSet
@@ -140,7 +141,7 @@ class Form:
         self.embed = self.network.embed
         if name == "ours_compiled":  # of one size: the small step before would make torch compile for any size
             self.embed = torch.compile(self.network.embed, dynamic=False)
-        self.optimizer = build_optimizer(parameter_groups(self.network.named_parameters(), recipe), recipe)
+        self.optimizer = build_optimizer(parameter_groups(self.network, recipe), recipe)
         labels = torch.arange(len(work.images))
         self.labels, self.batches = ((labels % n).to(work.device) for n in (work.classes, BATCHES))
         self.loader = self._plain_groups if self.plain else self._our_groups()

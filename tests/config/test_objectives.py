@@ -39,6 +39,7 @@ def test_classification_is_meant_where_no_kind_is_named():
         ),
         ("objective: {mixing: cutmx}", "`objective.mixing`: 'cutmx' is not one of 'cutmix', 'mixup' or 'none'; did"),
         ("objective: {kind: supcon, temperature: 0}", "a.yaml: `objective.temperature`: expected"),
+        ("mixing: none", "a.yaml: unknown key `mixing`: it is a key of `objective` there"),
         ("objective: supcon", "a.yaml: `objective`: expected"),
     ],
 )

@@ -239,6 +239,9 @@ def test_the_code_that_weights_depend_on_is_told_by_its_content(tmp_path, monkey
             file.write(f"\n{edit}\n")
         assert (code_digest() != first) == matters, (name, edit)
         first = code_digest()
+    recipe = package / "config/recipe.py"
+    recipe.write_text(recipe.read_text().replace("Passes over the training images.", "How often each image is seen."))
+    assert code_digest() == first
     train = package / "learn/train.py"
     train.write_text(train.read_text().replace("the loss is not a number", "the loss is lost"))
     assert code_digest() == first

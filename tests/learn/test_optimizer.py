@@ -35,14 +35,14 @@ def trained(net, optimizer, steps):
 def test_steps_are_torchs_to_the_bit_also_from_a_saved_state(kind):
     recipe = Recipe(backbone="small_resnet", optimizer=kind, weight_decay=0.1, learning_rate=0.001)
     first, second, plain = network(), network(), network()
-    ours = build_optimizer(by_weight_decay(first.named_parameters(), 0.1), recipe)
+    ours = build_optimizer(by_weight_decay(first.parameters(), 0.1), recipe)
     groups = [
         {"params": [p for p in plain.parameters() if p.ndim > 1], "weight_decay": 0.1},
         {"params": [p for p in plain.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
     expected = trained(plain, TORCHS[kind](groups, recipe.peak_learning_rate), 5)
     assert torch.equal(trained(first, ours, 5), expected)
-    resumed = build_optimizer(by_weight_decay(second.named_parameters(), 0.1), recipe)
+    resumed = build_optimizer(by_weight_decay(second.parameters(), 0.1), recipe)
     second.load_state_dict(first.state_dict())
     resumed.load_state_dict(copy.deepcopy(ours.state_dict()))
     assert torch.equal(trained(first, ours, 3), trained(second, resumed, 3))
@@ -55,7 +55,7 @@ def test_no_step_imports_the_compiler():
         "from debatch.learn.optimizer import build_optimizer, by_weight_decay\n"
         "net = torch.nn.Linear(2, 2)\n"
         "for kind in ('sgd', 'adamw'):\n"
-        "    groups = by_weight_decay(net.named_parameters(), 0.1)\n"
+        "    groups = by_weight_decay(net.parameters(), 0.1)\n"
         "    optimizer = build_optimizer(groups, Recipe(backbone='small_resnet', optimizer=kind))\n"
         "    optimizer.zero_grad()\n"
         "    net(torch.ones(3, 2)).sum().backward()\n"

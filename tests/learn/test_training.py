@@ -15,7 +15,8 @@ from debatch.errors import DataError
 from debatch.learn.augment import MIXERS, Mixed, cutmix, mixup, random_dihedral, unmixed
 from debatch.learn.data import training_data
 from debatch.learn.groups import epoch_steps, steps_in_epoch
-from debatch.learn.objectives.classification import classification_loss, parameter_groups
+from debatch.learn.objectives.classification import classification_loss
+from debatch.learn.objectives.labelled import parameter_groups
 from debatch.learn.optimizer import build_optimizer, learning_rate
 from debatch.learn.train import Trainer
 from debatch.model.inputs import ImageSet
@@ -122,9 +123,7 @@ def test_learning_rate_warms_up_and_ends_at_zero():
 
 def test_weight_decay_spares_norms_biases_and_the_batch_head(tiny_recipe):
     network = Network(tiny_recipe, channels=3, classes=4, batches=2)
-    decayed, plain, head = build_optimizer(
-        parameter_groups(network.named_parameters(), tiny_recipe), tiny_recipe
-    ).param_groups
+    decayed, plain, head = build_optimizer(parameter_groups(network, tiny_recipe), tiny_recipe).param_groups
     assert plain["weight_decay"] == head["weight_decay"] == 0
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     assert all(parameter.ndim > 1 for parameter in decayed["params"])

@@ -121,7 +121,10 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
     if kind == "extra_forbidden":
         section = location[-2].removeprefix(TAG) if len(location) > 1 and location[-2].startswith(TAG) else ""
         of_what = f" of the {location[-3]} `{section}`" if section else ""
-        return f"unknown key `{key}`{of_what}{nearest(location[-1], _known_keys(model, location[:-1]))}"
+        there = _known_keys(model, location[:-1])
+        if below := [f"`{name}`" for name, keys in there.items() if location[-1] in keys]:
+            return f"unknown key `{key}`{of_what}: it is a key of {' and of '.join(below)} there"
+        return f"unknown key `{key}`{of_what}{nearest(location[-1], list(there))}"
     if kind == "union_tag_invalid":
         known = re.findall(rf"{TAG}(\w+)", detail["ctx"]["expected_tags"])
         asked = detail["ctx"]["tag"].removeprefix(TAG)
@@ -164,8 +167,8 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
     return [section for part in get_args(annotation) for section in _sections(part)]
 
 
-def _known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The keys of the section that a path leads to, through dicts and optional sections alike."""
+def _known_keys(model: type[BaseModel], path: list[str]) -> dict[str, set[str]]:
+    """The keys of the section that a path leads to, through dicts and optional sections alike; those below each."""
     current: Any = model
     for part in path:
         if part.startswith(TAG):
@@ -180,4 +183,11 @@ def _known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
         sections, is_dict = _sections(current), getattr(current, "__origin__", None) is dict
         if len(sections) == 1 and not is_dict:
             current = sections[0]
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+    if not (isinstance(current, type) and issubclass(current, BaseModel)):
+        return {}
+    below = {name: field.annotation for name, field in current.model_fields.items()}
+    by_name = {name for name, kind in below.items() if getattr(kind, "__origin__", None) in (dict, list)}
+    return {
+        name: set() if name in by_name else {key for section in _sections(kind) for key in section.model_fields}
+        for name, kind in below.items()
+    }

@@ -33,7 +33,7 @@ def augmented(group: Group, recipe: Recipe, generator: torch.Generator) -> Tenso
 def random_dihedral(images: Tensor, generator: torch.Generator) -> Tensor:
     """Each image (N, C, H, W) in one of its eight flips and quarter turns; four where it is not square."""
     draws = (torch.rand(3, len(images), generator=generator) < 0.5).int()
-    # those of one form are turned at once: to choose between pixels takes a CPU ten times as long
+    # those of one form are turned at once: to choose between pixels takes a CPU several times as long
     forms = draws[0] + 2 * draws[1] + 4 * draws[2]
     order = forms.argsort(stable=True)
     sorted_images = images.index_select(0, order.to(images.device))

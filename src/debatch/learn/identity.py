@@ -58,7 +58,7 @@ def run_identity(
 def code_digest() -> str:
     """SHA-256 over the code that decides weights, and the versions of what it trains with.
 
-    What is only said does not count: comments, docstrings, log lines, errors.
+    What is only said does not count: comments, docstrings, descriptions, log lines, errors.
     """
     package = Path(debatch.__file__).parent
     files = [
@@ -77,12 +77,24 @@ class _Computed(ast.NodeTransformer):
                 return None
         return self.generic_visit(node)
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+        return self.generic_visit(node)
+
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         return ast.Raise()
 
 
-def _computed(source: str) -> str:
-    return ast.dump(_Computed().visit(ast.parse(source)))
+def _computed(source: str) -> Any:
+    return _nested(_Computed().visit(ast.parse(source)))
+
+
+def _nested(node: Any) -> Any:
+    """A tree as JSON takes it. `ast.dump` of one source differs from Python to Python, by fields that are empty."""
+    if isinstance(node, ast.AST):
+        fields = {name: _nested(value) for name, value in ast.iter_fields(node) if value is not None and value != []}
+        return {type(node).__name__: fields}
+    return [_nested(part) for part in node] if isinstance(node, list) else repr(node)
 
 
 def _sha256_of_weights(recipe: Recipe) -> str | None:

@@ -27,14 +27,14 @@ def _without_compiler(kind: type[Kind]) -> type[Kind]:
     return type(kind.__name__, (kind,), methods)
 
 
-def by_weight_decay(named: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
+def by_weight_decay(weights: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Two groups of parameters: matrices and kernels decay, biases and norms, which have no scale to shrink, do not.
 
     Args:
-        named: parameters that learn at the recipe's rate.
+        weights: parameters that learn at the recipe's rate.
         weight_decay: of those that decay.
     """
-    parameters = [parameter for _, parameter in named]
+    parameters = list(weights)
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, "factor": 1.0},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "factor": 1.0},

@@ -1,40 +1,28 @@
 """Classification: cross entropy of the class head, beside a batch head that is trained against the network or apart."""
 
 import math
-from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from debatch.config.objectives import Classification as Settings
-from debatch.config.recipe import Arithmetic, Recipe
+from debatch.config.recipe import Recipe
 from debatch.errors import DataError
 from debatch.learn.augment import MIXERS, Mixed, augmented
 from debatch.learn.data import TrainingData
 from debatch.learn.groups import LEAST_BATCHES
-from debatch.learn.objectives.base import Objective, Progress, Step
-from debatch.learn.optimizer import by_weight_decay
+from debatch.learn.objectives.base import Progress, Step
+from debatch.learn.objectives.labelled import Labelled
 from debatch.model.inputs import Group
-from debatch.model.network import Network, Outputs
+from debatch.model.network import Outputs
 
 
-class Classification(Objective):
+class Classification(Labelled):
     """The labels of images, flipped, turned and mixed; under gradient reversal, and not their batch (RxRx1 paper)."""
 
-    columns = ("loss", "accuracy", "batch_accuracy")
-    told = ("accuracy",)
     settings: Settings
-    labels: Tensor
-    batches: Tensor
-
-    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
-        super().__init__(recipe, channels, data, precision)
-        self.network = Network(recipe, channels, data.classes, len(data.batch_names))
-        # the data's, no part of what resumes a run
-        self.register_buffer("labels", torch.from_numpy(data.labels), persistent=False)
-        self.register_buffer("batches", torch.from_numpy(data.batches), persistent=False)
 
     @staticmethod
     def require_usable(recipe: Recipe, data: TrainingData, name: str) -> None:
@@ -51,10 +39,6 @@ class Classification(Objective):
                 f"so that a step holds {needed} of the {batches} training batches; it is {recipe.groups_per_step}"
             )
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """As `parameter_groups` of the network."""
-        return parameter_groups(self.network.named_parameters(), self.recipe)
-
     def views(self, group: Group, generator: torch.Generator) -> Mixed:
         """One view of each image."""
         return MIXERS[self.settings.mixing](augmented(group, self.recipe, generator), generator)
@@ -66,9 +50,8 @@ class Classification(Objective):
         if progress.batches < 2:
             reversal = 0.0  # an adversary that sees one batch has nothing to tell apart
         outputs = self.network.heads(self.embed(views.images), reversal)
-        at = torch.from_numpy(group.positions).to(self.labels.device)
-        loss = classification_loss(outputs, views, self.labels[at], self.batches[at], settings.batch_loss_weight)
-        sums = (loss.class_loss.double() * len(at), loss.class_correct, loss.batch_correct)
+        loss = classification_loss(outputs, views, *self.targets(group), settings.batch_loss_weight)
+        sums = (loss.class_loss.double() * len(group.positions), loss.class_correct, loss.batch_correct)
         return Step(loss.total, dict(zip(self.columns, sums, strict=True)))
 
 
@@ -79,20 +62,6 @@ class Loss(NamedTuple):
     class_loss: Tensor
     class_correct: Tensor
     batch_correct: Tensor
-
-
-def parameter_groups(named: Iterable[tuple[str, nn.Parameter]], recipe: Recipe) -> list[dict[str, Any]]:
-    """The batch head learns at a rate of its own, without weight decay: it measures, the same under every method.
-
-    Args:
-        named: parameters, those of a `batch_head` among them.
-        recipe: of the run.
-    """
-    weights = list(named)
-    head = [weight for name, weight in weights if "batch_head" in name.split(".")]
-    others = [(name, weight) for name, weight in weights if "batch_head" not in name.split(".")]
-    measuring = {"params": head, "weight_decay": 0.0, "factor": recipe.objective.batch_head_rate}
-    return [*by_weight_decay(others, recipe.weight_decay), measuring]
 
 
 def classification_loss(

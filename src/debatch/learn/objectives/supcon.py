@@ -1,7 +1,5 @@
 """Supervised contrastive learning (Khosla et al. 2020): images of one label are drawn together, all others apart."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,37 +8,26 @@ from debatch.config.objectives import SupCon as Settings
 from debatch.config.recipe import Arithmetic, Recipe
 from debatch.learn.augment import augmented, unmixed
 from debatch.learn.data import TrainingData
-from debatch.learn.objectives.base import Objective, Progress, Step
-from debatch.learn.objectives.classification import classification_loss, parameter_groups
+from debatch.learn.objectives.base import Progress, Step
+from debatch.learn.objectives.classification import classification_loss
+from debatch.learn.objectives.labelled import Labelled
 from debatch.model.inputs import Group
-from debatch.model.network import Network
 
 
-class SupervisedContrastive(Objective):
+class SupervisedContrastive(Labelled):
     """Two views of each image, compared by projections of their embeddings.
 
     Both heads read embeddings and pass no gradient on: the class head says what a linear classifier makes of them.
     """
 
-    columns = ("loss", "accuracy", "batch_accuracy")
-    told = ("accuracy",)
     settings: Settings
-    labels: Tensor
-    batches: Tensor
 
     def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
-        self.network = Network(recipe, channels, data.classes, len(data.batch_names))
         width = recipe.embedding_width
         self.projection = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Linear(width, self.settings.projection_width)
         )
-        self.register_buffer("labels", torch.from_numpy(data.labels), persistent=False)
-        self.register_buffer("batches", torch.from_numpy(data.batches), persistent=False)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """As in classification."""
-        return parameter_groups(self.named_parameters(), self.recipe)
 
     def views(self, group: Group, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Two views of each image, each by flips and turns of its own."""
@@ -50,12 +37,11 @@ class SupervisedContrastive(Objective):
         """The contrastive loss, and both heads' beside it."""
         # a pass for each view: a batch-norm group is as large as under any other method
         first, second = (self.embed(view).float() for view in views)
-        at = torch.from_numpy(group.positions).to(self.labels.device)
-        labels, batches = self.labels[at], self.batches[at]
+        labels, batches = self.targets(group)
         projections = self.projection(torch.cat([first, second]))
         contrast = contrastive_loss(projections, labels.repeat(2), self.settings.temperature)
         heads = classification_loss(self.network.heads(first.detach()), unmixed(views[0]), labels, batches, 1.0)
-        sums = (contrast.detach().double() * len(at), heads.class_correct, heads.batch_correct)
+        sums = (contrast.detach().double() * len(labels), heads.class_correct, heads.batch_correct)
         return Step(contrast + heads.total, dict(zip(self.columns, sums, strict=True)))
 
 

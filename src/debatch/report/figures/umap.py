@@ -139,9 +139,9 @@ def project(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
         import umap
 
         neighbors = min(NEIGHBORS, len(unit) - 1)
-        reducer: Any = umap.UMAP(
-            n_neighbors=neighbors, precomputed_knn=_neighbors(unit, neighbors), random_state=0, n_jobs=1
-        )
+        known = _neighbors(unit, neighbors)
+        options: dict[str, Any] = {"metric": "cosine", "precomputed_knn": known, "random_state": 0, "n_jobs": 1}
+        reducer = umap.UMAP(n_neighbors=neighbors, **options)
         return np.asarray(reducer.fit_transform(unit)), left_out, "UMAP"
 
 
