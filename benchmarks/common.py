@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from debatch.processor import this_processor
+from debatch.runtime.processor import this_processor
 
 CHANNELS, SIDE = 6, 512
 PATTERN = "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png"

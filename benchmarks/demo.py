@@ -13,7 +13,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-from debatch.processor import this_processor
+from debatch.runtime.processor import this_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -39,11 +39,11 @@ from training_step import attempted, image_set
 
 from debatch.config.recipe import Recipe
 from debatch.learn.data import TrainingData
-from debatch.learn.pauses import Pauses
 from debatch.learn.train import Trainer, TrainingFiles
-from debatch.model.devices import describe_device
 from debatch.model.network import batch_norms
 from debatch.model.population import set_population_statistics, without_running_averages
+from debatch.runtime.devices import describe_device
+from debatch.runtime.pauses import Pauses
 
 CLASSES, BATCHES, CHANNELS, EPOCHS, GROUPS = 8, 4, 6, 2, 6
 KILLED_BEFORE = 4  # of six steps: within the second epoch, so that the sampler's place counts too

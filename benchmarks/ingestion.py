@@ -21,7 +21,7 @@ import pandas as pd
 from common import PATTERN, about, decode_png, write_pngs
 
 from debatch.config import Screen
-from debatch.screen.ingest import ingest_experiment
+from debatch.screen.ingest.experiment import ingest_experiment
 from debatch.screen.metadata import read_catalogue
 
 THREADS = 2

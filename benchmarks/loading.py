@@ -21,13 +21,14 @@ import pandas as pd
 import torch
 from common import CHANNELS, about, fields
 
-from debatch.config import Recipe, build_registry
+from debatch.config import Recipe
 from debatch.config.screen import Store
 from debatch.learn.data import TrainingData
 from debatch.learn.train import Trainer, TrainingFiles
-from debatch.model.devices import describe_device
 from debatch.model.inputs import Group, ImageSet
-from debatch.screen.measure import measure
+from debatch.registry import build_registry
+from debatch.runtime.devices import describe_device
+from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import normalization_statistics
 from debatch.screen.store import ImageReader, StoreWriter, read_moments
 

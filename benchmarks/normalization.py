@@ -16,7 +16,7 @@ import pandas as pd
 from common import CHANNELS, SIDE, about, fields
 
 from debatch.config.screen import Store
-from debatch.screen.measure import measure
+from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import GROUPS, normalization_statistics
 from debatch.screen.store import StoreWriter
 from debatch.tabular import write_frame

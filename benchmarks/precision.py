@@ -12,7 +12,7 @@ import torch
 
 from debatch.config.recipe import Recipe
 from debatch.model.network import Network
-from debatch.processor import this_processor
+from debatch.runtime.processor import this_processor
 
 GROUP, STEPS, ROUNDS = 32, 30, 5
 

@@ -24,7 +24,7 @@ import zarr
 from common import CHANNELS, SIDE, about, decode_png, fields, write_pngs
 
 from debatch.config.screen import Store
-from debatch.screen.measure import measure
+from debatch.screen.ingest.measure import measure
 from debatch.screen.store import ImageReader, StoreWriter
 
 BATCH, THREADS, ROUNDS = 64, 2, 7

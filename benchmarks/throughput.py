@@ -41,7 +41,7 @@ from debatch.model.backbones import build_backbone
 from debatch.model.network import Network
 from debatch.model.precision import arithmetic
 from debatch.model.standardize import standardize
-from debatch.processor import this_processor
+from debatch.runtime.processor import this_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES, BATCHES, LEAST_ROUNDS = 1139, 33, 5

@@ -40,11 +40,11 @@ from debatch.learn.augment import MIXERS, random_dihedral
 from debatch.learn.objectives.classification import classification_loss
 from debatch.learn.objectives.labelled import parameter_groups
 from debatch.learn.optimizer import build_optimizer
-from debatch.model.devices import describe_device
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
 from debatch.model.population import without_running_averages
-from debatch.screen.measure import measure
+from debatch.runtime.devices import describe_device
+from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import normalization_statistics
 
 BATCHES = 33

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from common import about
 
-from debatch.report.figures.umap import project
+from debatch.report.kinds.figures.umap import project
 
 IMAGES, WIDTH, CLASSES = 19_708, 1024, 1139
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from debatch.config import Recipe
-from debatch.screen.measure import measure
+from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import normalization_statistics
 
 # the machine's load must not fail a test

@@ -9,7 +9,14 @@ from pathlib import Path
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["snakemake.cli", "snakemake.api", "snakemake.workflow", "debatch.config.asked", "debatch.slurm", "pandas"]
+    [
+        "snakemake.cli",
+        "snakemake.api",
+        "snakemake.workflow",
+        "debatch.registry.asked",
+        "debatch.runtime.slurm",
+        "pandas",
+    ]
 )
 
 

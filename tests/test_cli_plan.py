@@ -14,11 +14,10 @@ from debatch.cli.dry_run import Job, dry_run
 from debatch.cli.hardware import chosen_hardware
 from debatch.cli.rates import ingestion_rate, network_rate
 from debatch.cli.sizes import ScreenSize, SplitSize
-from debatch.config.products import Product
 from debatch.config.read import read_yaml, validate
 from debatch.config.throughput import Processor, Throughput, read_throughput
 from debatch.errors import ConfigError
-from debatch.files import Files
+from debatch.files import Files, Product
 from debatch.model.network import Network
 
 TODAY = datetime.date(2026, 11, 21)

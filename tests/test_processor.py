@@ -2,8 +2,8 @@ import platform
 
 import pytest
 
-from debatch import processor
-from debatch.processor import of_cpuinfo, of_sysctl, this_processor
+from debatch.runtime import processor
+from debatch.runtime.processor import of_cpuinfo, of_sysctl, this_processor
 
 GENERATION = """processor\t: 0
 vendor_id\t: AuthenticAMD

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from debatch.errors import UserError
-from debatch.slurm import demand, duration, refuse_impossible, seconds_left
+from debatch.runtime.slurm import demand, duration, refuse_impossible, seconds_left
 
 SBATCH = """
 case "$*" in

@@ -8,9 +8,9 @@ from conftest import MemoryReader, make_images, make_index, self_statistics
 from debatch.config import Recipe
 from debatch.embed import embed_images, statistics_groups
 from debatch.learn.data import training_data
-from debatch.learn.ranks import ALONE
 from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.inputs import ImageSet
+from debatch.runtime.ranks import ALONE
 
 INDEX = make_index(experiments=4, wells=12)
 IMAGES = make_images(INDEX)

@@ -6,12 +6,20 @@ values.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from debatch.errors import DataError
 
 # Of the files below the results folder, as their index says: raised where what an older debatch wrote cannot be read.
 FORMAT = 3
+# of embeddings: as they are, no correction
+UNCORRECTED = "none"
+
+Kind = Literal[
+    "view", "training", "epochs", "adaptation", "metrics", "cosine", "scores", "probe", "corrected", "corrected_cosine",
+    "corrected_scores",
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class RunPlace(Protocol):
@@ -207,23 +215,21 @@ class Files:
         return "/".join([f"logs/{self.root.split('/')[-1]}", *parts]) + ".log"
 
 
-class Named(Protocol):
-    """What of a product its files are named for."""
+class Product(NamedTuple):
+    """One thing that is made of a run.
 
-    @property
-    def kind(self) -> str:
-        """What it is."""
+    Attributes:
+        kind: what.
+        statistics: the test-time statistics that it is looked at under; empty for `adaptation`, which is of many.
+        correction: of its embeddings, where there is one.
+    """
 
-    @property
-    def statistics(self) -> str:
-        """The test-time statistics."""
-
-    @property
-    def correction(self) -> str:
-        """Of its embeddings, where the kind is of corrected ones."""
+    kind: Kind
+    statistics: str = ""
+    correction: str = UNCORRECTED
 
 
-def product_files(files: Files, folder: str, product: Named) -> list[str]:
+def product_files(files: Files, folder: str, product: Product) -> list[str]:
     """The files of something that is made of a run, in the order in which they are made.
 
     Args:

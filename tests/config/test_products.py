@@ -2,10 +2,10 @@
 
 import pytest
 
-from debatch.config import build_registry
-from debatch.config.asked import asked_products, asked_targets, partly_made
-from debatch.config.products import Place, Product, form_words, forms_of, in_order, sources_of
-from debatch.files import Files, product_files
+from debatch.files import Files, Product, product_files
+from debatch.registry import build_registry
+from debatch.registry.asked import asked_products, asked_targets, partly_made
+from debatch.registry.products import Place, form_words, forms_of, in_order, sources_of
 
 FILES = Files("results", "tiny")
 ADABN = Place("adabn", "separated", 0)

@@ -3,9 +3,10 @@ from itertools import product
 
 import pytest
 
-from debatch.config import Recipe, build_registry
+from debatch.config import Recipe
 from debatch.config.statistics import DOMAINS, POOLS, RECIPE_STATISTICS, STATISTICS, Statistics, parse_statistics
 from debatch.errors import ConfigError
+from debatch.registry import build_registry
 
 SAID = {
     "train": Statistics("train"),

@@ -6,9 +6,10 @@ import shutil
 import pytest
 import yaml
 
-from debatch.config import Recipe, build_registry
+from debatch.config import Recipe
 from debatch.config.recipe import with_screen_channels
 from debatch.errors import ConfigError
+from debatch.registry import build_registry
 
 # as recipe.json and the workflow's params have it: a change here trains every run again
 RXRX1_BASELINE = {

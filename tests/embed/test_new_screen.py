@@ -20,7 +20,7 @@ from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
 from debatch.model.population import set_population_statistics
 from debatch.model.weights import load_network, model_facts, save_weights
-from debatch.screen.measure import measure
+from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import normalization_statistics
 from debatch.screen.store import ImageReader, StoreWriter
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from conftest import make_index
 
-from debatch.evaluate.adaptation import count_statistics_images, score_label_shift, score_statistics
+from debatch.evaluate.many_statistics import count_statistics_images, score_label_shift, score_statistics
 
 INDEX = make_index(experiments=2, wells=4, sites=2)
 

@@ -8,8 +8,8 @@ from tiny_trainer import DEALT_RECIPES, LARGER, split_of
 
 from debatch.config.screen import Store
 from debatch.files import Files
-from debatch.learn.job import TrainingJob
-from debatch.screen.measure import measure
+from debatch.jobs.job import TrainingJob
+from debatch.screen.ingest.measure import measure
 from debatch.screen.store import StoreWriter
 from debatch.tabular import write_frame
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from debatch.processor import this_processor
+from debatch.runtime.processor import this_processor
 
 # the same instructions on newer processors
 ENVIRONMENT = {

@@ -18,11 +18,11 @@ from tiny_trainer import LARGER
 
 from debatch.config.trained import read_trained_model
 from debatch.errors import DataError
+from debatch.jobs import job as job_module
+from debatch.jobs.launch import run_training
 from debatch.learn import identity
-from debatch.learn import job as job_module
 from debatch.learn.identity import code_digest
-from debatch.learn.launch import run_training
-from debatch.learn.pauses import OutOfTimeError, Pauses
+from debatch.runtime.pauses import OutOfTimeError, Pauses
 from debatch.screen.splits import split_sha256
 from debatch.tabular import read_frame, write_frame
 
@@ -131,7 +131,7 @@ def test_what_differs_is_trained_anew(finished, steps, results, tmp_path, monkey
     assert steps == list(range(6))
     assert not os.path.samefile(kept, tmp_path / "before")
     assert os.path.samefile(other.model, kept)
-    assert json.loads((other.folder / "recipe.json").read_text())["legs"] == 1
+    assert len(json.loads((other.folder / "recipe.json").read_text())["starts"]) == 1
 
 
 def test_finished_weights_of_another_arithmetic_are_trained_anew_only_where_one_is_asked_for(finished, steps):
@@ -182,7 +182,7 @@ def test_an_interrupted_run_has_the_models_bytes_of_one_that_was_not(finished, t
     monkeypatch.delenv("SLURM_JOB_ID")
     run_training(stopped)
     record = json.loads((stopped.folder / "recipe.json").read_text())
-    assert (record["legs"], [leg["slurm_job"] for leg in record["leg_records"]]) == (2, ["17", None])
+    assert (len(record["starts"]), [start["slurm_job"] for start in record["starts"]]) == (2, ["17", None])
     assert Path(stopped.model).read_bytes() == Path(finished.model).read_bytes()
 
 
@@ -224,9 +224,9 @@ def test_the_code_that_weights_depend_on_is_told_by_its_content(tmp_path, monkey
     monkeypatch.setattr(identity.debatch, "__file__", str(package / "__init__.py"))
     first = code_digest()
     for name, edit, matters in [
-        ("report/html.py", "EDITED = 1", False),
-        ("screen/simulate.py", "EDITED = 1", False),
-        ("learn/pauses.py", "EDITED = 1", False),
+        ("report/page/html.py", "EDITED = 1", False),
+        ("screen/simulate/experiment.py", "EDITED = 1", False),
+        ("runtime/pauses.py", "EDITED = 1", False),
         ("learn/train.py", "# edited", False),
         ("learn/train.py", "log.info('edited')", False),
         ("learn/train.py", "EDITED = 1", True),
@@ -250,8 +250,10 @@ def test_the_code_that_weights_depend_on_is_told_by_its_content(tmp_path, monkey
 def test_all_code_that_training_runs_is_known_to_decide_weights_or_not_to():
     """A module that training begins to import must be put on one side."""
     says_nothing = {
-        "learn/checkpoint.py", "learn/data.py", "learn/identity.py", "learn/legs.py", "learn/pauses.py",
-        "learn/record.py", "model/devices.py", "model/timm_import.py", "screen/normalization.py",
+        "runtime/checkpoint.py", "learn/data.py", "learn/identity.py", "runtime/starts.py", "runtime/pauses.py",
+        "runtime/devices.py", "runtime/lock_files.py", "runtime/processor.py", "runtime/slurm.py",
+        "model/timm_import.py",
+        "screen/normalization.py",
     }  # fmt: skip
     code = "import sys, debatch.learn.train, debatch.learn.objectives.{0}\nprint(*sys.modules)"
     kinds = [path.stem for path in (Path(identity.__file__).parent / "objectives").glob("[a-z]*.py")]
@@ -259,13 +261,13 @@ def test_all_code_that_training_runs_is_known_to_decide_weights_or_not_to():
         [sys.executable, "-c", code.format(", debatch.learn.objectives.".join(kinds))],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    rooms = ("debatch.learn.", "debatch.model.", "debatch.screen.")
+    rooms = ("debatch.learn.", "debatch.model.", "debatch.runtime.", "debatch.screen.")
     modules = {
         name.removeprefix("debatch.").replace(".", "/") + ".py"
         for name in done.stdout.split()
         if name.startswith(rooms)
     }
-    decide = {part for part in identity.CODE if part.startswith(("learn/", "model/", "screen/"))}
+    decide = {part for part in identity.CODE if part.startswith(("learn/", "model/", "runtime/", "screen/"))}
     found = {name for name in modules if not name.startswith("learn/objectives")}
     assert found == (decide - {"learn/objectives"}) | says_nothing
 

@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 
 from debatch.config.trained import read_weights_facts
 from debatch.errors import DataError, UserError
-from debatch.learn import launch
-from debatch.learn.checkpoint import checkpoint_of
-from debatch.learn.job import TrainingJob
-from debatch.learn.launch import run_training, train_in_processes
-from debatch.learn.pauses import Pauses
-from debatch.learn.torchrun import PARENT
+from debatch.jobs import launch
+from debatch.jobs.job import TrainingJob
+from debatch.jobs.launch import run_training, train_in_processes
+from debatch.jobs.torchrun import PARENT
+from debatch.runtime.checkpoint import checkpoint_of
+from debatch.runtime.pauses import Pauses
 
 
 def in_folder(job, folder):
@@ -34,7 +34,7 @@ def by_torchrun(job, folder, processes=2):
     job.write(folder / "job.json")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.run(
-        [*command, "-m", "debatch.learn.job", folder / "job.json"],
+        [*command, "-m", "debatch.jobs.job", folder / "job.json"],
         env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
 
@@ -77,9 +77,9 @@ def test_two_processes_leave_the_files_of_one(job, tmp_path, monkeypatch, caplog
     run_training(job)
     assert names(job.folder) == ["finished.safetensors", "history.csv", "model.safetensors", "recipe.json"]
     alone = record(job)
-    assert (alone["devices"], alone["legs"], alone["slurm_job"], alone["seed"]) == (1, 1, "17", 3)
+    assert (alone["devices"], len(alone["starts"]), alone["slurm_job"], alone["seed"]) == (1, 1, "17", 3)
     assert alone["started"] <= alone["finished"]
-    assert [(leg["devices"], leg["device"], leg["slurm_job"]) for leg in alone["leg_records"]] == [(1, "CPU", "17")]
+    assert [(start["devices"], start["device"], start["slurm_job"]) for start in alone["starts"]] == [(1, "CPU", "17")]
 
     by_hand = replace(in_folder(job, tmp_path / "by_hand"), threads=2)
     done = by_torchrun(by_hand, tmp_path)
@@ -172,9 +172,9 @@ def test_job_file_that_is_none(tmp_path, job):
 STARTER = """
 import sys
 from pathlib import Path
-from debatch.learn.job import TrainingJob
-from debatch.learn.launch import train_in_processes
-from debatch.learn.pauses import Pauses
+from debatch.jobs.job import TrainingJob
+from debatch.jobs.launch import train_in_processes
+from debatch.runtime.pauses import Pauses
 train_in_processes(TrainingJob.read(Path(sys.argv[1])), 2, Pauses(), {})
 """
 

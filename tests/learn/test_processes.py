@@ -11,9 +11,9 @@ import pytest
 import torch
 from tiny_trainer import DEALT_RECIPES, files, log_probabilities, make_dealt_trainer, note_gradients
 
-from debatch.config import build_registry
 from debatch.errors import ConfigError
 from debatch.model.network import batch_norms
+from debatch.registry import build_registry
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_what_two_processes_left_one_goes_on_from(two, tmp_path):
     resumed.fit(files(two / "left"))
     whole = make_dealt_trainer(recipe)
     whole.fit(files(tmp_path))
-    assert [leg["devices"] for leg in resumed.legs] == [2, 1]
+    assert [start["devices"] for start in resumed.starts] == [2, 1]
     assert len(resumed.history) == 3
     assert [row["loss"] for row in resumed.history] == pytest.approx([row["loss"] for row in whole.history], rel=1e-4)
     assert log_probabilities(resumed) == pytest.approx(log_probabilities(whole), rel=1e-4, abs=1e-5)

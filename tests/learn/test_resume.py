@@ -11,9 +11,9 @@ import torch
 from tiny_trainer import files, make_trainer
 
 from debatch.errors import DataError
-from debatch.learn import checkpoint, legs
-from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
-from debatch.learn.pauses import Due, OutOfTimeError, Pauses, pauses_of_a_job
+from debatch.runtime import checkpoint, starts
+from debatch.runtime.checkpoint import load_checkpoint, save_checkpoint
+from debatch.runtime.pauses import Due, OutOfTimeError, Pauses, pauses_of_a_job
 
 OWN = {"identity": "own", "precision": "float32"}
 
@@ -71,8 +71,8 @@ def test_a_finished_run_ends_again_with_the_same_weights_and_takes_no_step(tiny_
     again = make_trainer(recipe)
     again._take_step = lambda *how: pytest.fail("a step was taken")
     pd.testing.assert_frame_equal(again.fit(files(tmp_path)), history)
-    assert again.legs[0] == first.legs[0]
-    assert len(again.legs) == 2
+    assert again.starts[0] == first.starts[0]
+    assert len(again.starts) == 2
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(tensor, again.network.state_dict()[name]), name
 
@@ -253,7 +253,7 @@ def test_checkpoint_of_other_images_is_not_gone_on_from(tiny_recipe, tmp_path, c
         setattr(other.images, what, getattr(other.images, what) + 1)
     other.fit(files(tmp_path))
     assert "of another recipe" in caplog.text
-    assert len(other.legs) == 1
+    assert len(other.starts) == 1
 
 
 def test_pretrained_weights_count_by_their_content(tiny_recipe, tmp_path):
@@ -281,19 +281,19 @@ def test_an_epoch_of_one_step_leaves_in_time_too(tiny_recipe, tmp_path):
 
 def test_each_start_is_recorded_with_its_code_and_its_machine(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    monkeypatch.setattr(legs, "git_commit", lambda: "old")
+    monkeypatch.setattr(starts, "git_commit", lambda: "old")
     with pytest.raises(OutOfTimeError):
         make_trainer(tiny_recipe).fit(files(tmp_path), Pauses(limit_seconds=0))
     monkeypatch.delenv("SLURM_JOB_ID")
-    monkeypatch.setattr(legs, "git_commit", lambda: "new")
+    monkeypatch.setattr(starts, "git_commit", lambda: "new")
     second = make_trainer(tiny_recipe)
     second.fit(files(tmp_path))
-    assert [leg["git_commit"] for leg in second.legs] == ["old", "new"]
-    assert [leg["slurm_job"] for leg in second.legs] == ["17", None]
-    assert all(leg["device"] == "CPU" and leg["devices"] == 1 for leg in second.legs)
-    assert {leg["versions"]["torch"] for leg in second.legs} == {torch.__version__}
-    assert second.legs[0]["started"] <= second.legs[1]["started"]
-    json.dumps(second.legs)
+    assert [start["git_commit"] for start in second.starts] == ["old", "new"]
+    assert [start["slurm_job"] for start in second.starts] == ["17", None]
+    assert all(start["device"] == "CPU" and start["devices"] == 1 for start in second.starts)
+    assert {start["versions"]["torch"] for start in second.starts} == {torch.__version__}
+    assert second.starts[0]["started"] <= second.starts[1]["started"]
+    json.dumps(second.starts)
 
 
 def test_checkpoint_of_other_labels_is_not_gone_on_from(tiny_recipe, tmp_path, caplog):

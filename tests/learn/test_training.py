@@ -243,7 +243,7 @@ def test_test_images_are_never_read_in_training(tiny_recipe, tmp_path):
 
 @pytest.mark.parametrize("batch_norm", ["standard", "adaptive"])
 def test_the_papers_own_recipe_runs_with_only_pixels_and_steps_cut(root, tmp_path, batch_norm):
-    from debatch.config import build_registry
+    from debatch.registry import build_registry
 
     method = "adabn" if batch_norm == "adaptive" else "baseline"
     recipe = build_registry({"screen": "rxrx1"}, root).recipes[method]

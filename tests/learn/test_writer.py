@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from debatch.errors import UserError
-from debatch.learn import writer
-from debatch.learn.pauses import OutOfTimeError, Pauses
-from debatch.learn.writer import only_writer
+from debatch.runtime import writer
+from debatch.runtime.pauses import OutOfTimeError, Pauses
+from debatch.runtime.writer import only_writer
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from debatch.learn.pauses import Pauses
-from debatch.learn.writer import only_writer
+from debatch.runtime.pauses import Pauses
+from debatch.runtime.writer import only_writer
 with only_writer(Path(sys.argv[1]), Pauses()):
     print("writes", flush=True)
     time.sleep(3600)

@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_trainer import DEALT_RECIPES, files, make_dealt_trainer, note_gradients
 
 from debatch.errors import DataError
-from debatch.learn.pauses import OutOfTimeError, Pauses
-from debatch.learn.ranks import joined_ranks
+from debatch.runtime.pauses import OutOfTimeError, Pauses
+from debatch.runtime.ranks import joined_ranks
 
 
 def train_each_recipe(folder, ranks):

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from debatch.model import devices
-from debatch.model.devices import choose_device, claim_devices, usable_devices, visible_to_children
+from debatch.runtime import devices
+from debatch.runtime.devices import choose_device, claim_devices, usable_devices, visible_to_children
 
 JOB = """
 import sys, time
 from pathlib import Path
-from debatch.model.devices import claim_devices
+from debatch.runtime.devices import claim_devices
 print(*claim_devices(int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[1])), flush=True)
 time.sleep(3600)
 """

@@ -3,11 +3,11 @@ import logging
 import pytest
 import torch
 
-from debatch import processor
 from debatch.config.read import validate
 from debatch.config.recipe import Recipe
 from debatch.errors import ConfigError
 from debatch.model.precision import arithmetic
+from debatch.runtime import processor
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 

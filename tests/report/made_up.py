@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 from conftest import make_index
 
-from debatch.config import SCREEN_FIGURES, build_registry, has_unseen_batches
+from debatch.config import SCREEN_FIGURES, has_unseen_batches
 from debatch.config.splits import few_batches
 from debatch.evaluate.accuracy import score_predictions
 from debatch.evaluate.embeddings import cosine_metrics
 from debatch.evaluate.nulls import score_nulls
 from debatch.evaluate.probe import probe_seen_batches
 from debatch.files import Files
+from debatch.registry import build_registry
+from debatch.report.kinds.tables import draft_table, tidy
 from debatch.report.published import Published
 from debatch.report.results import Results
-from debatch.report.tables import draft_table, tidy
-from debatch.screen.plan import PROBLEM_COLUMNS
+from debatch.screen.ingest.plan import PROBLEM_COLUMNS
 from debatch.screen.splits import make_split
 from debatch.tabular import write_frame, write_text
 

@@ -2,19 +2,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from debatch.config import build_registry
 from debatch.config.statistics import parse_statistics
 from debatch.errors import ConfigError
-from debatch.evaluate.adaptation import COLUMNS
+from debatch.evaluate.many_statistics import COLUMNS
 from debatch.evaluate.tidy import COLUMNS as METRIC_COLUMNS
 from debatch.evaluate.tidy import WITHIN
 from debatch.files import Files
+from debatch.registry import build_registry
 from debatch.report.captions import figure_caption
-from debatch.report.facts import seen_of_a_batch
-from debatch.report.figures import draw_figure
+from debatch.report.kinds.figures import draw_figure
+from debatch.report.kinds.tables import draft_table, laid_out, tidy
+from debatch.report.page.facts import seen_of_a_batch
 from debatch.report.published import Published
 from debatch.report.results import Results
-from debatch.report.tables import draft_table, laid_out, tidy
 from debatch.tabular import write_frame
 
 # plates of two batches of 10 images; and how many of them are controls

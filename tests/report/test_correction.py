@@ -7,15 +7,15 @@ import yaml
 from conftest import make_index
 from made_up import made_up_results
 
-from debatch.config import build_registry
 from debatch.evaluate.scores import SCORES
 from debatch.files import Files
-from debatch.report.correction_findings import correction_headline
-from debatch.report.figures import draw_figure
+from debatch.registry import build_registry
+from debatch.report.kinds.figures import draw_figure
+from debatch.report.kinds.tables import draft_table, laid_out, tidy
+from debatch.report.kinds.tables.correction import seen_of_a_test_batch
+from debatch.report.page.correction_findings import correction_headline
 from debatch.report.published import Published
 from debatch.report.results import Results
-from debatch.report.tables import draft_table, laid_out, tidy
-from debatch.report.tables.correction import seen_of_a_test_batch
 from debatch.screen.splits import make_split
 from debatch.tabular import write_frame
 

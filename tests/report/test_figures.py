@@ -4,7 +4,7 @@ import pytest
 from conftest import make_images, make_index
 
 from debatch.files import Files
-from debatch.report.figures.umap import draw_umap
+from debatch.report.kinds.figures.umap import draw_umap
 from debatch.report.qc import draw_qc, false_colour
 from debatch.report.style import category_styles, new_figure, save_figure
 

@@ -6,8 +6,8 @@ import pytest
 from conftest import make_index
 from made_up import UNSEEN, made_up_results
 
-from debatch.config import build_registry
-from debatch.report.html import build_report, trained_runs
+from debatch.registry import build_registry
+from debatch.report.page.html import build_report, trained_runs
 from debatch.report.style import new_figure, save_figure
 
 

@@ -11,11 +11,11 @@ from made_up import UNSEEN, made_up_results
 
 from debatch.errors import ConfigError, DataError
 from debatch.evaluate.tidy import of_all
-from debatch.report.figures import draw_figure
-from debatch.report.html import build_report
+from debatch.report.kinds.figures import draw_figure
+from debatch.report.kinds.tables import draft_table, laid_out, tidy
+from debatch.report.page.html import build_report
+from debatch.report.page.table_view import table_view
 from debatch.report.published import Published
-from debatch.report.tables import draft_table, laid_out, tidy
-from debatch.report.tables.view import table_view
 from debatch.tabular import read_frame, write_frame
 
 

@@ -12,9 +12,9 @@ from debatch.config.screen import PlateFormat, QcLimits
 from debatch.errors import DataError
 from debatch.report.illumination import draw_illumination
 from debatch.report.ome_zarr import write_plates
+from debatch.report.page.quality import quality_facts
 from debatch.report.plates import MEASURES, MOST_PLATES, draw_plates, plate_table
 from debatch.report.qc import draw_qc
-from debatch.report.quality import quality_facts
 from debatch.screen.access import OpenScreen
 from debatch.screen.flags import qc_flags
 

@@ -7,9 +7,9 @@ from conftest import make_index
 from made_up import UNSEEN, made_up_results
 
 from debatch.errors import ConfigError
+from debatch.report.cells import table_heading
+from debatch.report.kinds.tables import COLUMNS, draft_table, laid_out, tidy
 from debatch.report.published import Published, verdict
-from debatch.report.tables import COLUMNS, draft_table, laid_out, tidy
-from debatch.report.tables.cells import table_heading
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from conftest import make_index
 
-from debatch.report.figures import umap as figure6
-from debatch.report.figures.umap import draw_umap
+from debatch.report.kinds.figures import umap as figure6
+from debatch.report.kinds.figures.umap import draw_umap
 from debatch.report.style import FAINT
 
 NAMES = {"image_id": "Image", "cell_type": "CellType", "well_type": "WellType"}

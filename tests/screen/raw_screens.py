@@ -6,7 +6,7 @@ import pandas as pd
 
 from debatch.config import Screen
 from debatch.config.screen import Columns, Metadata, Source, Store
-from debatch.screen.ingest import ingest_experiment
+from debatch.screen.ingest.experiment import ingest_experiment
 from debatch.screen.metadata import read_catalogue
 
 PATTERN = "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png"

@@ -11,7 +11,7 @@ from debatch.errors import DataError
 from debatch.files import Files
 from debatch.screen import open_screen
 from debatch.screen.illumination import illumination_profiles, profile_table
-from debatch.screen.measure import measure
+from debatch.screen.ingest.measure import measure
 from debatch.screen.store import StoreWriter
 from debatch.tabular import write_frame
 

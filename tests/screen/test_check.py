@@ -5,10 +5,10 @@ import tifffile
 from raw_screens import make_screen, write_png_screen
 
 from debatch.cli import main
+from debatch.cli.check_text import check_text
 from debatch.config.splits import Splits
-from debatch.report.check import check_text
-from debatch.screen.check import check_screen, proposed_ranges
-from debatch.screen.decode import truncation
+from debatch.screen.ingest.check import check_screen, proposed_ranges
+from debatch.screen.ingest.decode import truncation
 
 
 def check(root, source=None, sampled=24, **changes):

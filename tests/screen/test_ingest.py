@@ -8,12 +8,12 @@ from raw_screens import PATTERN, ingest, make_screen, problems, write_png_screen
 
 from debatch.config.screen import ImageProcessing, PlateFormat, Store
 from debatch.errors import ConfigError, DataError
-from debatch.screen.decode import ImageProblem, decode
-from debatch.screen.ingest import ingest_experiment
-from debatch.screen.measure import measure
+from debatch.screen.ingest.decode import ImageProblem, decode
+from debatch.screen.ingest.experiment import ingest_experiment
+from debatch.screen.ingest.measure import measure
+from debatch.screen.ingest.process import process, stored_ranges
+from debatch.screen.ingest.source import find_files, read_patterns
 from debatch.screen.metadata import read_catalogue
-from debatch.screen.process import process, stored_ranges
-from debatch.screen.source import find_files, read_patterns
 from debatch.screen.store import ImageReader, read_moments
 
 

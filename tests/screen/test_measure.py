@@ -8,7 +8,7 @@ from skimage.filters import threshold_otsu
 
 from debatch.config.screen import QcLimits
 from debatch.screen.flags import qc_flags
-from debatch.screen.measure import measure
+from debatch.screen.ingest.measure import measure
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

@@ -3,7 +3,7 @@ import pytest
 from conftest import make_images, make_index
 
 from debatch.errors import DataError
-from debatch.screen.measure import measure
+from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import GROUPS, as_arrays, normalization_statistics
 
 

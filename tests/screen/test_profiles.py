@@ -9,9 +9,9 @@ from debatch.config.read import read_yaml, validate
 from debatch.config.screen import Screen
 from debatch.embedding_table import feature_names, features_of
 from debatch.errors import ConfigError, DataError
-from debatch.screen.plan import Problems
-from debatch.screen.profile_index import embed_profiles, index_profiles
-from debatch.screen.profiles import read_profiles
+from debatch.screen.ingest.plan import Problems
+from debatch.screen.profiles.index import embed_profiles, index_profiles
+from debatch.screen.profiles.read import read_profiles
 
 COLUMNS = {"batch": "week", "perturbation": "drug", "plate": "Metadata_Plate", "well": "Metadata_Well"}
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from debatch.config import build_registry
 from debatch.config.screen import MetadataFile
+from debatch.registry import build_registry
 from debatch.screen.index import expected_index
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.splits import make_split, split_sha256

@@ -8,8 +8,10 @@ from scipy import ndimage
 
 from debatch.config.simulation import SimulationConfig
 from debatch.errors import ConfigError
-from debatch.screen import simulate
-from debatch.screen.simulate import (
+from debatch.screen.simulate import experiment as simulate
+from debatch.screen.simulate.cells import draw_fields
+from debatch.screen.simulate.effects import TRAITS, batch_effects, plate_effect, stream
+from debatch.screen.simulate.experiment import (
     CHANNELS,
     RANGE,
     planted_effects,
@@ -17,8 +19,6 @@ from debatch.screen.simulate import (
     simulate_experiment,
     write_experiment,
 )
-from debatch.screen.simulate_cells import draw_fields
-from debatch.screen.simulate_effects import TRAITS, batch_effects, plate_effect, stream
 
 TINY = SimulationConfig(
     experiments={"ALPHA": 2, "BETA": 1},

@@ -7,7 +7,7 @@ from raw_screens import ingest, make_screen, problems, write_png_screen
 
 from debatch.config.screen import PlateFormat, Source
 from debatch.errors import ConfigError, UserError
-from debatch.screen.source import Pattern, find_files, read_name, read_patterns
+from debatch.screen.ingest.source import Pattern, find_files, read_name, read_patterns
 from debatch.screen.wells import WellNameError, row_and_column, row_letters, row_number, well_at, well_name
 
 PLATE = PlateFormat(rows=16, columns=24)

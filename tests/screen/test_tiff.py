@@ -7,7 +7,7 @@ from raw_screens import ingest, make_screen, problems, write_wells
 
 from debatch.config.screen import ImageProcessing, Store
 from debatch.errors import ConfigError
-from debatch.screen.decode import ImageProblem, decode, decode_channels, plane_names
+from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels, plane_names
 from debatch.screen.store import ImageReader, read_moments
 
 ONE_CHANNEL = {"pattern": "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.tif"}
@@ -182,9 +182,9 @@ def test_one_file_of_an_ome_set_is_read_alone(tmp_path):
 
 
 def test_both_raw_sets_ingest_from_yaml_with_tifffiles_pixels(real_data, root, tmp_path, monkeypatch):
-    from debatch.config import build_registry
     from debatch.files import Files
-    from debatch.screen.ingest import ingest_experiment
+    from debatch.registry import build_registry
+    from debatch.screen.ingest.experiment import ingest_experiment
     from debatch.screen.origin import metadata_tables, raw_source
 
     monkeypatch.setenv("DEBATCH_REAL_DATA", str(real_data))

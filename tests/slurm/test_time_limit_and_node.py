@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from cluster import METHODS, kill, slurm, until
 
-from debatch.slurm import seconds_left
+from debatch.runtime.slurm import seconds_left
 
 pytestmark = pytest.mark.slurm
 

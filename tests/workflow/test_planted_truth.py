@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from conftest_workflow import PATIENCE, ROOT
 
-from debatch.config import build_registry
 from debatch.evaluate.tidy import of_all
 from debatch.files import Files
-from debatch.report.facts import shift_facts
+from debatch.registry import build_registry
+from debatch.report.page.facts import shift_facts
 from debatch.report.results import Results
 from debatch.tabular import read_frame
 

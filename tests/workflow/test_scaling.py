@@ -12,8 +12,8 @@ from debatch.config.screen import Store
 from debatch.errors import DataError
 from debatch.files import Files
 from debatch.screen.index import index_facts
-from debatch.screen.ingest import pixels_digest
-from debatch.screen.measure import measure
+from debatch.screen.ingest.experiment import pixels_digest
+from debatch.screen.ingest.measure import measure
 from debatch.screen.store import StoreWriter
 from debatch.tabular import write_frame
 

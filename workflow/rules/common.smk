@@ -21,17 +21,18 @@ configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str
 # what the call that submitted this job was called for; no part of what a user chooses
 ASKED = config.pop("asked", None)
 
-from debatch.config import SCREEN_FIGURES, build_registry
-from debatch.config.asked import asked_products, embedded_targets, partly_made
+from debatch.config import SCREEN_FIGURES
+from debatch.registry import build_registry
+from debatch.registry.asked import asked_products, embedded_targets, partly_made
 from debatch.config.read import expand
 from debatch.config.splits import few_batches
 from debatch.config.base import SAFE_NAME
-from debatch.config.products import Place, form_words, forms_of, probed
+from debatch.registry.products import Place, form_words, forms_of, probed
 from debatch.config.statistics import STATISTICS
 from debatch.digests import sha256_of_files
 from debatch.errors import UserError
 from debatch.files import FORMAT, Files, product_files, result_files
-from debatch.slurm import demand, refuse_impossible
+from debatch.runtime.slurm import demand, refuse_impossible
 
 try:
     REGISTRY = build_registry(config, BASE)

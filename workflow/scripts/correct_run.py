@@ -2,8 +2,8 @@ from pydantic import TypeAdapter
 from threadpoolctl import threadpool_limits
 
 from debatch.config.corrections import Correction
-from debatch.config.products import Product
 from debatch.correct.apply import correct_table
+from debatch.files import Product
 from debatch.tabular import read_about, read_frame, write_frame
 from door import job
 

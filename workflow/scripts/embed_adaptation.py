@@ -2,7 +2,7 @@ import pandas as pd
 
 from debatch.config.statistics import Statistics
 from debatch.embed import by_statistics, held_by_few_classes
-from debatch.evaluate.adaptation import WHOLE, count_statistics_images, score_label_shift, score_statistics
+from debatch.evaluate.many_statistics import WHOLE, count_statistics_images, score_label_shift, score_statistics
 from debatch.screen.splits import scored_subset
 from debatch.tabular import write_frame
 from door import job

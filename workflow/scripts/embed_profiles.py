@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from debatch.config import build_registry
-from debatch.screen.plan import Problems
-from debatch.screen.profile_index import embed_profiles
-from debatch.screen.profiles import read_profiles
+from debatch.registry import build_registry
+from debatch.screen.ingest.plan import Problems
+from debatch.screen.profiles.index import embed_profiles
+from debatch.screen.profiles.read import read_profiles
 from debatch.tabular import read_frame, write_frame
 from door import job
 

@@ -1,5 +1,5 @@
-from debatch.config.products import Product
 from debatch.embed.products import make_product
+from debatch.files import Product
 from debatch.tabular import write_frame
 from door import job
 from trained import read_run

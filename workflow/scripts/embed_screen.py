@@ -7,9 +7,9 @@ from debatch.config.trained import read_trained_model
 from debatch.digests import sha256_of_file
 from debatch.embed.new_screen import embed_screen, model_channels
 from debatch.files import Files
-from debatch.model.devices import choose_device
 from debatch.model.inputs import ImageSet
 from debatch.model.weights import load_network
+from debatch.runtime.devices import choose_device
 from debatch.screen.store import ImageReader
 from debatch.tabular import read_frame, write_frame
 from door import job

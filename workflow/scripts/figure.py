@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from debatch.config import build_registry
 from debatch.files import Files
-from debatch.report.figures import draw_figure
+from debatch.registry import build_registry
+from debatch.report.kinds.figures import draw_figure
 from debatch.report.results import Results
 from debatch.report.style import save_figure
 from door import job

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from debatch.config import build_registry
 from debatch.files import FORMAT
-from debatch.screen.profile_index import index_profiles
+from debatch.registry import build_registry
+from debatch.screen.profiles.index import index_profiles
 from debatch.tabular import write_frame
 from door import job
 

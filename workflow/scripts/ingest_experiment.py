@@ -2,7 +2,7 @@ from pathlib import Path
 
 from debatch.config import Screen
 from debatch.files import Files
-from debatch.screen.ingest import ingest_experiment, pixels_digest
+from debatch.screen.ingest.experiment import ingest_experiment, pixels_digest
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.tabular import write_frame

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from debatch.config import build_registry
 from debatch.files import Files
-from debatch.report.html import build_report
+from debatch.registry import build_registry
+from debatch.report.page.html import build_report
 from debatch.tabular import write_text
 from door import job
 

@@ -1,6 +1,6 @@
 from threadpoolctl import threadpool_limits
 
-from debatch.config.products import Product
+from debatch.files import Product
 from debatch.tabular import read_frame, write_frame
 from door import job
 

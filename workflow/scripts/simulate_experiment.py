@@ -2,7 +2,7 @@ from pathlib import Path
 
 from debatch.config import SimulationConfig
 from debatch.files import Files
-from debatch.screen.simulate import write_experiment
+from debatch.screen.simulate.experiment import write_experiment
 from debatch.tabular import write_frame
 from door import job
 

@@ -1,5 +1,5 @@
 from debatch.config import SimulationConfig
-from debatch.screen.simulate import plate_layouts
+from debatch.screen.simulate.experiment import plate_layouts
 from debatch.tabular import write_frame
 from door import job
 

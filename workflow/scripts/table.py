@@ -1,11 +1,11 @@
 import json
 from pathlib import Path
 
-from debatch.config import build_registry
 from debatch.files import Files
+from debatch.registry import build_registry
+from debatch.report.kinds.tables import draft_table, laid_out, tidy
 from debatch.report.published import Published
 from debatch.report.results import Results
-from debatch.report.tables import draft_table, laid_out, tidy
 from debatch.tabular import write_frame, write_text
 from door import job
 

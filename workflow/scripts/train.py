@@ -1,5 +1,5 @@
-from debatch.learn.job import TrainingJob
-from debatch.learn.launch import run_training
+from debatch.jobs.job import TrainingJob
+from debatch.jobs.launch import run_training
 from door import job
 
 with job(snakemake):

@@ -9,9 +9,11 @@ from debatch.cli.dry_run import Job
 from debatch.cli.hardware import Hardware
 from debatch.cli.rates import Rate, ingestion_rate, network_rate
 from debatch.cli.sizes import ScreenSize, SplitSize
-from debatch.config import Recipe, Registry, has_unseen_batches
-from debatch.config.products import HALF, Kind, Product
+from debatch.config import Recipe, has_unseen_batches
 from debatch.config.throughput import Throughput
+from debatch.files import Kind, Product
+from debatch.registry import Registry
+from debatch.registry.products import HALF
 
 EMBEDDING_RULES = ("embed_run", "embed_adaptation", "embed_screen")
 # what a look at a run is called beside its test-time statistics

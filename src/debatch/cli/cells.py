@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from debatch.config import UNCORRECTED, Registry, Run
-from debatch.config.adaptation import ADAPTED
 from debatch.config.read import nearest
-from debatch.config.registry import PROFILES
 from debatch.config.tables import VARIED
 from debatch.errors import ConfigError
-from debatch.report.tables import (
+from debatch.files import UNCORRECTED
+from debatch.registry import Registry, Run
+from debatch.registry.adaptation import ADAPTED
+from debatch.registry.run import PROFILES
+from debatch.report.kinds.tables import (
     adaptation,
     correction,
     cosine,

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
+from debatch.cli.check_profiles import check_profiles_text
+from debatch.cli.check_text import check_text
 from debatch.cli.choice import chosen_registry
 from debatch.files import Files
-from debatch.report.check import check_text
-from debatch.report.check_profiles import check_profiles_text
-from debatch.screen.check import check_screen
+from debatch.screen.ingest.check import check_screen
 from debatch.screen.origin import metadata_tables, raw_source
 
 

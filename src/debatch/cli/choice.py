@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 import yaml
 
-from debatch.config import Registry, Run, build_registry
 from debatch.config.read import nearest, read_yaml
 from debatch.config.tables import SCREEN_FIGURES, FixedTarget
 from debatch.errors import ConfigError
+from debatch.registry import Registry, Run, build_registry
 
 BASE = Path(__file__).resolve().parents[3]
 _KEY = re.compile(r"[A-Za-z_][\w-]*\w")

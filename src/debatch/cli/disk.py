@@ -6,9 +6,10 @@ from math import prod
 from debatch.cli.bill import snapshots
 from debatch.cli.dry_run import Job
 from debatch.cli.sizes import ScreenSize
-from debatch.config import Recipe, Registry
+from debatch.config import Recipe
 from debatch.config.splits import keeps_snapshots
 from debatch.config.throughput import Throughput
+from debatch.registry import Registry
 
 FLOAT32 = 4
 # copies of the weights that an optimizer keeps beside them

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from debatch.cli.choice import BASE, known_targets
-from debatch.config import Registry
-from debatch.config.products import Place, Product, rule_of_form, wanted
 from debatch.config.read import nearest
 from debatch.errors import ConfigError, UserError
-from debatch.files import Files, product_files
+from debatch.files import Files, Product, product_files
+from debatch.registry import Registry
+from debatch.registry.products import Place, rule_of_form, wanted
 
 
 class Job(NamedTuple):

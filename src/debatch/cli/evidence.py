@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from debatch.config import Registry, Run
 from debatch.config.read import expand
 from debatch.digests import sha256_of_file
 from debatch.files import Files
+from debatch.registry import Registry, Run
 from debatch.screen.splits import split_sha256
 from debatch.tabular import read_about, read_frame
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from debatch.config import Registry
 from debatch.config.read import nearest
 from debatch.config.recipe import Arithmetic, Precision
 from debatch.config.throughput import Processor, Throughput
 from debatch.errors import ConfigError
+from debatch.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from debatch.cli.dry_run import Job, dry_run
 from debatch.cli.hardware import chosen_hardware
 from debatch.cli.sizes import ScreenSize
 from debatch.cli.terminal import console, count, duration, gigabytes, hours, note, print_json, table
-from debatch.config import Registry
 from debatch.config.splits import few_batches
 from debatch.config.throughput import read_throughput
-from debatch.config.variants import BETWEEN
 from debatch.files import Files
-from debatch.processor import this_processor
+from debatch.registry import Registry
+from debatch.registry.variants import BETWEEN
+from debatch.runtime.processor import this_processor
 
 
 def run(options: argparse.Namespace) -> int:

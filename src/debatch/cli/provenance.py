@@ -21,12 +21,12 @@ from debatch.cli.evidence import (
     split_finding,
 )
 from debatch.cli.terminal import console, duration, hours, note, print_json, table
-from debatch.config import Registry
 from debatch.config.read import nearest
-from debatch.config.registry import ALL_IMAGES
 from debatch.digests import sha256_of_files
 from debatch.errors import ConfigError, DataError
 from debatch.files import Files
+from debatch.registry import Registry
+from debatch.registry.run import ALL_IMAGES
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from debatch.config import Registry, Run
 from debatch.files import Files
+from debatch.registry import Registry, Run
 
 State = Literal["done", "running", "failed", "waiting"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "waiting")

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from debatch.config import Registry, has_unseen_batches
+from debatch.config import has_unseen_batches
 from debatch.config.splits import FewBatches, few_batches
 from debatch.errors import UserError
 from debatch.files import Files
+from debatch.registry import Registry
 from debatch.screen.index import expected_index
 from debatch.screen.metadata import plain_number, read_catalogue
 from debatch.screen.origin import metadata_tables, raw_source
-from debatch.screen.simulate import plate_layouts
+from debatch.screen.simulate.experiment import plate_layouts
 from debatch.screen.splits import TEST_SHARE, make_split, scored_subset
 from debatch.tabular import read_frame
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from debatch.cli.choice import chosen_registry, runs_of
 from debatch.cli.run_state import STATES, RunState, read_state, trainings
 from debatch.cli.terminal import console, count, duration, note, print_json, table
-from debatch.config import Registry
 from debatch.files import Files
+from debatch.registry import Registry
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from debatch.config.base import Section
 from debatch.config.read import check_entry_name, nearest, read_yaml, validate
-from debatch.config.tables import UNCORRECTED
 from debatch.errors import ConfigError
+from debatch.files import UNCORRECTED
 
 # What a correction saw of a test batch. controls: which of its wells are controls, and those wells' embeddings;
 # images: all of its embeddings, without a label.

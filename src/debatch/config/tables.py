@@ -144,7 +144,6 @@ TRAINED = (
 CHANNEL_SUBSETS = ("channel_subsets", "shapley")
 # Those that look at embeddings alone: of profiles they need no split.
 WITHOUT_SPLIT = ("cosine", "correction", "umap")
-UNCORRECTED = "none"
 
 
 class Tables(Section):

@@ -1,7 +1,7 @@
 """A trained model's embeddings and predictions of a screen's images."""
 
-from debatch.embed.adaptation import LookedAt, by_statistics
 from debatch.embed.embed import Embedded, embed_images, snapshot_accuracy
+from debatch.embed.many_statistics import LookedAt, by_statistics
 from debatch.embed.statistics import StatisticsGroup, held_by_few_classes, statistics_groups, training_groups
 
 __all__ = [

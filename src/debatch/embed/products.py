@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from debatch.config.products import Product
 from debatch.embed.embed import Embedded, embed_images, snapshot_accuracy
 from debatch.embed.statistics import StatisticsGroup, statistics_groups, training_groups
 from debatch.embed.trained import TrainedRun
 from debatch.errors import DataError
-from debatch.files import Files
+from debatch.files import Files, Product
 from debatch.screen.splits import split_sha256
 
 log = logging.getLogger(__name__)

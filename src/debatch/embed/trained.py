@@ -11,10 +11,10 @@ from debatch.config.recipe import Recipe
 from debatch.config.trained import read_weights_facts
 from debatch.embed.new_screen import model_channels
 from debatch.files import Files
-from debatch.model.devices import choose_device
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
 from debatch.model.weights import load_network
+from debatch.runtime.devices import choose_device
 from debatch.screen.store import ImageReader
 from debatch.tabular import read_frame
 

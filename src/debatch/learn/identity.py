@@ -20,7 +20,7 @@ from debatch.model.inputs import ImageSet
 # what decides weights, given what `run_identity` takes: of the package, and of others
 CODE = (
     "config/objectives.py", "config/recipe.py", "learn/augment.py", "learn/groups.py", "learn/objectives",
-    "learn/optimizer.py", "learn/ranks.py", "learn/train.py", "model/backbones.py", "model/inputs.py",
+    "learn/optimizer.py", "runtime/ranks.py", "learn/train.py", "model/backbones.py", "model/inputs.py",
     "model/network.py", "model/population.py", "model/precision.py", "model/standardize.py", "screen/order.py",
     "screen/store.py",
 )  # fmt: skip

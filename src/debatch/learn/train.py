@@ -16,19 +16,19 @@ from torch import Tensor
 
 from debatch.config.recipe import Recipe
 from debatch.errors import DataError
-from debatch.learn.checkpoint import load_checkpoint, save_checkpoint
 from debatch.learn.data import TrainingData
 from debatch.learn.groups import epoch_steps, steps_in_epoch
 from debatch.learn.identity import run_identity
-from debatch.learn.legs import leg_record
 from debatch.learn.objectives import Progress, Step, objective_of
 from debatch.learn.optimizer import build_optimizer, learning_rate, set_learning_rate
-from debatch.learn.pauses import Due, OutOfTimeError, Pauses
-from debatch.learn.ranks import ALONE, Ranks, sum_gradients
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
 from debatch.model.population import set_population_statistics, without_running_averages
 from debatch.model.precision import arithmetic
+from debatch.runtime.checkpoint import load_checkpoint, save_checkpoint
+from debatch.runtime.pauses import Due, OutOfTimeError, Pauses
+from debatch.runtime.ranks import ALONE, Ranks, sum_gradients
+from debatch.runtime.starts import start_record
 from debatch.screen.order import hash_order, nearly_equal_groups
 from debatch.tabular import write_frame
 
@@ -72,7 +72,7 @@ class Trainer:
     Attributes:
         precision: the arithmetic that the recipe comes to on this device.
         history: a row an epoch.
-        legs: the starts that its weights come from, this one the last: when, and by what.
+        starts: the starts that its weights come from, this one the last: when, and by what.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Trainer:
         self.steps = recipe.epochs * self.epoch_steps
         self.warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
         self.history: list[dict[str, float]] = []
-        self.legs: list[dict[str, Any]] = [leg_record(self.device, ranks.count)]
+        self.starts: list[dict[str, Any]] = [start_record(self.device, ranks.count)]
 
     def fit(self, files: TrainingFiles, pauses: Pauses | None = None) -> pd.DataFrame:
         """Train to the last epoch, from the last checkpoint where there is one.
@@ -283,7 +283,7 @@ class Trainer:
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
-            "legs": self.legs,
+            "starts": self.starts,
         }
         save_checkpoint(path, state)
 
@@ -295,7 +295,7 @@ class Trainer:
             self.objective.load_state_dict(state["objective"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.history = list(state["history"])
-            self.legs = [*state["legs"], *self.legs]
+            self.starts = [*state["starts"], *self.starts]
             begun = _Begun([sums.to(self.device) for sums in state["by_step"]], state["seconds"])
             within = f", step {len(begun.by_step)} of the next" if begun.by_step else ""
             log.info("%s: goes on after epoch %d of %d%s", self.name, len(self.history), self.recipe.epochs, within)

@@ -6,7 +6,7 @@ import torch
 
 from debatch.config.recipe import Arithmetic, Precision
 from debatch.config.throughput import BFLOAT16_CAPABILITY
-from debatch.processor import this_processor
+from debatch.runtime.processor import this_processor
 
 log = logging.getLogger(__name__)
 

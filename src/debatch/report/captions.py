@@ -1,7 +1,8 @@
 """Captions of figures: how each was made, and from which runs."""
 
-from debatch.config import Registry, has_unseen_batches
-from debatch.report.figures.umap import NEIGHBORS
+from debatch.config import has_unseen_batches
+from debatch.registry import Registry
+from debatch.report.kinds.figures.umap import NEIGHBORS
 
 SCREEN_TITLES = {
     "qc": "The batch effect, before any training",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from debatch.config import UNCORRECTED, Registry, Run
-from debatch.files import Files, run_files
+from debatch.files import UNCORRECTED, Files, run_files
+from debatch.registry import Registry, Run
 from debatch.tabular import read_frame
 
 

@@ -10,8 +10,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from debatch.config import Registry
 from debatch.files import Files
+from debatch.registry import Registry
 from debatch.tabular import write_atomically, write_frame
 
 # Okabe and Ito's colours, which people with any common colour blindness can tell apart; black is left for text

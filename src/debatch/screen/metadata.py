@@ -8,7 +8,7 @@ import pandas as pd
 from debatch.config.read import nearest
 from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
 from debatch.errors import DataError
-from debatch.screen.annotations import annotated
+from debatch.screen.profiles.annotations import annotated
 from debatch.screen.text_table import read_text_table
 from debatch.screen.wells import WellNameError, well_name
 

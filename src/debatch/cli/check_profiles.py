@@ -1,0 +1,77 @@
+"""What `debatch check` prints of a screen of profiles."""
+
+import numpy as np
+import pandas as pd
+
+from debatch.config.read import expand
+from debatch.config.screen import NEGATIVE_CONTROL
+from debatch.embedding_table import features_of
+from debatch.errors import UserError
+from debatch.registry import Registry
+from debatch.screen.ingest.plan import Problems
+from debatch.screen.metadata import WELL_TYPES
+from debatch.screen.profiles.index import described, embed_profiles, index_profiles
+from debatch.screen.profiles.read import read_profiles
+
+MOST_BATCHES = 40
+EXAMPLES = 5
+
+
+def check_profiles_text(registry: Registry) -> tuple[str, bool]:
+    """The screen's wells by batch and its profiles in words, and whether nothing is wrong with them."""
+    screen = registry.screen
+    title = f": {screen.title}" if screen.title else ""
+    lines, clean = [f"Screen {registry.name}{title}", ""], True
+    index = index_profiles(screen)
+    lines += [*_wells(index), ""]
+    for name, profile_set in registry.externals.items():
+        lines.append(f"Profiles {name}: {expand(profile_set.file)}")
+        problems = Problems(name, "left out")
+        try:
+            kept = screen.model_copy(update={"on_problem": "drop"})
+            table = embed_profiles(read_profiles(profile_set, screen), profile_set, kept, index, problems)
+        except UserError as error:
+            lines.append(f"  {error}")
+            clean = False
+            continue
+        features = features_of(table)
+        lines.append(f"  {len(table):,} profiles of {features.shape[1]:,} features, values {_range(features)}")
+        if problems.count:
+            clean = False
+            what = "stop the screen" if screen.on_problem == "fail" else "will be left out"
+            lines.append(f"  {problems.count} profiles or features hold no numbers and {what} (`on_problem`), as")
+            lines += [f"    {described(row)}" for row in problems.rows[:EXAMPLES]]
+    return "\n".join(lines) + "\n", clean
+
+
+def _wells(index: pd.DataFrame) -> list[str]:
+    counts = pd.DataFrame(
+        {
+            "wells": index.groupby("batch").size(),
+            "plates": index.drop_duplicates(["batch", "plate"]).groupby("batch").size(),
+            "perturbations": index.groupby("batch")["perturbation"].nunique(),
+            **{
+                kind.replace("_", " "): (index["well_type"] == kind).groupby(index["batch"]).sum()
+                for kind in WELL_TYPES
+            },
+        }
+    )
+    lines = [f"{len(index):,} profiles in {len(counts):,} batches, {index['perturbation'].nunique():,} perturbations"]
+    shared = index.groupby("perturbation")["batch"].nunique()
+    lines.append(
+        f"  {int((shared > 1).sum()):,} of these are in several batches: only they can be found across batches"
+    )
+    if "mechanism" in index:
+        treated = index[index["well_type"] != NEGATIVE_CONTROL]
+        known = treated["mechanism"].notna().sum()
+        names = treated["mechanism"].nunique()
+        lines.append(f"  {names:,} mechanisms, known of {known:,} of {len(treated):,} treated wells")
+    without = counts.index[counts["negative control"] == 0]
+    if len(without):
+        lines.append(f"  no negative control in {', '.join(map(str, without[:EXAMPLES]))}: see `well_types`")
+    lines += ["  " + line for line in counts.head(MOST_BATCHES).to_string().splitlines()]
+    return lines
+
+
+def _range(features: np.ndarray) -> str:
+    return f"{features.min():.3g} to {features.max():.3g}"

@@ -1,0 +1,225 @@
+"""What `debatch check` prints."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pandas as pd
+
+from debatch.config.screen import Screen, Source
+from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
+
+MOST_PLATES = 24
+FEW_EXPERIMENTS = 60
+
+
+def check_text(name: str, screen: Screen, source: Source, tables: list[str], findings: Findings) -> str:
+    """The findings in words and small tables."""
+    title = f": {screen.title}" if screen.title else ""
+    sections = [
+        [f"Screen {name}{title}"],
+        _files(source, findings),
+        _channels(source, findings),
+        _values(screen, findings),
+        _metadata(tables, findings),
+        _splits(screen, findings),
+        _problems(findings),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _files(source: Source, findings: Findings) -> list[str]:
+    patterns = [source.pattern] if isinstance(source.pattern, str) else source.pattern
+    lines = [f"Files below {source.root}", *(f"  pattern {pattern}" for pattern in patterns)]
+    lines.append(
+        f"  {findings.fit:,} fit; {len(findings.stray):,} images do not; {sum(findings.elsewhere.values()):,} are of "
+        f"experiments that the screen does not list; {len(findings.other):,} are no images by their name"
+    )
+    if findings.elsewhere:
+        lines.append(f"  other experiments: {_some(f'{name} ({n:,})' for name, n in findings.elsewhere.items())}")
+    if findings.other:
+        lines.append(f"  no images: {_some(path.name for path in findings.other)}")
+    files = findings.files
+    if len(files) > MOST_PLATES:
+        sums = files.groupby("experiment", sort=False)[["wells", "images", "complete", "files"]].sum()
+        sums.insert(0, "plates", files.groupby("experiment", sort=False)["plate"].nunique())
+        files = sums.reset_index()
+    if len(files):
+        files = files.rename(columns={"complete": "with every channel"})
+        lines += _table(files.head(FEW_EXPERIMENTS))
+        if len(files) > FEW_EXPERIMENTS:
+            lines.append(f"  … and {len(files) - FEW_EXPERIMENTS} more")
+    return lines
+
+
+def _channels(source: Source, findings: Findings) -> list[str]:
+    if not findings.fit:
+        return []
+    if set(findings.channels) == {""}:
+        return [f"Channels: each file holds all; planes {', '.join(source.channels)} are read"]
+    rows = [
+        {"in file names": channel, "stain": stain, "files": findings.channels.get(channel, 0)}
+        for channel, stain in source.channels.items()
+    ]
+    rows += [
+        {"in file names": channel, "stain": "(not in source.channels)", "files": count}
+        for channel, count in sorted(findings.channels.items())
+        if channel not in source.channels
+    ]
+    return ["Channels", *_table(pd.DataFrame(rows))]
+
+
+def _values(screen: Screen, findings: Findings) -> list[str]:
+    if not findings.values:
+        return []
+    images = max(values.images for values in findings.values.values())
+    sizes = ", ".join(f"{' x '.join(map(str, shape))}" for shape in findings.shapes)
+    depths = ", ".join(f"{dtype} ({count} files)" for dtype, count in findings.dtypes.items())
+    lines = [f"Pixels of {images} images, spread over the screen", f"  height x width {sizes}; {depths}"]
+    rows = []
+    for name, values in findings.values.items():
+        row: dict[str, object] = {"stain": name}
+        for heading, share in (("lowest", 0.0), ("0.1 %", 0.001), ("median", 0.5), ("99.9 %", 0.999)):
+            row[heading] = values.quantile(share)
+        row |= {"highest": values.largest, "bits used": values.largest.bit_length()}
+        if values.outside is not None:
+            row["outside of image.range"] = f"{100 * values.outside:.3g} %"
+        rows.append(row)
+    lines += _table(pd.DataFrame(rows))
+    if "uint16" in findings.dtypes:
+        pairs = ", ".join(f"{_yaml(name)}: [{low}, {high}]" for name, (low, high) in proposed_ranges(findings).items())
+        needed = needs_range(findings, screen.image, screen.store.dtype)
+        lines.append(
+            f"  proposed{' (one is needed to store 16 bits in 8)' if needed else ''}: image: {{range: {{{pairs}}}}}"
+        )
+    if findings.stored is not None:
+        shape, dtype, tiles = findings.stored
+        many = f", {tiles} a field" if tiles > 1 else ""
+        lines.append(f"  to be stored: {' x '.join(map(str, shape))} (channels x height x width) {dtype}{many}")
+    return lines
+
+
+def _metadata(tables: list[str], findings: Findings) -> list[str]:
+    catalogue = findings.catalogue
+    if catalogue is None:
+        return [] if tables else ["Metadata: none; wells are those of the file names, and no image has a label"]
+    chosen = catalogue[catalogue["selected"]]
+    kind = "images" if "site" in catalogue else "wells"
+    left_out = len(catalogue) - len(chosen)
+    wells = chosen.drop_duplicates(["experiment", "plate", "well"])
+    lines = [
+        f"Metadata {', '.join(tables)}",
+        f"  a row {'an image' if kind == 'images' else 'a well'}: {len(chosen):,} {kind}"
+        + (f" ({left_out:,} more are not selected)" if left_out else "")
+        + f" on {len(wells.drop_duplicates(['experiment', 'plate'])):,} plates of {wells['experiment'].nunique():,} "
+        "experiments",
+        f"  {wells['batch'].nunique():,} batches; {wells['perturbation'].nunique():,} classes; "
+        f"{wells['perturbation'].isna().sum():,} of {len(wells):,} wells without a label",
+        f"  well types: {_counted(wells['well_type'])}",
+        f"  cell types: {_counted(wells['cell_type'])}",
+    ]
+    experiments = wells.drop_duplicates("experiment")
+    if "official_subset" in wells:
+        for subset, rows in experiments.groupby("official_subset"):
+            lines.append(f"  {subset}: {len(rows)} experiments ({_counted(rows['cell_type'])})")
+    return lines
+
+
+def _splits(screen: Screen, findings: Findings) -> list[str]:
+    if not findings.balances:
+        return []
+    frames, lines = [], []
+    for name, found in findings.balances.items():
+        if isinstance(found, str):
+            lines.append(f"  {name} cannot be drawn: {found}")
+        else:
+            shown = found.assign(
+                share=[f"{100 * share:.1f} %" for share in found["share"]],
+                a_class=list(map(_span, found["class_min"], found["class_max"])),
+                a_batch=list(map(_span, found["batch_min"], found["batch_max"])),
+            ).drop(columns=["class_min", "class_max", "batch_min", "batch_max"])
+            shown.insert(0, "split", name)
+            frames.append(shown.rename(columns={"a_class": "images a class", "a_batch": "images a batch"}))
+    assert findings.index is not None
+    what = "the images on disk" if findings.fit else "the images that the metadata promises"
+    if screen.image.tiles > 1:
+        what += ", before they are cut into tiles"
+    tables = _table(pd.concat(frames)) if frames else []
+    return [f"Splits of {what} ({len(findings.index):,})", *tables, *lines]
+
+
+def _problems(findings: Findings) -> list[str]:
+    lines = [f"  {error}" for error in findings.errors]
+    if any(findings.plates):
+        for names, where in zip(findings.plates, ("file names", "the metadata"), strict=True):
+            if names:
+                lines.append(f"  plates only in {where}: {_some(names)}")
+    kinds: dict[str, list[str]] = {}
+    for row in findings.problems.to_dict("records"):
+        # what stands between quotes or after a comma is one file's own
+        kind = re.sub(r"'[^']*'", "…", str(row["problem"])).split(", beside")[0]
+        place = "/".join(str(row[key]) for key in ("experiment", "plate", "well", "site") if row[key])
+        kinds.setdefault(kind, []).append(str(row["file"] or place))
+    for path, why in findings.stray:
+        kinds.setdefault(re.sub(r"'[^']*'", "…", why), []).append(str(path))
+    for path, why in findings.unreadable:
+        kinds.setdefault(why, []).append(str(path))
+    for kind, places in kinds.items():
+        lines.append(f"  {len(places):,} x {kind}")
+        lines += [f"      {place}" for place in places[:EXAMPLES]]
+        if len(places) > EXAMPLES:
+            lines.append("      …")
+    if not findings.fit and not findings.errors:
+        lines.append("  no file fits the pattern")
+    opened = max((values.images for values in findings.values.values()), default=0)
+    fields = int(findings.files["complete"].sum()) if len(findings.files) else 0
+    unseen = ""
+    if opened < fields:
+        unseen = (
+            f" (the ends of {findings.ends_seen:,} files were looked at, and {opened:,} of {fields:,} images were "
+            "opened: `--sample` opens more)"
+        )
+    return ["Problems", *lines] if lines else [f"Problems: none{unseen}"]
+
+
+def _table(frame: pd.DataFrame) -> list[str]:
+    """Aligned columns, two blanks in front."""
+    cells = [[str(column) for column in frame.columns]]
+    cells += [[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in _rows(frame)]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(cells[0]))]
+    numeric = [all(_is_number(row[at]) for row in cells[1:]) for at in range(len(cells[0]))]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[list[object]]:
+    return iter(frame.astype(object).to_numpy().tolist())
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[\d.,+-]+( %)?", text))
+
+
+def _counted(values: pd.Series) -> str:
+    return ", ".join(f"{count:,} {value}" for value, count in values.value_counts().items())
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _some(names: Iterator[str] | list[str]) -> str:
+    listed = list(names)
+    counted = Counter(listed)
+    shown = ", ".join(list(counted)[: 2 * EXAMPLES])
+    return shown + (", …" if len(counted) > 2 * EXAMPLES else "")
+
+
+def _yaml(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z]\w*", name) else f'"{name}"'

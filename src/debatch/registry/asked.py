@@ -1,0 +1,98 @@
+"""What a call of the workflow asks for, and so what its jobs make of each run: that, and no more."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+from debatch.config.statistics import STATISTICS
+from debatch.config.tables import FixedTarget
+from debatch.files import Files, Product, product_files
+from debatch.registry.products import Place, in_order, sources_of, wanted
+from debatch.registry.registry import Registry
+
+# rules without wildcards that look at no run
+STAGES = (*get_args(FixedTarget), "index", "index_profiles", "simulate_metadata", "make_plates", "make_illumination")
+
+
+def asked_products(registry: Registry, files: Files, named: Iterable[str]) -> dict[Place, list[Product]]:
+    """What is to be made of each run for the targets of a call.
+
+    Args:
+        registry: of the screen.
+        files: of the screen.
+        named: targets as they were called for, rules or files; none: the screen's own.
+    """
+    named = list(named) or ["all"]
+    looked_at = wanted(registry, asked_targets(registry, files, named))
+    found = {place: set(products) for place, products in looked_at.items()}
+    if {"embed", "h5ad"} & set(named):
+        for target in embedded_targets(registry):
+            for place, products in wanted(registry, [target], ["embeddings"]).items():
+                found.setdefault(place, set()).update(products)
+    for path in named:
+        for place, product in _of_file(registry, files, path):
+            found.setdefault(place, set()).update([*sources_of(product, place), product])
+    return {place: in_order(products) for place, products in found.items()}
+
+
+def asked_targets(registry: Registry, files: Files, named: Iterable[str]) -> list[str]:
+    """Tables and figures among the targets of a call, those of its pages, and those whose files it names.
+
+    A call that names what is not known here, as a workflow that has this one as a module does, may need any of them.
+    """
+    own, specs = registry.screen.targets, registry.targets_of.all()
+    pages = {"all": own, "report": own, "tables": own, "figures": own, "paper": registry.with_paper().screen.targets}
+    made = {files.report(): "report", files.paper(): "paper"}
+    made |= {files.table(target, suffix): target for target in specs for suffix in ("csv", "md", "json")}
+    made |= {files.figure(target, suffix): target for target in specs for suffix in ("svg", "png", "csv")}
+    found: list[str] = []
+    for name in named:
+        target = made.get(name, name)
+        if target in pages:
+            found += pages[target]
+        elif target in specs:
+            found.append(target)
+        elif "/" not in target and target not in STAGES:
+            found += [spec for spec in specs if not registry.lacking(spec)]
+    return [target for target in dict.fromkeys(found) if target in specs]
+
+
+def embedded_targets(registry: Registry) -> list[str]:
+    """The screen's own tables and figures that look at embeddings: theirs are what `embed` and `h5ad` make."""
+    specs = registry.targets_of.all()
+    return [t for t in registry.screen.targets if t in specs and {"embeddings", "scores"} & set(registry.needs(t))]
+
+
+def partly_made(files: Files, products: Mapping[Place, Sequence[Product]]) -> dict[str, list[int]]:
+    """What is there of runs of which not all is: a run's path -> places among its products, in their order.
+
+    Args:
+        files: of the screen; looked for from the working directory.
+        products: what is asked for.
+    """
+    found = {}
+    for place, asked in products.items():
+        folder = files.any_run(place.path)
+        paths = [product_files(files, folder, product) for product in asked]
+        there = [at for at, own in enumerate(paths) if all(Path(path).exists() for path in own)]
+        if 0 < len(there) < len(asked):
+            found[place.path] = there
+    return found
+
+
+def _of_file(registry: Registry, files: Files, path: str) -> Iterator[tuple[Place, Product]]:
+    """What a named file of a run is; any test-time statistics may be asked for in this way."""
+    if "/runs/" not in path:
+        return
+    for place, products in wanted(registry, registry.targets_of.all()).items():
+        folder = files.any_run(place.path)
+        if not path.startswith(f"{folder}/"):
+            continue
+        looked_at = re.fullmatch(rf"{re.escape(folder)}/(?:embeddings|predictions)/({STATISTICS})\.parquet", path)
+        if looked_at and not place.external:
+            yield place, Product("view", looked_at[1])
+        for product in products:
+            made = product_files(files, folder, product)
+            if path in (*made, *(name.removesuffix(".parquet") + ".h5ad" for name in made)):
+                yield place, product

@@ -1,0 +1,251 @@
+"""Read, check and resolve the whole configuration into a registry."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from debatch.config.base import SAFE_NAME
+from debatch.config.corrections import Correction, read_corrections
+from debatch.config.objectives import laid_over
+from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
+from debatch.config.recipe import Method, Recipe, resolve_recipe, with_screen_channels
+from debatch.config.screen import MetadataFile, Screen, check_experiment_name
+from debatch.config.tables import Choice, Table, Tables
+from debatch.config.trained import TrainedModel, channel_positions, read_trained_model
+from debatch.errors import ConfigError
+from debatch.files import UNCORRECTED
+from debatch.registry.registry import Registry
+from debatch.registry.targets import check_targets
+from debatch.registry.variants import BETWEEN, Derived, derive
+
+
+def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
+    """Read, check and resolve the whole configuration.
+
+    Args:
+        choice_data: what the user chose (`config/config.yaml` and `--config`).
+        base: the workflow's folder, where files that are not in the working directory are looked for.
+
+    Raises:
+        ConfigError: anything that could not work, with the file, the key and what to do.
+    """
+    choice = validate(Choice, choice_data, "config")
+    name, screen = _read_screen(choice.screen, base)
+    methods = _read_methods(_find(choice.methods, base))
+    tables = read_model(Tables, _find(choice.tables, base))
+    for target, table in tables.all().items():
+        for method in [*table.methods, *(table.nulls if isinstance(table, Table) else [])]:
+            if method not in methods:
+                raise ConfigError(f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}")
+    corrections = read_corrections(_find(choice.corrections, base))
+    _check_corrections(choice, screen, name, tables, corrections)
+    check_targets(name, screen, tables)
+    used = {method for table in tables.all().values() for method in table.methods}
+    used |= {method for table in tables.tables.values() for method in table.nulls}
+    recipes = _resolve(screen, methods, used)
+    derived = Derived(methods, recipes, {})
+    if not screen.profiles:
+        derived = derive(screen, methods, recipes, tables)
+        trained = {method: recipe for method, recipe in derived.recipes.items() if method in used or BETWEEN in method}
+        _check_devices(name, screen, trained)
+    experiments = [] if screen.profiles else _experiments(name, screen)
+    if screen.profiles and (choice.model or choice.ome_zarr):
+        raise ConfigError(f"config: `model` and `ome_zarr` need images, and the screen {name!r} is of profiles")
+    return Registry(
+        name=name,
+        screen=screen,
+        experiments=experiments,
+        recipes=derived.recipes,
+        methods=derived.methods,
+        variants=derived.variants,
+        corrections=corrections,
+        targets_of=tables,
+        seeds=choice.seeds or screen.seeds,
+        results=choice.results,
+        ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
+        model=_read_model(choice.model, screen) if choice.model else None,
+    )
+
+
+def _read_model(folder: str, screen: Screen) -> TrainedModel:
+    """A trained model, whose channels the screen has."""
+    model = read_trained_model(folder)
+    if screen.source is not None:
+        channel_positions(model.facts.channels, list(screen.source.channels.values()))
+    return model
+
+
+def _check_corrections(
+    choice: Choice, screen: Screen, name: str, tables: Tables, corrections: dict[str, Correction]
+) -> None:
+    """Refuse corrections that have no entry."""
+    known = [UNCORRECTED, *corrections]
+    named = {f"{choice.tables}: `{target}`": spec.corrections for target, spec in tables.all().items()}
+    for where, some in {**named, f"screen {name!r}: `corrections`": screen.corrections or []}.items():
+        for correction in some:
+            if correction not in known:
+                raise ConfigError(f"{where}: no correction {correction!r}{nearest(correction, known)}")
+
+
+def _find(path: str, base: Path) -> Path:
+    """A configuration file: in the working directory, or beside the workflow."""
+    given = Path(expand(path))
+    return given if given.exists() else base / given
+
+
+def _read_screen(screen: str, base: Path) -> tuple[str, Screen]:
+    path = _screen_file(screen, base, "config: `screen`")
+    return path.stem, validate(Screen, _screen_data(path, base, []), str(path))
+
+
+def _screen_file(screen: str, base: Path, where: str) -> Path:
+    folder = Path("config/screens")
+    is_path = screen.endswith((".yaml", ".yml"))
+    path = _find(screen if is_path else str(folder / f"{screen}.yaml"), base)
+    if not path.exists():
+        known = [p.stem for place in (folder, base / folder) for p in place.glob("*.yaml")]
+        reason = f"no file {screen}" if is_path else f"no screen {screen!r}{nearest(screen, sorted(set(known)))}"
+        raise ConfigError(f"{where}: {reason}")
+    return path
+
+
+def _screen_data(path: Path, base: Path, seen: list[Path]) -> Any:
+    """What a screen's file says, laid over what it extends."""
+    data = read_yaml(path)
+    if not isinstance(data, dict) or not isinstance(data.get("extends"), str):
+        return data
+    if path in seen:
+        raise ConfigError(f"{path}: `extends` leads back to this file")
+    below = _screen_data(_screen_file(data["extends"], base, f"{path}: `extends`"), base, [*seen, path])
+    return _laid_over(below, data)
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+
+
+def _read_methods(path: Path) -> dict[str, Method]:
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected methods by name")
+    methods = {}
+    for name, changes in data.items():
+        methods[check_entry_name(name, str(path), "method")] = validate(Method, changes, f"{path}: {name}")
+        if BETWEEN in name:
+            raise ConfigError(f"{path}: `{name}`: `{BETWEEN}` is kept for the variations of methods; take one `_`")
+    for name, method in methods.items():
+        _check_shared_weights(path, name, method, methods)
+    return methods
+
+
+def _check_shared_weights(path: Path, name: str, method: Method, methods: dict[str, Method]) -> None:
+    if method.weights_of is None:
+        return
+    if method.weights_of not in methods:
+        raise ConfigError(f"{path}: {name}: no method {method.weights_of!r}{nearest(method.weights_of, list(methods))}")
+    if methods[method.weights_of].weights_of is not None:
+        raise ConfigError(f"{path}: {name}: `weights_of` names {method.weights_of!r}, which is not trained itself")
+    own = method.model_fields_set - {"title", "description", "weights_of", "test_statistics"}
+    if own:
+        raise ConfigError(
+            f"{path}: {name}: `{min(own)}` would need a training of its own; beside `weights_of` only "
+            "`test_statistics` may be set"
+        )
+
+
+def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict[str, Recipe]:
+    """Every method's recipe on this screen; one that no table uses may be impossible there."""
+    recipes = {}
+    for name, method in methods.items():
+        changes = {} if method.weights_of is None else methods[method.weights_of].stated()
+        whole = method.model_copy() if not changes else Method(**laid_over(changes, method.stated()))
+        try:
+            recipe = resolve_recipe(screen.training, whole, name)
+            recipes[name] = with_screen_channels(recipe, screen.channel_names(), f"method {name!r}")
+        except ConfigError:
+            if name in used:
+                raise
+    return recipes
+
+
+def _check_devices(name: str, screen: Screen, trained: dict[str, Recipe]) -> None:
+    """Refuse more devices than a step has groups: a group is normalized as a whole, on one of them."""
+    for method, recipe in trained.items():
+        if screen.compute.gpus > recipe.groups_per_step:
+            raise ConfigError(
+                f"screen {name!r}: `compute.gpus: {screen.compute.gpus}` is more than the {recipe.groups_per_step} "
+                f"groups of a training step of method {method!r} (`groups_per_step`): the others would idle; ask for "
+                f"{recipe.groups_per_step} at most"
+            )
+
+
+def _chosen_plates(chosen: list[str], experiments: list[str]) -> list[str]:
+    """Experiments, or plates that name one: which plates it has is known once it is ingested."""
+    for name in chosen:
+        if not SAFE_NAME.fullmatch(name) or not any(name == e or name.startswith(f"{e}_") for e in experiments):
+            raise ConfigError(
+                f"config: `ome_zarr`: {name!r} is neither an experiment nor <experiment>_<plate>"
+                f"{nearest(name, experiments)}"
+            )
+    return chosen
+
+
+def _experiments(name: str, screen: Screen) -> list[str]:
+    """The experiments, known before anything runs."""
+    if screen.simulate is not None:
+        return screen.simulate.experiment_names()
+    if screen.experiments is not None:
+        return screen.experiments
+    assert screen.metadata is not None
+    tables = screen.metadata.tables()
+    names = {experiment for table in tables for experiment in _experiments_of(name, screen, table)}
+    file = ", ".join(table.file for table in tables)
+    for experiment in names:
+        try:
+            check_experiment_name(experiment)
+        except ValueError as error:
+            raise ConfigError(f"{file}: {error}") from None
+    if not names:
+        raise ConfigError(f"{file}: no row is selected for screen {name!r}; see `metadata.select`")
+    return sorted(names)
+
+
+def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
+    """The experiments of the rows that a metadata file has selected."""
+    assert screen.metadata is not None
+    constants = {key: str(value) for key, value in {**screen.fields, **table.fields}.items()}
+    chosen = {key: {str(value) for value in values} for key, values in screen.metadata.select.items()}
+    column = screen.columns.experiment
+    # a derived column is not in the file yet: it is looked at when the file is read as a whole
+    derived = set(screen.derive)
+    if column in derived:
+        raise ConfigError(f"screen {name!r}: the experiment column is derived; list the `experiments:`")
+    selecting = {key: values for key, values in chosen.items() if key not in derived}
+    try:
+        header = list(pd.read_csv(table.file, nrows=0, dtype=str, encoding="utf-8-sig").columns)
+        there = [*header, *constants]
+        for needed in (column, *selecting):
+            if needed not in there:
+                cure = "; name it as `columns.experiment`, or give a constant in `fields:`" if needed == column else ""
+                raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}{cure}")
+        # these columns alone, each value once: a table may have millions of rows, and each job on a cluster reads it
+        own = [key for key in (column, *selecting) if key in header]
+        rows = pd.read_csv(
+            table.file, usecols=own or header[:1], dtype="category", keep_default_na=False, encoding="utf-8-sig"
+        )
+        selected = pd.Series(True, index=rows.index)
+        for key, values in selecting.items():
+            selected &= rows[key].isin(values) if key in own else constants[key] in values
+        if column not in own:
+            return {constants[column]} if selected.any() else set()
+        return {str(experiment) for experiment in rows[column][selected].dropna().unique() if experiment}
+    except OSError as error:
+        raise ConfigError(
+            f"screen {name!r}: the experiments are to be read from {table.file}, which cannot be read "
+            f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
+        ) from None
+    except ValueError as error:  # no text, or no table
+        raise ConfigError(f"{table.file}: cannot be read as a CSV table: {error}") from None

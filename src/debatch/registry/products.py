@@ -1,0 +1,172 @@
+"""What is made of a run for tables and figures: its products, and the rule that makes each.
+
+One job makes all that one look at a run needs: loading weights, and importing what loads them, takes longer than most
+of the work.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from debatch.config.splits import has_unseen_batches
+from debatch.files import KINDS, UNCORRECTED, Kind, Product
+from debatch.registry.registry import Registry
+from debatch.registry.run import PROFILES, Run
+
+# rule -> what it makes: of a run's weights; of its embeddings under one choice of test-time statistics
+EMBEDDED = ("view", "training", "epochs", "adaptation")
+BY_STATISTICS = ("score_run", "probe_run", "correct_run")
+MAKERS: dict[str, tuple[str, ...]] = {
+    "embed_run": ("view", "training", "epochs"),
+    "embed_adaptation": ("adaptation",),
+    "score_run": ("metrics", "cosine", "scores"),
+    "probe_run": ("probe",),
+    "correct_run": ("corrected", "corrected_cosine", "corrected_scores"),
+}
+OF_CORRECTED: dict[str, Kind] = {
+    "embeddings": "corrected", "cosine": "corrected_cosine", "scores": "corrected_scores",
+}  # fmt: skip
+# the statistics of those embeddings that a probe of unseen batches looks at under a batch's own
+HALF = "half"
+
+
+class Place(NamedTuple):
+    """A trained run, or profiles made elsewhere: what files lie in a folder for.
+
+    Attributes:
+        weights: the method that was trained, or the name of the profiles.
+        split: that it was trained on; empty for profiles.
+        seed: of the run.
+        external: whether it is of profiles.
+    """
+
+    weights: str
+    split: str
+    seed: int
+    external: bool = False
+
+    @classmethod
+    def of(cls, run: Run) -> "Place":
+        """Where a run's files lie."""
+        return cls(run.weights, "", 0, external=True) if run.external else cls(run.weights, run.split, run.seed)
+
+    @property
+    def path(self) -> str:
+        """Below `runs`."""
+        return f"external/{self.weights}" if self.external else f"{self.weights}/{self.split}/seed{self.seed}"
+
+
+def wanted(
+    registry: Registry, targets: Iterable[str], needs: Iterable[str] | None = None
+) -> dict[Place, list[Product]]:
+    """All that tables and figures are made from, by run, each in one order.
+
+    Args:
+        registry: of the screen.
+        targets: names of tables and figures.
+        needs: of each; None: its own.
+    """
+    found: dict[Place, set[Product]] = {}
+    for target in targets:
+        for run in registry.runs(target):
+            place = Place.of(run)
+            for need in registry.needs(target) if needs is None else needs:
+                for product in needed_products(run, need):
+                    found.setdefault(place, set()).update([*sources_of(product, place), product])
+    return {place: in_order(products) for place, products in found.items()}
+
+
+def needed_products(run: Run, need: str) -> list[Product]:
+    """What a table or figure reads of one of its runs; none where rules of profiles make it.
+
+    Args:
+        run: how it is looked at.
+        need: as in `Registry.needs`.
+    """
+    own, correction = run.inference, run.correction
+    match need:
+        case "metrics" | "probe" | "epochs":
+            return [] if run.external else [Product(need, own)]
+        case "adaptation":
+            return [Product("adaptation")]
+        case "embeddings" | "cosine" | "scores" if correction != UNCORRECTED:
+            return [Product(OF_CORRECTED[need], own, correction)]
+        case "cosine" | "scores":
+            return [Product(need, own)]
+        case "embeddings":
+            return [] if run.external else [Product("view", own)]
+    return []
+
+
+def sources_of(product: Product, place: Place) -> list[Product]:
+    """What a product is made from, of the same run; profiles are no product of ours."""
+    own, kind = product.statistics, product.kind
+    if kind in EMBEDDED:
+        return []
+    sources = [] if place.external else [Product("view", own)]
+    if kind == "probe":
+        sources += probed(own, place.split)
+    if kind in ("corrected_cosine", "corrected_scores"):
+        sources.append(Product("corrected", own, product.correction))
+    return sources
+
+
+def probed(statistics: str, split: str) -> list[Product]:
+    """What a probe looks at beside the test images' own embeddings.
+
+    Batches that were trained on: the training images. Unseen ones: under a batch's own statistics, images whose
+    statistics come from other wells.
+    """
+    if not has_unseen_batches(split):
+        return [Product("training", statistics)]
+    return [] if statistics == "train" else [Product("view", HALF)]
+
+
+def in_order(products: Iterable[Product]) -> list[Product]:
+    """By kind; within one the network's own statistics come first."""
+    return sorted(products, key=lambda p: (KINDS.index(p.kind), p.statistics not in ("train", PROFILES), p))
+
+
+def forms_of(
+    rule: str, products: Mapping[Place, Sequence[Product]], there: Mapping[str, Collection[int]]
+) -> dict[tuple[Product, ...], list[Place]]:
+    """What single jobs of a rule make, and of which runs just that.
+
+    Of `embed_run` all of a run; of the others what is made of its embeddings under one choice of test-time statistics,
+    since what a job reads must not depend on what else is asked for. What an earlier call made is apart from what is
+    new: a job makes all of its files again where one is missing.
+
+    Args:
+        rule: of `MAKERS`.
+        products: what is to be made of each run.
+        there: what is there of some runs, as `partly_made` says.
+    """
+    found: dict[tuple[Product, ...], list[Place]] = {}
+    for place, asked in products.items():
+        apart: dict[tuple[str, bool], list[Product]] = {}
+        for at, product in enumerate(asked):
+            if product.kind in MAKERS[rule]:
+                statistics = product.statistics if rule in BY_STATISTICS else ""
+                apart.setdefault((statistics, at in there.get(place.path, ())), []).append(product)
+        for made in apart.values():
+            found.setdefault(tuple(made), []).append(place)
+    return found
+
+
+def rule_of_form(name: str) -> str:
+    """The rule that a name is a form of; of any other rule its own name."""
+    return next((rule for rule in MAKERS if name.startswith(f"{rule}_")), name)
+
+
+def form_words(forms: Iterable[Iterable[Product]]) -> list[str]:
+    """A name for what each form makes: test-time statistics, then what else it is; a number where two are alike."""
+    names: list[str] = []
+    seen: Counter[str] = Counter()
+    for form in forms:
+        told = list(form)
+        statistics = [product.statistics for product in told]
+        kinds = [product.kind for product in told if product.kind not in ("view", "corrected", "probe")]
+        words = "_".join(dict.fromkeys([*filter(None, statistics), *kinds]))
+        seen[words] += 1
+        names.append(words if seen[words] == 1 else f"{words}_{seen[words]}")
+    return names

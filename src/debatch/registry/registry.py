@@ -1,0 +1,223 @@
+"""The registry: one screen, the methods, the tables, and which runs each of them is made of."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from debatch.config.corrections import Correction
+from debatch.config.profiles import ProfileSet
+from debatch.config.read import expand, unset_variables
+from debatch.config.recipe import Method, Recipe
+from debatch.config.screen import Screen
+from debatch.config.splits import few_batches
+from debatch.config.tables import (
+    CHANNEL_SUBSETS,
+    NEEDS,
+    SCREEN_FIGURES,
+    TRAINED,
+    VARIED,
+    WITHOUT_SPLIT,
+    Figure,
+    Table,
+    Tables,
+)
+from debatch.config.trained import TrainedModel
+from debatch.errors import ConfigError
+from debatch.files import UNCORRECTED
+from debatch.registry.adaptation import ADAPTED, Adaptation, adaptation
+from debatch.registry.run import ALL_IMAGES, PROFILES, Run
+from debatch.registry.targets import few_batch_splits, lacking
+from debatch.registry.variants import BETWEEN, Variant
+
+# targets that hold others
+PAGES = ("report", "paper")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything the configuration says, resolved.
+
+    Attributes:
+        variants: target -> its rows, where those are changes of methods.
+        targets_of: every table and figure.
+    """
+
+    name: str
+    screen: Screen
+    experiments: list[str]
+    recipes: dict[str, Recipe]
+    methods: dict[str, Method]
+    variants: dict[str, list[Variant]]
+    corrections: dict[str, Correction]
+    targets_of: Tables
+    seeds: int
+    results: str
+    ome_zarr: list[str]
+    model: TrainedModel | None
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Tables by name."""
+        return self.targets_of.tables
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Figures of trained runs by name."""
+        return self.targets_of.figures
+
+    @cached_property
+    def split_names(self) -> list[str]:
+        """The screen's splits, and those of few training batches that its tables may take."""
+        few = [split for target in self.tables for split in few_batch_splits(target, self.screen, self.targets_of)]
+        return [*self.screen.splits.names, *dict.fromkeys(few)]
+
+    @property
+    def externals(self) -> dict[str, ProfileSet]:
+        """Profiles made elsewhere, by name."""
+        return self.screen.profiles or {}
+
+    def source_files(self) -> tuple[Path, ...]:
+        """The tables of metadata, annotations and profiles that the index is made from; none of a simulated screen.
+
+        Raises:
+            ConfigError: an environment variable is not set.
+        """
+        return tuple(Path(expand(name)) for name in self._sources())
+
+    def refuse_missing_sources(self) -> None:
+        """Look whether those files are there.
+
+        Raises:
+            ConfigError: one is not.
+        """
+        for given in self._sources():
+            path = expand(given)
+            if not Path(path).exists():
+                unset = [f"; the environment variable {name} is not set" for name in unset_variables(given)]
+                raise ConfigError(
+                    f"{path}: no such file, and nothing was started. The screen calls it {given}{''.join(unset)}"
+                )
+
+    def _sources(self) -> list[str]:
+        metadata = self.screen.metadata.names() if self.screen.metadata else []
+        annotations = [annotation.file for annotation in self.screen.annotations]
+        return [*metadata, *annotations, *(profiles.file for profiles in self.externals.values())]
+
+    def runs(self, target: str) -> list[Run]:
+        """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""
+        made_of = self._target(target)
+        if self.externals and made_of.kind in TRAINED:
+            return []
+        nulls = made_of.nulls if isinstance(made_of, Table) and not self.externals else []
+        splits = self.splits(target)
+        runs = [
+            self.run(method, split, seed)
+            for method in self.trained(target)
+            for split in splits
+            for seed in range(self.seeds_on(target, split))
+        ]
+        runs += [self.run(method, split, 0) for method in nulls for split in splits[:1]]
+        corrections = self.corrections_of(target)
+        return [replace(run, correction=correction) for run in runs for correction in corrections]
+
+    def rows(self, target: str) -> list[str]:
+        """The methods of a table or figure; of a screen of profiles, those."""
+        return list(self.externals) or self._target(target).methods
+
+    def trained(self, target: str) -> list[str]:
+        """The methods that it has runs of: under each of its variations, where it has such."""
+        made_of = self._target(target)
+        if self.externals or made_of.kind not in (*VARIED, *CHANNEL_SUBSETS):
+            return self.rows(target)
+        rows = self.variants.get(target, [])
+        return list(dict.fromkeys(row.methods[method] for method in made_of.methods for row in rows))
+
+    def seeds_on(self, target: str, split: str) -> int:
+        """How many seeds it takes on a split: of few training batches, one on all draws but the first."""
+        few = few_batches(split)
+        if self.externals or (few and few.draw):
+            return 1
+        return min(self._target(target).seeds, self.seeds)
+
+    def is_derived(self, method: str) -> bool:
+        """Whether a method is a variation of a named one."""
+        return BETWEEN in method
+
+    def splits(self, target: str) -> list[str]:
+        """The splits of a table or figure that the screen has; `all` where profiles need none."""
+        made_of = self._target(target)
+        if self.externals and made_of.kind in WITHOUT_SPLIT:
+            return [ALL_IMAGES]
+        if made_of.kind == "few_batches":
+            return few_batch_splits(target, self.screen, self.targets_of)
+        return [split for split in made_of.splits if split in self.screen.splits.names]
+
+    def corrections_of(self, target: str) -> list[str]:
+        """The corrections that a table or figure shows here; `none` alone where it is of embeddings as they are."""
+        named = self._target(target).corrections or [UNCORRECTED]
+        chosen = self.screen.corrections
+        return [name for name in named if name == UNCORRECTED or chosen is None or name in chosen]
+
+    def run(self, method: str, split: str, seed: int) -> Run:
+        """One run, under its recipe's own test-time statistics."""
+        if method in self.externals:
+            return Run(method, split, seed, PROFILES, method, external=True)
+        return Run(method, split, seed, self.recipes[method].inference, self.methods[method].weights_of or method)
+
+    def needs(self, target: str) -> list[str]:
+        """What a table or figure is made from, of each of its runs."""
+        return NEEDS[self._target(target).kind]
+
+    def adaptation(self, method: str) -> Adaptation:
+        """How one job looks at a trained method for all tables and figures of adaptation."""
+        looked_at = [
+            adaptation(spec, self.recipes[name].inference)
+            for spec in self.targets_of.all().values()
+            for name in spec.methods
+            if spec.kind in ADAPTED and method in (name, self.methods[name].weights_of)
+        ]
+        statistics = dict.fromkeys(name for each in looked_at for name in each.statistics)
+        return Adaptation([*statistics], sorted({percent for each in looked_at for percent in each.classes}))
+
+    def title(self, method: str) -> str:
+        """A method's name for people."""
+        if method in self.externals:
+            return self.externals[method].title or method
+        return self.methods[method].title or method.replace("_", " ")
+
+    def correction_title(self, correction: str) -> str:
+        """A correction's name for people."""
+        if correction == UNCORRECTED:
+            return "uncorrected"
+        return self.corrections[correction].title or correction.replace("_", " ")
+
+    def targets(self, kind: str) -> list[str]:
+        """Those of the screen's own targets that are tables, or figures (those of the screen itself included)."""
+        known = self.tables if kind == "tables" else {**SCREEN_FIGURES, **self.figures}
+        return [target for target in self.shown if target in known]
+
+    @property
+    def shown(self) -> list[str]:
+        """The screen's own targets, those of the paper first and in its order."""
+        paper = self.targets_of.paper
+        own = self.screen.targets
+        return [*(name for name in paper if name in own), *(name for name in own if name not in paper)]
+
+    def with_paper(self) -> "Registry":
+        """The same, all of the paper that the screen can make among its targets."""
+        able = [name for name in self.targets_of.paper if not self.lacking(name)]
+        targets = list(dict.fromkeys([*able, *self.screen.targets]))
+        own = self.screen.model_copy(update={"targets": [name for name in targets if name not in PAGES]})
+        return replace(self, screen=own)
+
+    def shown_splits(self) -> list[str]:
+        """The screen's splits, and those of few training batches that its own targets are made from."""
+        few = {run.split for target in self.targets("tables") for run in self.runs(target) if few_batches(run.split)}
+        return [split for split in self.split_names if split in {*self.screen.splits.names, *few}]
+
+    def lacking(self, target: str) -> str:
+        """Why the screen cannot make a target, as the rest of a sentence; empty where it can."""
+        return lacking(target, self.screen, self.targets_of)
+
+    def _target(self, name: str) -> Table | Figure:
+        return self.tables[name] if name in self.tables else self.figures[name]

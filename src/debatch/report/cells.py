@@ -1,0 +1,190 @@
+"""What all tables share: how a cell is computed from runs, and how cells are laid out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from debatch.evaluate.tidy import ALL
+from debatch.evaluate.uncertainty import pooled_interval
+from debatch.registry import Registry
+from debatch.report.published import Published, verdict
+
+COLUMNS = [
+    "row", "column", "mean", "sd", "n", "low", "high", "unit", "published_mean", "published_sd", "verdict", "note",
+]  # fmt: skip
+FEWEST_STATISTICS_IMAGES = 8
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of a table: mean and sd over n seeds, and how far the test batches differ; or words."""
+
+    mean: float | None = None
+    sd: float | None = None
+    n: int = 0
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+    words: str = ""
+
+
+@dataclass
+class Draft:
+    """A table before it is written.
+
+    Attributes:
+        rows: key -> what a person reads.
+        columns: likewise.
+        cells: by row and column; a pair that is not there has no meaning.
+        unit: of all cells.
+        decimals: shown to people.
+        formats: unit and decimals of columns that differ from these.
+        signed: whether a plus sign is shown, as of differences.
+        nulls: rows that can only score at chance.
+        ranges_of: columns whose n and range are of something else than seeds and test batches -> of what.
+        notes: what holds for the whole table.
+    """
+
+    rows: dict[str, str]
+    columns: dict[str, str]
+    cells: dict[tuple[str, str], Cell]
+    unit: str = "%"
+    decimals: int = 1
+    formats: dict[str, tuple[str, int]] = field(default_factory=dict)
+    signed: bool = False
+    nulls: tuple[str, ...] = ()
+    ranges_of: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def text(self, value: float, column: str) -> str:
+        """A number as this table shows it in a column."""
+        return f"{value:{'+' if self.signed else ''}.{self.decimals_of(column)}f}"
+
+    def unit_of(self, column: str) -> str:
+        """The unit of a column's numbers; empty where they have none."""
+        return self.formats.get(column, (self.unit, 0))[0]
+
+    def decimals_of(self, column: str) -> int:
+        """How many decimals of them are shown."""
+        return self.formats.get(column, ("", self.decimals))[1]
+
+    def seeds(self) -> int:
+        """The most seeds that a cell was made from."""
+        return max((cell.n for (_, column), cell in self.cells.items() if column not in self.ranges_of), default=0)
+
+    def headings(self) -> list[str]:
+        """The columns' headings, with units."""
+        return [head + (f" ({self.unit_of(key)})" if self.unit_of(key) else "") for key, head in self.columns.items()]
+
+
+def chosen(frame: pd.DataFrame, metric: str, subset: str = "all", cell_type: str = ALL) -> pd.DataFrame:
+    """The values and counts of one metric, by batch; `ALL`: over all batches."""
+    own = (frame["metric"] == metric) & (frame["subset"] == subset) & (frame["cell_type"] == cell_type)
+    return frame[own].set_index("batch")[["value", "n"]]
+
+
+def pooled(
+    frames: Sequence[pd.DataFrame], metric: str, lacking: str, subset: str = "all", cell_type: str = ALL
+) -> Cell:
+    """A share in % over test images: mean and sd over seeds, interval over batches.
+
+    Args:
+        frames: metrics, seed by seed.
+        metric: its name there.
+        lacking: the note where there is no such number.
+        subset: of images.
+        cell_type: whose images alone.
+    """
+    values = by_seed(frames, metric, subset, cell_type)
+    if not values:
+        return Cell(note=lacking)
+    batches = by_batch(frames, metric, subset, cell_type)
+    low, high = (None, None)
+    if len(batches):
+        low, high = pooled_interval(batches["value"].tolist(), batches["n"].tolist())
+    return percent_cell(values, low, high, few_statistics(frames, cell_type) if metric == "accuracy" else "")
+
+
+def percent_cell(values: list[float], low: float | None, high: float | None, note: str = "") -> Cell:
+    """Shares as a cell in %."""
+    sd = 100 * float(np.std(values, ddof=1)) if len(values) > 1 else None
+    low, high = (None if bound is None else 100 * bound for bound in (low, high))
+    return Cell(100 * float(np.mean(values)), sd, len(values), low, high, note)
+
+
+def by_seed(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> list[float]:
+    """A metric over all batches, a number a seed; a seed that lacks it, or where it is not defined, is left out."""
+    found = (chosen(frame, metric, subset, cell_type)["value"].to_dict() for frame in frames)
+    values = [float(values.get(ALL, np.nan)) for values in found]
+    return [value for value in values if np.isfinite(value)]
+
+
+def by_batch(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> pd.DataFrame:
+    """A metric by test batch: mean over seeds, and images."""
+    rows = pd.concat([chosen(frame, metric, subset, cell_type) for frame in frames])
+    return rows[rows.index != ALL].groupby(level=0).mean()
+
+
+def few_statistics(frames: Sequence[pd.DataFrame], cell_type: str = ALL) -> str:
+    """A warning where a batch's own statistics come from very few images; else empty."""
+    batches = by_batch(frames, "statistics_images", cell_type=cell_type)
+    few = batches[(batches["value"] > 0) & (batches["value"] < FEWEST_STATISTICS_IMAGES)]
+    if few.empty:
+        return ""
+    names = ", ".join(few.index[:3]) + (", …" if len(few) > 3 else "")
+    return f"warning: batch-norm statistics from only {few['value'].min():.0f} images ({names})"
+
+
+def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> pd.DataFrame:
+    """A row a cell (`COLUMNS`), with the paper's number and the verdict."""
+    spec = registry.tables[name]
+    rows = []
+    for (row, column), cell in draft.cells.items():
+        names = spec.published_rows.get(row, row), spec.published_columns.get(column, column)
+        comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
+        # what an unchanged recipe is differs from screen to screen
+        own = row in spec.variations and not comparable and spec.variations[row].changes_nothing()
+        mean, sd = (None, None) if own else published.cell(spec.paper, name, *names)
+        judged = "" if cell.words else verdict(cell.mean, cell.sd, mean, sd, comparable, unit == "%")
+        if cell.mean is None and cell.note not in {"", NOT_RUN}:
+            judged = "not defined"  # it was run, or there is nothing to run: the note says which
+        values = [cell.mean, cell.sd, cell.n, cell.low, cell.high, unit, mean, sd, judged, cell.words or cell.note]
+        rows.append([row, column, *values])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def laid_out(name: str, draft: Draft, registry: Registry) -> str:
+    """A table as Markdown, laid out as the paper's."""
+    kind = "simulated screen" if registry.screen.simulate else "screen"
+    label = f", {registry.screen.label}" if registry.screen.label else ""
+    lines = [f"**{table_heading(name)}. {registry.tables[name].title}** ({kind} `{registry.name}`{label})", ""]
+    lines.append("| | " + " | ".join(draft.headings()) + " |")
+    lines.append("|---" + "|---:" * len(draft.columns) + "|")
+    for row, title in draft.rows.items():
+        cells = [_readable(draft, draft.cells.get((row, column), Cell()), column) for column in draft.columns]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    notes = [f"mean ± sd over seeds (n = {draft.seeds()}); in brackets how much the test batches differ", *draft.notes]
+    if registry.externals:
+        notes[0] = "in brackets how much the batches differ: 95 % bootstrap over them from five on, else the extremes"
+    notes += sorted({cell.note for cell in draft.cells.values() if cell.note})
+    if registry.screen.simulate:
+        notes.append("every number comes from simulated images")
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
+
+
+def table_heading(name: str) -> str:
+    """`table_s3` as `Table S3`, `table_probe` as `Table probe`."""
+    label = name.removeprefix("table").removeprefix("_")
+    return f"Table {label.upper() if label[:1] == 's' and label[1:].isdigit() else label.replace('_', ' ')}"
+
+
+def _readable(draft: Draft, cell: Cell, column: str) -> str:
+    if cell.mean is None:
+        return cell.words or "—"
+    text = draft.text(cell.mean, column) + ("" if cell.sd is None else f" ± {cell.sd:.{draft.decimals_of(column)}f}")
+    if cell.low is not None and cell.high is not None:
+        text += f" [{draft.text(cell.low, column)} to {draft.text(cell.high, column)}]"
+    return text

@@ -1,0 +1,147 @@
+"""Accuracy by the images that test-time statistics come from: how many, which, and of how many classes."""
+
+from collections.abc import Iterator, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from debatch.config import Figure as FigureSpec
+from debatch.config.statistics import DOMAINS, POOLS, Statistics
+from debatch.report.cells import NOT_RUN, Cell, pooled
+from debatch.report.kinds.tables.adaptation import DOMAIN_WORDS, POOL_WORDS, accuracy_cell, available_cell, under
+from debatch.report.kinds.tables.label_shift import ALONE, WHOLE, shift_cells
+from debatch.report.results import Results
+from debatch.report.style import COLOURS, LOOK, MARKERS, figure_title, new_figure
+
+COLUMNS = [
+    "method", "panel", "chosen", "images", "available", "classes", "mean", "sd", "n", "low", "high", "note",
+]  # fmt: skip
+ALL = "all"
+SHIFT, WITHOUT = "classes", "none"
+INK = "#1b1f24"
+GREY = "#8a9199"
+STYLES = ("-", "--", ":", "-.")
+# how far from the largest number "all" stands, which is another one for each batch and choice
+BEYOND = 1.3
+LOOKS: dict[str, tuple[str, str]] = dict(zip((*POOLS, ALONE), zip(COLOURS, MARKERS, strict=True), strict=False))
+LOOKS |= {WHOLE: LOOKS["all"], WITHOUT: (GREY, "")}
+WORDS = {**POOL_WORDS, ALONE: "only the classes left (right)"}
+
+
+def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
+    """A panel each for images of the batch and of the plate, and one for batches that hold few of their classes.
+
+    A colour a choice of images, a line style a method; level or dark: methods that take nothing from the new batch.
+
+    Returns:
+        The figure, and a row a point (`COLUMNS`): mean, sd, low, high in %, n seeds; available: the median of what
+        there is to choose from; mean is NaN, and note says why, where a point is not drawn.
+    """
+    registry = results.registry
+    spec = registry.figures[name]
+    points = pd.DataFrame(_points(name, results), columns=COLUMNS)
+    points = points.astype({"mean": float, "sd": float, "low": float, "high": float})
+    adapting = [m for m in registry.rows(name) if registry.recipes[m].inference != "train"]
+    styles = {registry.title(method): STYLES[at % len(STYLES)] for at, method in enumerate(adapting)}
+    with mpl.rc_context(LOOK):
+        figure = new_figure(12.0, 4.8)
+        *axes, shifted = figure.subplots(1, len(DOMAINS) + 1, sharey=True)
+        for domain, axis in zip(DOMAINS, axes, strict=True):
+            _by_number(axis, points[points["panel"] == domain], styles, spec)
+            for _, level in _lines(points[(points["chosen"] == WITHOUT) & (points["classes"] == ALL)]):
+                axis.axhline(level["mean"].iloc[0], color=GREY, lw=2.2, zorder=1)
+            axis.set(xlabel="images that give the statistics", title=f"images {DOMAIN_WORDS[domain]}")
+        _by_classes(shifted, points[points["panel"] == SHIFT], styles, spec)
+        shifted.set(xlabel="classes that the batch holds (%)", title="few of the classes")
+        axes[0].set_ylabel("test accuracy (%)")
+        shown = points["high"].fillna(points["mean"]).max()
+        axes[0].set_ylim(0, min(100, 1.08 * shown) if np.isfinite(shown) and shown > 0 else 100)
+        figure.legend(handles=_legend(points, styles), loc="outside lower center", ncols=4)
+        figure.suptitle(figure_title(name, registry))
+    return figure, points
+
+
+def _points(name: str, results: Results) -> Iterator[tuple[object, ...]]:
+    registry = results.registry
+    spec, split = registry.figures[name], registry.splits(name)[0]
+    shares = {ALL: ALL} | {Statistics(classes=percent).name: str(percent) for percent in spec.classes}
+    for method in registry.rows(name):
+        frames, title = results.by_seed("adaptation", name, method, split), registry.title(method)
+        if registry.recipes[method].inference == "train":
+            for subset, share in shares.items():
+                cell = pooled(under(frames, "train", subset), "accuracy", NOT_RUN)
+                yield (title, SHIFT, WITHOUT, "0", None, share, *_told(cell))
+            continue
+        for domain in DOMAINS:
+            for pool in POOLS:
+                there = available_cell(frames, Statistics(domain=domain, pool=pool).name).mean
+                for images in (*spec.images, None):
+                    cell = accuracy_cell(frames, Statistics(domain=domain, pool=pool, images=images).name)
+                    yield (title, domain, pool, str(images or ALL), there, ALL, *_told(cell))
+        for subset, share in shares.items():
+            cells = shift_cells(frames, subset)
+            for chosen in (ALONE, WHOLE):
+                cell = cells[chosen if subset != ALL else WHOLE]  # all classes alone are the whole batch
+                yield (title, SHIFT, chosen, ALL, None, share, *_told(cell))
+
+
+def _told(cell: Cell) -> tuple[object, ...]:
+    return cell.mean, cell.sd, cell.n, cell.low, cell.high, cell.note
+
+
+def _lines(points: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """The lines of a panel that have a point, by method and choice."""
+    for (method, chosen), own in points[points["mean"].notna()].groupby(["method", "chosen"], sort=False):
+        yield (str(method), str(chosen)), own
+
+
+def _by_number(axis: Axes, points: pd.DataFrame, styles: dict[str, str], spec: FigureSpec) -> None:
+    places = {str(images): float(np.log2(images)) for images in spec.images}
+    places[ALL] = max(places.values()) + BEYOND
+    lines = list(_lines(points))
+    for at, ((method, chosen), own) in enumerate(lines):
+        x = own["images"].map(places).to_numpy(float) + _aside(at, len(lines))
+        numbers = (own["images"] != ALL).to_numpy()
+        for part in (numbers, ~numbers):  # a line from a number to "all" would say how far it is
+            _line(axis, x[part], own[part], chosen, styles[method])
+    axis.axvline(places[ALL] - BEYOND / 2, color="#c8ccd0", lw=0.8)
+    axis.set_xticks(list(places.values()), list(places))
+
+
+def _by_classes(axis: Axes, points: pd.DataFrame, styles: dict[str, str], spec: FigureSpec) -> None:
+    places = {share: at for at, share in enumerate((ALL, *map(str, spec.classes)))}
+    lines = list(_lines(points))
+    for at, ((method, chosen), own) in enumerate(lines):
+        x = own["classes"].map(places).to_numpy(float) + _aside(at, len(lines))
+        _line(axis, x, own, chosen, styles.get(method, "-"))
+    axis.set_xticks(list(places.values()), list(places))
+
+
+def _aside(at: int, lines: int) -> float:
+    """Intervals of several lines stand beside one another."""
+    return 0.07 * (at - (lines - 1) / 2)
+
+
+def _line(axis: Axes, x: np.ndarray, own: pd.DataFrame, chosen: str, style: str) -> None:
+    if not len(own):
+        return
+    (colour, marker), mean = LOOKS[chosen], own["mean"].to_numpy()
+    axis.plot(x, mean, style, color=colour, marker=marker or None, ms=4.5, lw=1.4)
+    axis.vlines(x, own["low"].fillna(own["mean"]), own["high"].fillna(own["mean"]), color=colour, lw=0.8, alpha=0.6)
+
+
+def _legend(points: pd.DataFrame, styles: dict[str, str]) -> Sequence[Line2D]:
+    drawn = points[points["mean"].notna()]
+    # all images of the batch are one choice, in whichever panel
+    choices = [choice for choice in LOOKS if choice in WORDS and (drawn["chosen"] == choice).any()]
+    handles = [Line2D([], [], color=INK, ls=style, lw=1.4, label=method) for method, style in styles.items()]
+    handles += [
+        Line2D([], [], color=LOOKS[choice][0], marker=LOOKS[choice][1], ms=4.5, lw=0, label=WORDS[choice])
+        for choice in choices
+    ]
+    still = drawn.loc[drawn["chosen"] == WITHOUT, "method"].unique()
+    return [*handles, *(Line2D([], [], color=GREY, lw=2.2, label=f"{method}: no image") for method in still)]

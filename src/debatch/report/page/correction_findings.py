@@ -1,0 +1,150 @@
+"""What a table of corrections says in words, computed from it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from debatch.evaluate.tidy import of_all
+from debatch.files import UNCORRECTED
+from debatch.report.cells import Cell, Draft
+from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, CHANCE, COLUMNS, draft, row_key
+from debatch.report.page.headline import Headline
+from debatch.report.results import Results
+
+# below chance by more than this many points, batches are pushed apart
+APART = 3.0
+WORDS = {
+    BATCH: "nearest neighbours from the same batch",
+    "replicate_across_batches": "wells whose nearest one of another batch is a replicate",
+    "nscb": "treatments whose nearest one of another compound and batch shares the mechanism (NSCB)",
+    "nsc": "treatments whose nearest one of another compound shares the mechanism (NSC)",
+    "replicate_map": "replicate mAP",
+    "grit": "median grit",
+}
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A drafted table, and the results that it was made from."""
+
+    name: str
+    results: Results
+    draft: Draft
+
+    def mean(self, method: str, correction: str, metric: str) -> float | None:
+        return self.draft.cells.get((row_key(method, correction), metric), Cell()).mean
+
+    def title(self, method: str, correction: str) -> str:
+        return self.draft.rows[row_key(method, correction)]
+
+    @property
+    def units(self) -> str:
+        """What the bootstrap of a change draws."""
+        return "compounds" if self.results.registry.screen.columns.compound else "perturbations"
+
+    def shown(self, value: float | None, metric: str) -> str:
+        unit = {"%": " %", "sd": " sd"}.get(COLUMNS[metric][1], "")
+        return "—" if value is None else self.draft.text(value, metric) + unit
+
+    def change(self, method: str, correction: str, metric: str) -> tuple[float, float]:
+        """95 % bootstrap of what a correction changes, mean over seeds; NaN where it is not known."""
+        split = self.results.registry.splits(self.name)[0]
+        frames = self.results.by_seed("scores", self.name, method, split, correction)
+        rows = [of_all(frame[frame["metric"] == f"{metric}_change"]) for frame in frames]
+        bounds = [row[["low", "high"]].iloc[0].to_numpy(float) for row in rows if len(row)]
+        low, high = np.mean(bounds, axis=0) if bounds else (np.nan, np.nan)
+        return float(low), float(high)
+
+
+def correction_headline(name: str, results: Results) -> Headline:
+    """How strong the batch effect is, what brings it to chance, what that does to biology, and how sure that is.
+
+    It speaks of the first method's embeddings, and of the best row of all where that is another method's.
+
+    Args:
+        name: of a table of kind `correction`.
+        results: of the screen.
+    """
+    table = _Table(name, results, draft(name, results))
+    registry = results.registry
+    first = registry.rows(name)[0]
+    before = table.mean(first, UNCORRECTED, BATCH)
+    chance = table.draft.cells.get((CHANCE, BATCH), Cell()).mean
+    if before is None or chance is None:
+        return Headline("Nothing tells here how strong the batch effect is: there is one batch, or too few wells.")
+    finding = (
+        f"{registry.title(first)}, uncorrected: the nearest neighbour among other perturbations is of the same batch "
+        f"in {before:.0f} % of cases, where chance is {chance:.0f} %."
+    )
+    corrections = [c for c in registry.corrections_of(name) if c != UNCORRECTED]
+    details = []
+    removed = [c for c in corrections if table.mean(first, c, BATCH) is not None]
+    if removed:
+        details.append(_removal(table, first, removed, before, chance))
+    metric = next((metric for metric in BIOLOGY if table.mean(first, UNCORRECTED, metric) is not None), None)
+    kept = [c for c in corrections if metric is not None and table.mean(first, c, metric) is not None]
+    if metric is not None and kept:
+        details += [_biology(table, first, kept, metric), *_losses(table, first, kept, metric)]
+    if metric is not None:
+        details += _best_of_all(table, first, metric)
+    return Headline(finding, details)
+
+
+def _removal(table: _Table, method: str, corrections: list[str], before: float, chance: float) -> str:
+    values = {c: table.mean(method, c, BATCH) or 0.0 for c in corrections}
+    apart = [c for c in corrections if values[c] < chance - APART]
+    level = [c for c in corrections if c not in apart]
+    nearest = min(level, key=lambda c: abs(values[c] - chance), default=None)
+    if nearest is None or abs(values[nearest] - chance) >= abs(before - chance):
+        text = "No correction brings that nearer to chance" + (" without going below it" if apart else "")
+    else:
+        text = f"{table.title(method, nearest)} brings that nearest to chance: {values[nearest]:.1f} %"
+        text += f" (uncorrected {before:.1f} %)"
+    if apart:
+        text += f"; below chance, where wells of one batch are pushed apart: {_listed(table, method, apart, BATCH)}"
+    return text + "."
+
+
+def _biology(table: _Table, method: str, corrections: list[str], metric: str) -> str:
+    before = table.mean(method, UNCORRECTED, metric) or 0.0
+    best = max(corrections, key=lambda c: table.mean(method, c, metric) or 0.0)
+    value = table.mean(method, best, metric) or 0.0
+    said = f"{WORDS[metric]} {table.shown(value, metric)} (uncorrected {table.shown(before, metric)})"
+    if value <= before:
+        return f"No correction improves biology; the best, {table.title(method, best)}: {said}."
+    low, _ = table.change(method, best, metric)
+    sure = "" if low > 0 else f"; too few {table.units} to be sure that this is more"
+    return f"{table.title(method, best)} does best on biology: {said}{sure}."
+
+
+def _losses(table: _Table, method: str, corrections: list[str], metric: str) -> list[str]:
+    lost = [c for c in corrections if table.change(method, c, metric)[1] < 0]
+    if not lost:
+        return []
+    return [
+        f"Biology is lost, surely by a 95 % bootstrap over {table.units}, under {_listed(table, method, lost, metric)}."
+    ]
+
+
+def _best_of_all(table: _Table, first: str, metric: str) -> list[str]:
+    """The best row of the table, where it is of another method than the first."""
+    registry = table.results.registry
+    values = {
+        (method, correction): value
+        for method in registry.rows(table.name)
+        for correction in registry.corrections_of(table.name)
+        if (value := table.mean(method, correction, metric)) is not None
+    }
+    best = max(values, key=values.__getitem__, default=None)
+    if best is None or best[0] == first:
+        return []
+    return [
+        f"Best of all rows on biology: {table.title(*best)}, {table.shown(values[best], metric)} ({WORDS[metric]})."
+    ]
+
+
+def _listed(table: _Table, method: str, corrections: list[str], metric: str) -> str:
+    registry = table.results.registry
+    return ", ".join(
+        f"{registry.correction_title(c)} ({table.shown(table.mean(method, c, metric), metric)})" for c in corrections
+    )

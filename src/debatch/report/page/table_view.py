@@ -1,0 +1,72 @@
+"""A table as the page shows it: numbers from its file, their layout from its kind."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from debatch.report.cells import Draft, table_heading
+from debatch.report.kinds.tables import draft_table
+from debatch.report.results import Results
+
+
+def table_view(name: str, results: Results) -> dict[str, Any]:
+    """Headings, rows of cells and notes; `rows` is empty where the table has not been made."""
+    registry = results.registry
+    spec = registry.tables[name]
+    view: dict[str, Any] = {
+        "name": name,
+        "kind": spec.kind,
+        "heading": table_heading(name),
+        "title": spec.title,
+        "made": False,
+        "seeds": 0,
+        "rows": [],
+        "columns": [],
+        "notes": [],
+    }
+    path = Path(results.files.table(name, "csv"))
+    if not path.exists():
+        return view
+    draft = draft_table(name, results)
+    table = pd.read_csv(path)
+    cells = {(cell["row"], cell["column"]): cell for _, cell in table.iterrows()}
+    view["made"] = True
+    view["seeds"] = draft.seeds()
+    view["columns"] = draft.headings()
+    view["notes"] = draft.notes
+    view["rows"] = [
+        {
+            "title": title,
+            "null": row in draft.nulls,
+            "cells": [
+                _cell(cells[row, column], draft, column) if (row, column) in cells else None for column in draft.columns
+            ],
+        }
+        for row, title in draft.rows.items()
+    ]
+    view["published"] = bool(table["published_mean"].notna().any())
+    return view
+
+
+def _cell(cell: pd.Series, draft: Draft, column: str) -> dict[str, str]:
+    words = draft.cells[cell["row"], column].words
+    if words:
+        return {"value": words, "sd": "", "range": "", "published": "", "verdict": "", "note": ""}
+    missing = bool(pd.isna(cell["mean"]))
+    bounds = missing or pd.isna(cell["low"])
+    decimals = draft.decimals_of(column)
+    sd = f"± {cell['sd']:.{decimals}f}"
+    published = ""
+    if not pd.isna(cell["published_mean"]):
+        own_sd = "" if pd.isna(cell["published_sd"]) else f" ± {cell['published_sd']:.{decimals}f}"
+        published = f"{cell['published_mean']:.{decimals}f}{own_sd}"
+    return {
+        "value": "—" if missing else draft.text(cell["mean"], column),
+        "sd": "" if missing or pd.isna(cell["sd"]) else sd,
+        "range_of": draft.ranges_of.get(column, "batches"),
+        "range": "" if bounds else f"{draft.text(cell['low'], column)} to {draft.text(cell['high'], column)}",
+        "published": published,
+        "verdict": cell["verdict"],
+        "note": "" if pd.isna(cell["note"]) else str(cell["note"]),
+    }

@@ -1,0 +1,1 @@
+"""Raw files to a store: source patterns, decoding, processing, measuring, checking."""

@@ -1,0 +1,283 @@
+"""What a screen's pattern, files and metadata come to, before anything runs."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from debatch.config.screen import ImageProcessing, MetadataFile, Screen, Source
+from debatch.errors import DataError, UserError
+from debatch.screen.index import expected_index, with_labels
+from debatch.screen.ingest.decode import ImageProblem, truncation
+from debatch.screen.ingest.plan import Field, Problems, plan_fields
+from debatch.screen.ingest.process import process, stored_ranges
+from debatch.screen.ingest.source import PICTURE_SUFFIXES, FoundFiles, RawFile, read_name, read_patterns, walk_all
+from debatch.screen.metadata import catalogue_of_files, natural_key, read_catalogue
+from debatch.screen.splits import balance, make_split
+
+PROPOSED_QUANTILES = (0.001, 0.999)
+EXAMPLES = 3
+MOST_ENDS = 20_000
+READING_THREADS = 4
+
+
+@dataclass
+class ChannelValues:
+    """A channel's raw values in the sampled images.
+
+    Attributes:
+        counts: (65536,) how many pixels have each value.
+        images: how many images were read.
+        outside: share of values outside of `image.range`, None where none is stated.
+    """
+
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(2**16, np.int64))
+    images: int = 0
+    outside: float | None = None
+
+    def quantile(self, share: float) -> int:
+        """The smallest value that at least a share of the pixels do not exceed."""
+        below = np.cumsum(self.counts)
+        return int(np.searchsorted(below, max(1.0, share * below[-1])))
+
+    @property
+    def largest(self) -> int:
+        """The largest value."""
+        return int(np.flatnonzero(self.counts)[-1])
+
+
+@dataclass
+class Findings:
+    """What was found.
+
+    Attributes:
+        files: a row a plate: experiment, plate, wells, images, complete (with every channel), files.
+        fit: number of files of the screen's experiments.
+        elsewhere: number of files of other experiments, by name.
+        other: files that are no images by their name.
+        stray: images whose names do not fit, with why.
+        channels: channel field of the names -> number of files.
+        problems: what `ingest` would list, all experiments'.
+        shapes: (height, width) -> number of sampled files.
+        dtypes: pixel dtype -> number of sampled files.
+        values: stain -> sampled values.
+        unreadable: files that cannot be used, with why: cut off, or of those that were opened.
+        stored: (channels, height, width), dtype and images a field of what would be stored; None where nothing could.
+        catalogue: the metadata's rows, None where there is none.
+        index: the images that there will be, as far as they are known before ingestion.
+        balances: split -> its balance, or why it cannot be drawn.
+        errors: what keeps the screen from being ingested at all.
+        plates: what stands for plates on one side only: in file names, and in the metadata.
+        ends_seen: how many files were looked at for their ends.
+    """
+
+    files: pd.DataFrame = field(default_factory=pd.DataFrame)
+    fit: int = 0
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    other: list[Path] = field(default_factory=list)
+    stray: list[tuple[Path, str]] = field(default_factory=list)
+    channels: Counter[str] = field(default_factory=Counter)
+    problems: pd.DataFrame = field(default_factory=pd.DataFrame)
+    shapes: Counter[tuple[int, ...]] = field(default_factory=Counter)
+    dtypes: Counter[str] = field(default_factory=Counter)
+    values: dict[str, ChannelValues] = field(default_factory=dict)
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    stored: tuple[tuple[int, ...], str, int] | None = None
+    catalogue: pd.DataFrame | None = None
+    index: pd.DataFrame | None = None
+    balances: dict[str, pd.DataFrame | str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    plates: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    ends_seen: int = 0
+
+    def add_plates(self, experiment: str, found: FoundFiles, wells: pd.DataFrame) -> None:
+        """Note the plates of an experiment that only its file names or only the metadata have."""
+        named, listed = {file.plate for file in found.files}, set(wells["plate"])
+        for names, side in zip((named - listed, listed - named), self.plates, strict=True):
+            side += [f"{experiment}/{name}" for name in sorted(names, key=natural_key)]
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is nothing that a person should look at before ingestion."""
+        failed = any(isinstance(found, str) for found in self.balances.values())
+        return not (self.errors or len(self.problems) or self.stray or self.unreadable or failed)
+
+
+def check_screen(
+    screen: Screen, source: Source, tables: list[MetadataFile], experiments: list[str], sampled: int
+) -> Findings:
+    """Hold a screen's files against its pattern and metadata, and look at some of the images.
+
+    Args:
+        screen: what to do.
+        source: where the files are, its root expanded.
+        tables: the metadata's files, their names expanded.
+        experiments: the screen's.
+        sampled: how many images are read, spread over the screen.
+    """
+    findings = Findings()
+    try:
+        findings.catalogue = read_catalogue(screen, tables, experiments) if tables else None
+    except UserError as error:  # the files are worth a look all the same
+        findings.errors.append(str(error))
+    try:
+        _check_files(findings, screen, source, experiments, sampled)
+    except UserError as error:
+        findings.errors.append(str(error))
+    if not findings.errors:
+        _check_splits(findings, screen, source)
+    return findings
+
+
+def _check_files(findings: Findings, screen: Screen, source: Source, experiments: list[str], sampled: int) -> None:
+    patterns = read_patterns(source, screen.fields)
+    root = Path(source.root)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; see `source.root` in the screen")
+    found = {experiment: FoundFiles() for experiment in experiments}
+    for path in walk_all(source):
+        values, why = read_name(path.relative_to(root).as_posix(), patterns, screen.plate_format)
+        if values is None and path.suffix.lower() in PICTURE_SUFFIXES:
+            findings.stray.append((path, why))
+        elif values is None:
+            findings.other.append(path)
+        elif values["experiment"] in found:
+            file = RawFile(path, values["plate"], values["well"], values["site"], values["channel"])
+            found[values["experiment"]].files.append(file)
+            findings.channels[file.channel] += 1
+        else:
+            findings.elsewhere[values["experiment"]] += 1
+    findings.fit = sum(len(each.files) for each in found.values())
+    fields, problems, rows, images = {}, [], [], []
+    for experiment, files in found.items():
+        wells = _catalogue_of(experiment, screen, findings.catalogue, files)
+        listed = Problems(experiment, "")
+        fields[experiment] = plan_fields(files, wells, source, listed)
+        problems += listed.rows
+        rows += _plate_rows(experiment, files, source)
+        findings.add_plates(experiment, files, wells)
+        images.append(_images(experiment, fields[experiment], wells))
+    findings.problems = pd.DataFrame(problems)
+    _look_at_ends(findings, [file.path for files in found.values() for file in files.files])
+    findings.files = pd.DataFrame(rows, columns=["experiment", "plate", "wells", "images", "complete", "files"])
+    if findings.fit:
+        findings.index = with_labels(pd.concat(images, ignore_index=True), findings.catalogue)
+        _look_at_images(findings, screen, source, [place for each in fields.values() for place in each], sampled)
+
+
+def _catalogue_of(experiment: str, screen: Screen, catalogue: pd.DataFrame | None, files: FoundFiles) -> pd.DataFrame:
+    if catalogue is not None:
+        return catalogue[catalogue["experiment"] == experiment]
+    places = pd.DataFrame([(file.plate, file.well) for file in files.files], columns=["plate", "well"])
+    return catalogue_of_files(screen, experiment, places)
+
+
+def _plate_rows(experiment: str, found: FoundFiles, source: Source) -> list[dict[str, object]]:
+    rows = []
+    channels = set(source.channels)
+    for plate in sorted({file.plate for file in found.files}, key=natural_key):
+        files = [file for file in found.files if file.plate == plate]
+        by_image: dict[tuple[str, str], set[str]] = {}
+        for file in files:
+            by_image.setdefault((file.well, file.site), set()).add(file.channel)
+        rows.append(
+            {
+                "experiment": experiment,
+                "plate": plate,
+                "wells": len({file.well for file in files}),
+                "images": len({(file.well, file.site) for file in files}),
+                "complete": sum(seen == {""} or seen >= channels for seen in by_image.values()),
+                "files": len(files),
+            }
+        )
+    return rows
+
+
+def _images(experiment: str, fields: list[Field], wells: pd.DataFrame) -> pd.DataFrame:
+    """The images that can be read, with what the metadata says of them."""
+    places = [(place.plate, place.well, place.site) for place in fields]
+    images = pd.DataFrame(places, columns=["plate", "well", "site"], dtype="str")
+    keys = ["plate", "well", *(["site"] if "site" in wells else [])]
+    images = images.merge(wells.drop(columns="experiment"), on=keys, how="left")
+    images.insert(0, "experiment", experiment)
+    images.insert(0, "image_id", ["_".join([experiment, *place]) for place in places])
+    return images
+
+
+def _look_at_ends(findings: Findings, paths: list[Path]) -> None:
+    """Find files that were cut off: quick enough to do with every one of a usual screen."""
+    step = max(1, -(-len(paths) // MOST_ENDS))
+    chosen = paths[::step]
+    with ThreadPoolExecutor(READING_THREADS) as pool:
+        findings.unreadable += [
+            (path, why) for path, why in zip(chosen, pool.map(truncation, chosen), strict=True) if why
+        ]
+    findings.ends_seen = len(chosen)
+
+
+def _look_at_images(findings: Findings, screen: Screen, source: Source, fields: list[Field], sampled: int) -> None:
+    channels = list(source.channels.values())
+    findings.values = {name: ChannelValues() for name in channels}
+    chosen = [fields[at] for at in np.unique(np.linspace(0, len(fields) - 1, min(sampled, len(fields))).astype(int))]
+    readable: list[list[np.ndarray]] = []
+    for place in chosen:
+        planes: list[np.ndarray] = []
+        try:
+            for plane in place.planes():
+                planes.append(plane)
+                findings.shapes[plane.shape] += 1
+                findings.dtypes[plane.dtype.name] += 1
+                values = findings.values[channels[len(planes) - 1]]
+                values.counts += np.bincount(plane.ravel(), minlength=2**16)
+                values.images += 1
+        except ImageProblem as problem:
+            at = min(len(planes), len(place.channels) - 1)
+            path = problem.path or place.file(at)
+            if path not in {known for known, _ in findings.unreadable}:
+                findings.unreadable.append((path, str(problem)))
+            continue
+        readable.append(planes)
+    findings.values = {name: values for name, values in findings.values.items() if values.images}
+    ranges = stored_ranges(screen.image, channels)
+    if ranges is not None:
+        for (low, high), name in zip(ranges, channels, strict=True):
+            if name in findings.values:
+                counts, raw = findings.values[name].counts, np.arange(2**16)
+                findings.values[name].outside = float(counts[(raw < low) | (raw > high)].sum() / counts.sum())
+    if readable:
+        try:
+            tiles = process(readable[0], screen.image, ranges, screen.store.dtype).tiles
+        except (UserError, ImageProblem) as error:
+            findings.errors.append(str(error))
+        else:
+            findings.stored = tiles.shape[1:], tiles.dtype.name, len(tiles)
+
+
+def _check_splits(findings: Findings, screen: Screen, source: Source) -> None:
+    """Draw every split on what is on disk, or, where no image is, on what the metadata promises."""
+    index = findings.index
+    if index is None and findings.catalogue is not None:
+        try:
+            index = findings.index = expected_index(findings.catalogue, source)
+        except UserError as error:
+            findings.errors.append(str(error))
+    if index is None:
+        return
+    for name in screen.splits.names:
+        try:
+            findings.balances[name] = balance(make_split(name, index, screen.splits), index)
+        except UserError as error:
+            findings.balances[name] = str(error)
+
+
+def proposed_ranges(findings: Findings) -> dict[str, list[int]]:
+    """[low, high] for each stain: 0.1 and 99.9 % of the sampled pixels' values lie below, screen-wide."""
+    return {name: [values.quantile(share) for share in PROPOSED_QUANTILES] for name, values in findings.values.items()}
+
+
+def needs_range(findings: Findings, image: ImageProcessing, dtype: str) -> bool:
+    """Whether 16-bit images are to be stored in 8 bits and no range says how."""
+    return "uint16" in findings.dtypes and dtype == "uint8" and image.range is None

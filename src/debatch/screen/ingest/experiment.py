@@ -1,0 +1,253 @@
+"""Ingestion: one experiment's raw images to a store, its index rows, and a list of what was wrong."""
+
+import hashlib
+import json
+import logging
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import zarr
+
+from debatch.config.screen import QcLimits, Screen, Source
+from debatch.errors import DataError
+from debatch.screen.ingest.decode import ImageProblem
+from debatch.screen.ingest.plan import Field, Problems, plan_fields
+from debatch.screen.ingest.process import Processed, process, stored_ranges
+from debatch.screen.ingest.source import find_files, read_patterns
+from debatch.screen.metadata import catalogue_of_files
+from debatch.screen.store import StoreWriter, read_moments, worker_pool
+
+log = logging.getLogger(__name__)
+IMAGES_THAT_TELL_THE_SIZE = 25
+
+
+@dataclass
+class _Kept:
+    """What was stored: places in store order, and each image's measures by channel."""
+
+    places: list[tuple[str, str, str]] = field(default_factory=list)
+    measures: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def add(self, place: Field, image: Processed) -> None:
+        sites = _sites(place.site, len(image.tiles))
+        self.places += [(place.plate, place.well, site) for site in sites]
+        found = image.measures
+        shares = {
+            "intensity": found.moments[..., 1] / found.moments[..., 0],
+            "saturation": found.saturation,
+            "focus": found.focus,
+            "foreground": found.foreground,
+            # of the whole field, before the crop: its tiles share it
+            "clipped": np.broadcast_to(image.clipped, (len(image.tiles), len(image.clipped))),
+        }
+        for name, values in shares.items():
+            self.measures.setdefault(name, []).append(values)
+
+    def columns(self, channels: list[str]) -> dict[str, np.ndarray]:
+        """`<measure>_<channel>` columns (N,) float32."""
+        together = {name: np.concatenate(parts).astype(np.float32) for name, parts in self.measures.items()}
+        return {
+            f"{name}_{channel}": values[:, at]
+            for name, values in together.items()
+            for at, channel in enumerate(channels)
+        }
+
+
+def ingest_experiment(
+    screen: Screen,
+    source: Source,
+    experiment: str,
+    catalogue: pd.DataFrame | None,
+    store: Path,
+    problems_file: Path,
+    threads: int,
+) -> pd.DataFrame:
+    """Read an experiment's raw images into a store.
+
+    Args:
+        screen: what to do.
+        source: where the files are; of a simulated screen, where they were drawn.
+        experiment: which one.
+        catalogue: its wells, as `read_catalogue` gives them; None: those that its file names tell.
+        store: the zarr store to make.
+        problems_file: the CSV of what was wrong; written in every case.
+        threads: decoding threads.
+
+    Returns:
+        The experiment's index rows in store order, without labels.
+
+    Raises:
+        DataError: anything was wrong and the screen says `on_problem: fail`, or no image is left.
+    """
+    problems = Problems(experiment, "failed" if screen.on_problem == "fail" else "left out")
+    patterns = read_patterns(source, screen.fields)
+    found = find_files(source, patterns, experiment, screen.plate_format)
+    if catalogue is None:
+        places = pd.DataFrame([(file.plate, file.well) for file in found.files], columns=["plate", "well"])
+        catalogue = catalogue_of_files(screen, experiment, places)
+    fields = plan_fields(found, catalogue, source, problems)
+    try:
+        kept = _read_into_store(screen, source, fields, store, problems, threads)
+    finally:
+        problems.write(problems_file)
+    if problems.fatal:
+        raise DataError(
+            f"experiment {experiment}: {_count(problems.count, 'problem')} with its images, listed in "
+            f"{problems_file}; mend the source, or set `on_problem: drop` to leave those images out"
+        )
+    if not kept.places:
+        raise DataError(
+            f"experiment {experiment}: no image could be read from {source.root}: "
+            f"{_count(len(found.files), 'file')} of it fit the pattern {source.pattern!r}; problems are listed in "
+            f"{problems_file}"
+        )
+    channels = list(source.channels.values())
+    log.info("%s: %s, %s", experiment, _count(len(kept.places), "image"), _count(problems.count, "problem"))
+    _tell_clipped(screen, experiment, kept, channels)
+    return _index_rows(experiment, kept, channels, catalogue)
+
+
+def pixels_digest(store: Path) -> str:
+    """SHA-256 of what a store's pixels come to: their exact moments, sizes, channels and preprocessing.
+
+    It goes into the index, which is what jobs that read pixels are told of changes by.
+    """
+    group = zarr.open_group(store, mode="r")
+    images: Any = group["images"]
+    layout = {"shape": images.shape, "dtype": str(images.dtype)}
+    told = {key: group.attrs[key] for key in ("channels", "preprocessing")}
+    digest = hashlib.sha256(json.dumps({**layout, **told}, sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(read_moments(store)).tobytes())
+    return digest.hexdigest()
+
+
+def _read_into_store(
+    screen: Screen, source: Source, fields: list[Field], store: Path, problems: Problems, threads: int
+) -> _Kept:
+    """Write every good image."""
+    kept = _Kept()
+    if not fields:
+        return kept
+    channels = list(source.channels.values())
+    ranges = stored_ranges(screen.image, channels)
+    usual = _usual_plane(fields)
+    try:
+        blank = process([usual] * len(channels), screen.image, ranges, screen.store.dtype).tiles
+    except ImageProblem as problem:
+        raise DataError(f"{problems.experiment}: {problem}") from None
+    attributes = {
+        "channels": channels,
+        "source": {"root": source.root, "pattern": source.pattern},
+        "preprocessing": screen.image.model_dump(),
+    }
+    shape = (len(fields) * len(blank), *blank.shape[1:])
+    with StoreWriter(store, shape, screen.store, attributes, threads) as writer:
+        for place, outcome in _processed(fields, usual, screen, ranges, threads):
+            if isinstance(outcome, ImageProblem):
+                at = place.channels.index(outcome.channel) if outcome.channel in place.channels else 0
+                file = outcome.path or place.file(at)
+                problems.add(str(outcome), place.plate, place.well, place.site, outcome.channel, file)
+            elif not problems.fatal:  # once it will fail nothing more is stored, but every file is looked at
+                writer.append(outcome.tiles, outcome.measures.moments)
+                kept.add(place, outcome)
+        if problems.fatal or not kept.places:
+            writer.abandon()
+    return kept
+
+
+def _tell_clipped(screen: Screen, experiment: str, kept: _Kept, channels: list[str]) -> None:
+    """One line: what `image.range` cut off; the index has it of every image."""
+    shares = np.mean(np.concatenate(kept.measures["clipped"]), axis=0)
+    told = [f"{name} {100 * share:.3g} %" for name, share in zip(channels, shares, strict=True) if share > 0]
+    if told:
+        # a simulated camera saturates because it was told to. The limit is the default one, whatever the screen says: a
+        # changed one must not read all images again
+        odd = screen.simulate is None and shares.max() > QcLimits().saturation
+        log.log(
+            logging.WARNING if odd else logging.INFO,
+            "%s: raw values that lay outside of `image.range` and were clipped: %s", experiment, ", ".join(told),
+        )  # fmt: skip
+
+
+def _usual_plane(fields: list[Field]) -> np.ndarray:
+    """A plane (H, W) of the size and bit depth of most of the first images: what differs from it is a problem."""
+    seen: Counter[tuple[tuple[int, ...], np.dtype]] = Counter()
+    for place in fields:
+        try:
+            plane = next(place.planes())
+        except ImageProblem:
+            continue
+        seen[plane.shape, plane.dtype] += 1
+        if seen.total() == IMAGES_THAT_TELL_THE_SIZE:
+            break
+    shape, dtype = seen.most_common(1)[0][0] if seen else ((16, 16), np.dtype(np.uint8))
+    return np.zeros(shape, dtype)
+
+
+def _processed(
+    fields: list[Field], usual: np.ndarray, screen: Screen, ranges: np.ndarray | None, threads: int
+) -> Iterator[tuple[Field, Processed | ImageProblem]]:
+    """Every field with its images or what is wrong with it, in order, a few fields ahead of the writer."""
+    with worker_pool(threads) as pool:
+        waiting: deque[tuple[Field, Future[Processed | ImageProblem]]] = deque()
+        for place in fields:
+            waiting.append((place, pool.submit(_read_field, place, usual, screen, ranges)))
+            if len(waiting) > 4 * threads:  # bounds the memory
+                first, outcome = waiting.popleft()
+                yield first, outcome.result()
+        for place, outcome in waiting:
+            yield place, outcome.result()
+
+
+def _read_field(place: Field, usual: np.ndarray, screen: Screen, ranges: np.ndarray | None) -> Processed | ImageProblem:
+    planes: list[np.ndarray] = []
+    try:
+        for plane in place.planes():
+            if plane.shape != usual.shape:
+                raise ImageProblem(f"{_size(plane)} pixels; most images of the experiment have {_size(usual)}")
+            if plane.dtype != usual.dtype:
+                raise ImageProblem(f"{plane.dtype}; most images of the experiment are {usual.dtype}")
+            planes.append(plane)
+        return process(planes, screen.image, ranges, screen.store.dtype)
+    except ImageProblem as problem:
+        at = min(len(planes), len(place.channels) - 1)
+        return ImageProblem(problem.problem, problem.path or place.file(at), problem.channel or place.channels[at])
+
+
+def _index_rows(experiment: str, kept: _Kept, channels: list[str], catalogue: pd.DataFrame) -> pd.DataFrame:
+    rows = pd.DataFrame(kept.places, columns=["plate", "well", "site"])
+    # tiles `3.01` … carry what the metadata says of site 3
+    rows["field"] = rows["site"].str.split(".").str[0]
+    wells = catalogue[catalogue["selected"]].drop(columns=["selected", "experiment"])
+    if "site" in wells:
+        rows = rows.merge(wells.rename(columns={"site": "field"}), on=["plate", "well", "field"], how="left")
+    else:
+        rows = rows.merge(wells, on=["plate", "well"], how="left")
+    rows = rows.drop(columns="field")
+    rows.insert(0, "experiment", experiment)
+    image_id = rows[["experiment", "plate", "well", "site"]].agg("_".join, axis=1)
+    rows.insert(0, "image_id", image_id)
+    rows["part"] = "all"
+    rows["store_row"] = np.arange(len(rows), dtype=np.int64)
+    return pd.concat([rows, pd.DataFrame(kept.columns(channels))], axis=1)
+
+
+def _sites(site: str, tiles: int) -> list[str]:
+    if tiles == 1:
+        return [site]
+    width = max(2, len(str(tiles)))
+    return [f"{site}.{tile:0{width}d}" for tile in range(1, tiles + 1)]
+
+
+def _size(plane: np.ndarray) -> str:
+    return " x ".join(str(side) for side in plane.shape)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

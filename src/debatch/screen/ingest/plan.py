@@ -1,0 +1,148 @@
+"""Which fields of view an experiment has: its files held against its wells, and what does not meet."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from debatch.config.screen import Source
+from debatch.screen.ingest.decode import decode, decode_channels
+from debatch.screen.ingest.source import FoundFiles, RawFile
+from debatch.screen.metadata import natural_key, plain_number
+
+PROBLEM_COLUMNS = ["experiment", "plate", "well", "site", "channel", "file", "problem", "action"]
+PASSED_OVER = "passed over"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of view to read: its place, and its files in channel order, or the one file that holds them all."""
+
+    plate: str
+    well: str
+    site: str
+    files: tuple[Path, ...]
+    channels: tuple[str, ...]
+    one_for_all: bool = False
+
+    def planes(self) -> Iterator[np.ndarray]:
+        """Each channel's pixels (H, W).
+
+        Raises:
+            ImageProblem: one cannot be read.
+        """
+        if self.one_for_all:
+            yield from decode_channels(self.files[0], self.channels)
+        else:
+            yield from map(decode, self.files)
+
+    def file(self, channel: int) -> Path:
+        """Where a channel is, by its position."""
+        return self.files[0 if self.one_for_all else channel]
+
+
+@dataclass
+class Problems:
+    """What was wrong, a row a file or image."""
+
+    experiment: str
+    action: str
+    rows: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def fatal(self) -> bool:
+        """Whether the ingestion will fail because of them."""
+        return self.count > 0 and self.action == "failed"
+
+    @property
+    def count(self) -> int:
+        """Problems, without the files that are merely passed over."""
+        return sum(row["action"] != PASSED_OVER for row in self.rows)
+
+    def add(
+        self,
+        problem: str,
+        plate: str = "",
+        well: str = "",
+        site: str = "",
+        channel: str = "",
+        file: Path | str = "",
+        action: str = "",
+    ) -> None:
+        """Add one."""
+        values = [self.experiment, plate, well, site, channel, str(file), problem, action or self.action]
+        self.rows.append(dict(zip(PROBLEM_COLUMNS, values, strict=True)))
+
+    def write(self, path: Path) -> None:
+        """Write the list, with its header even where nothing was wrong."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(self.rows, columns=PROBLEM_COLUMNS).to_csv(path, index=False)
+
+
+def expected_places(catalogue: pd.DataFrame, source: Source) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
+    """The places that should have files, and all that the metadata knows, selected or not.
+
+    Returns:
+        Tuples (plate, well, site), or (plate, well) where neither the metadata nor the source tells the sites.
+    """
+    keys = ["plate", "well", "site"] if "site" in catalogue else ["plate", "well"]
+    known = list(catalogue[keys].itertuples(index=False, name=None))
+    if "site" not in catalogue and source.sites is not None:
+        sites = [plain_number(str(site)) for site in source.sites]
+        by_well = {place: {(*place, site) for site in sites} for place in known}
+    else:
+        by_well = {place: {place} for place in known}
+    selected = set(catalogue.loc[catalogue["selected"], keys].itertuples(index=False, name=None))
+    wanted = {place for well in selected for place in by_well[well]}
+    return wanted, {place for places in by_well.values() for place in places}
+
+
+def plan_fields(found: FoundFiles, catalogue: pd.DataFrame, source: Source, problems: Problems) -> list[Field]:
+    """The fields of view to read, in natural order of plate, well and site.
+
+    Files of wells that the screen does not select are passed over; everything else that does not fit is a problem.
+    """
+    for path, problem in found.unfit:
+        problems.add(problem, file=path)
+    for path in found.other:
+        problems.add("no image by its name", file=path, action=PASSED_OVER)
+    wanted, known = expected_places(catalogue, source)
+    depth = len(next(iter(known), ("", "")))
+    wells = {place[:2] for place in known}
+    one_for_all = all(file.channel == "" for file in found.files)
+    by_field: dict[tuple[str, str, str], dict[str, RawFile]] = {}
+    for file in found.files:
+        place = (file.plate, file.well, file.site)
+        if place[:depth] not in wanted:
+            if place[:2] not in wells:
+                problems.add("the metadata has no such well", *place, file.channel, file.path)
+            elif place[:depth] not in known:
+                problems.add("neither the metadata nor `source.sites` has such a site", *place, file.channel, file.path)
+        elif not one_for_all and file.channel not in source.channels:
+            problems.add("a channel that the screen does not name", *place, file.channel, file.path)
+        elif file.channel in by_field.setdefault(place, {}):
+            first = by_field[place][file.channel].path
+            problems.add(
+                f"a second file of the same image and channel, beside {first}", *place, file.channel, file.path
+            )
+        else:
+            by_field[place][file.channel] = file
+    for absent in sorted(wanted - {place[:depth] for place in by_field}, key=_place_key):
+        problems.add("the metadata lists it, and no file is there", *absent)
+    fields = []
+    names = tuple(source.channels)
+    for place in sorted(by_field, key=_place_key):
+        files = by_field[place]
+        missing = [] if one_for_all else [channel for channel in names if channel not in files]
+        for channel in missing:
+            problems.add(f"no file of the channel {source.channels[channel]}", *place, channel)
+        if not missing:
+            paths = (files[""].path,) if one_for_all else tuple(files[channel].path for channel in names)
+            fields.append(Field(*place, paths, names, one_for_all))
+    return fields
+
+
+def _place_key(place: tuple[str, ...]) -> list[list[tuple[int, int, str]]]:
+    return [natural_key(part) for part in place]

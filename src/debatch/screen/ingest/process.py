@@ -1,0 +1,124 @@
+"""One raw image to stored ones: area-average, rescale, crop the centre, cut tiles, measure.
+
+Source: RxRx1 paper, section 2.2.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from skimage.transform import downscale_local_mean
+
+from debatch.config.screen import ImageProcessing
+from debatch.errors import ConfigError
+from debatch.screen.ingest.decode import ImageProblem
+from debatch.screen.ingest.measure import Measures, measure
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A field's stored images.
+
+    Attributes:
+        tiles: (T, C, H, W) uint8 or uint16, row by row over the field.
+        measures: of each tile and channel.
+        clipped: (C,) share of the field's values that lay outside of the stated range.
+    """
+
+    tiles: np.ndarray
+    measures: Measures
+    clipped: np.ndarray
+
+
+def stored_ranges(config: ImageProcessing, channels: list[str]) -> np.ndarray | None:
+    """The raw values that become 0 and the largest stored value for each channel.
+
+    Returns:
+        (C, 2), or None where no range is stated.
+
+    Raises:
+        ConfigError: a range is missing for a channel, or stated for one that is not there.
+    """
+    if config.range is None:
+        return None
+    if isinstance(config.range, list):
+        return np.array([config.range] * len(channels), dtype=np.float64)
+    if set(config.range) != set(channels):
+        odd = sorted(set(config.range) ^ set(channels))
+        raise ConfigError(f"image.range: needs a [low, high] for each of {', '.join(channels)}; see {odd[0]!r}")
+    return np.array([config.range[channel] for channel in channels], dtype=np.float64)
+
+
+def process(
+    planes: list[np.ndarray], config: ImageProcessing, ranges: np.ndarray | None, dtype: Literal["uint8", "uint16"]
+) -> Processed:
+    """Raw planes of one field to its stored images.
+
+    Args:
+        planes: C arrays (H, W) of one shape and dtype.
+        config: what to do.
+        ranges: (C, 2), as `stored_ranges` gives them.
+        dtype: of the stored images.
+
+    Raises:
+        ConfigError: 16-bit planes to be stored in 8 bits without a stated range.
+        ImageProblem: the image is smaller than the crop.
+    """
+    if ranges is None and planes[0].dtype == np.uint16 and dtype == "uint8":
+        raise ConfigError(
+            "image.range: the images have 16 bits; state `image: {range: [low, high]}`, the raw values that become 0 "
+            "and 255, one range for the whole screen (`debatch check` proposes one), or keep 16 bits by "
+            "`store: {dtype: uint16}`"
+        )
+    largest = float(np.iinfo(dtype).max)
+    clipped = np.zeros(len(planes))
+    stored = []
+    for channel, plane in enumerate(planes):
+        averaged = _area_average(plane, config.downsample)
+        if ranges is not None:
+            low, high = ranges[channel]
+            clipped[channel] = np.mean((averaged > high) | (averaged < low))
+        else:
+            low, high = 0.0, largest
+        stored.append(_crop(_scaled(averaged, low, high, dtype), config.crop))
+    tiles = np.ascontiguousarray(_cut(np.stack(stored), config.tiles))
+    return Processed(tiles, measure(tiles), clipped)
+
+
+def _scaled(plane: np.ndarray, low: float, high: float, dtype: str) -> np.ndarray:
+    """Values in [low, high] to all of the dtype's, rounded; those outside are clipped."""
+    largest = float(np.iinfo(dtype).max)
+    if plane.dtype == np.dtype(dtype) and (low, high) == (0.0, largest):
+        return plane
+    if plane.dtype.kind == "u":  # a table of every raw value is exact, and faster than arithmetic on every pixel
+        return _scaled(np.arange(np.iinfo(plane.dtype).max + 1, dtype=np.float64), low, high, dtype)[plane]
+    return np.clip(np.rint((plane - low) * largest / (high - low)), 0, largest).astype(dtype)
+
+
+def _area_average(plane: np.ndarray, factor: int) -> np.ndarray:
+    if factor == 1:
+        return plane
+    # pixels beyond a whole number of blocks are left out: padded with zeros they would darken the edge
+    height, width = (size - size % factor for size in plane.shape)
+    return downscale_local_mean(plane[:height, :width], (factor, factor))
+
+
+def _crop(plane: np.ndarray, side: int | None) -> np.ndarray:
+    if side is None:
+        return plane
+    height, width = plane.shape
+    if height < side or width < side:
+        raise ImageProblem(
+            f"{height} x {width} pixels after downsampling, smaller than the crop of {side}; see `image.crop`"
+        )
+    top, left = (height - side) // 2, (width - side) // 2
+    return plane[top : top + side, left : left + side]
+
+
+def _cut(image: np.ndarray, tiles: int) -> np.ndarray:
+    """(C, H, W) into (tiles * tiles, C, H / tiles, W / tiles), row by row."""
+    channels, height, width = image.shape
+    h, w = height // tiles, width // tiles
+    top, left = (height - h * tiles) // 2, (width - w * tiles) // 2
+    whole = image[:, top : top + h * tiles, left : left + w * tiles]
+    return whole.reshape(channels, tiles, h, tiles, w).transpose(1, 3, 0, 2, 4).reshape(-1, channels, h, w)

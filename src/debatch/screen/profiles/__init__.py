@@ -1,0 +1,1 @@
+"""Embeddings made elsewhere, and annotations."""

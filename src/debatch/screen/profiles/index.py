@@ -1,0 +1,216 @@
+"""A screen of profiles: its index, and each set's profiles by that index."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from debatch.config.profiles import ProfileSet
+from debatch.config.screen import Screen
+from debatch.embedding_table import METADATA, embedding_table
+from debatch.errors import DataError
+from debatch.screen.index import ORDER, with_labels
+from debatch.screen.ingest.plan import Problems
+from debatch.screen.metadata import catalogue_of_profiles, natural_key, plain_number, read_catalogue, with_told_columns
+from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata
+from debatch.screen.wells import WellNameError, well_name
+
+log = logging.getLogger(__name__)
+PLACE = ["experiment", "plate", "well", "site"]
+ONE_SITE = "1"
+MOSTLY = 0.5
+EXAMPLES = 3
+
+
+def index_profiles(screen: Screen) -> pd.DataFrame:
+    """The index of a screen of profiles: a row a well or image that any of its sets has.
+
+    What a well holds is said by the screen's metadata, a plate map, where it has one; else by the first set itself.
+
+    Raises:
+        DataError: anything in the metadata that cannot be, or a plate map that knows none of the wells.
+    """
+    sets = {name: (each, read_profile_metadata(each, screen)) for name, each in (screen.profiles or {}).items()}
+    if screen.metadata is not None:
+        catalogue = read_catalogue(screen, screen.metadata.tables(), None)
+        where = ", ".join(table.file for table in screen.metadata.tables())
+    else:
+        first, raw = next(iter(sets.values()))
+        where = first.file
+        named = screen.model_copy(update={"columns": columns_of_profiles(screen.columns, _there(screen, raw), where)})
+        catalogue = catalogue_of_profiles(named, raw, where)
+    selected = catalogue[catalogue["selected"]]
+    found = [_places(each.file, raw, screen, selected, where) for each, raw in sets.values()]
+    places = pd.concat(found, ignore_index=True).dropna(subset="experiment").drop_duplicates(ignore_index=True)
+    keys = [key for key in PLACE if key in catalogue]
+    index = places.merge(catalogue.drop(columns="selected"), on=keys, how="left")
+    index = with_labels(index, catalogue)
+    index.insert(0, "image_id", _join(index[PLACE]))
+    if index["label"].isna().all():
+        raise DataError(f"{where}: no profile has a perturbation; see `columns.perturbation`")
+    index = index.sort_values("image_id", key=lambda ids: ids.map(natural_key), ignore_index=True)
+    index = index.assign(part="profiles", store_row=np.arange(len(index)), qc_flags="")
+    first_columns = [*ORDER, "part", "store_row", "qc_flags"]
+    return index[[*first_columns, *(column for column in index.columns if column not in first_columns)]]
+
+
+def embed_profiles(
+    profiles: Profiles, profile_set: ProfileSet, screen: Screen, index: pd.DataFrame, problems: Problems
+) -> pd.DataFrame:
+    """A set's profiles in the format of embeddings, in the order of the index.
+
+    Args:
+        profiles: as read.
+        profile_set: where they are from.
+        screen: for its `on_problem` and columns.
+        index: of the screen.
+        problems: takes a line for each profile and feature that cannot be used.
+
+    Raises:
+        DataError: a profile or feature has a missing or infinite value and the screen says `on_problem: fail`, a well
+            stands twice, or nothing is left.
+    """
+    where = profile_set.file
+    places = _places(where, profiles.metadata, screen, index, "the screen's wells")
+    ids = _join(places)
+    known = ids.isin(set(index["image_id"])).to_numpy()
+    if ids[known].duplicated().any():
+        twice = ids[known & ids.duplicated().to_numpy()]
+        raise DataError(
+            f"{where}: the well {twice.iloc[0]} stands twice ({len(twice)} such rows); where it has several profiles a "
+            "well, name what tells them apart as `columns.site`"
+        )
+    good, kept = _usable(profiles, places, known, screen, problems)
+    rows = index.set_index("image_id", drop=False).loc[ids[good]].reset_index(drop=True)
+    order = np.argsort(rows["store_row"].to_numpy(), kind="stable")
+    absent = len(index) - len(rows)
+    if absent:
+        log.warning("%s: has no usable profile of %d of the screen's %d wells", where, absent, len(index))
+    features = profiles.features[good][:, kept]
+    names = [name for name, keep in zip(profiles.names, kept, strict=True) if keep]
+    return embedding_table(rows.iloc[order], features[order], names)
+
+
+def _usable(
+    profiles: Profiles, places: pd.DataFrame, known: np.ndarray, screen: Screen, problems: Problems
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which profiles (N,) and features (D,) hold numbers; first goes a profile that mostly does not, then a feature."""
+    finite = np.isfinite(profiles.features)
+    broken = known & (finite.mean(axis=1) < MOSTLY)
+    zero = known & ~broken & (np.where(finite, profiles.features, 0) == 0).all(axis=1)
+    good = known & ~broken & ~zero
+    kept = finite[good].all(axis=0)
+    constant = kept & (np.ptp(np.where(finite[good], profiles.features[good], 0), axis=0) == 0) & (good.sum() > 1)
+    for rows, what in (
+        (broken, "most of its features are missing or infinite"),
+        (zero, "all of its features are zero"),
+    ):
+        for place in places[rows].itertuples():
+            problems.add(what, plate=place.plate, well=place.well, site=place.site)
+    for at in np.flatnonzero(~kept):
+        count = int((~finite[good][:, at]).sum())
+        problems.add(
+            f"missing or infinite in {count} {'profile' if count == 1 else 'profiles'}", channel=profiles.names[at]
+        )
+    count = int(broken.sum() + zero.sum() + (~kept).sum())
+    if count and screen.on_problem == "fail":
+        raise DataError(
+            f"{count} {'profile or feature has' if count == 1 else 'profiles or features have'} missing or infinite "
+            f"values, or zeros only, as {described(problems.rows[0])}; correct the file, or set `on_problem: drop` to "
+            "leave those out"
+        )
+    if not good.any() or not kept.any():
+        raise DataError("no usable profile or feature is left; see the list of problems")
+    for at in np.flatnonzero(constant):
+        log.warning("the feature %s is the same in all profiles: it tells nothing", profiles.names[at])
+    return good, kept
+
+
+def described(row: dict[str, str]) -> str:
+    """A line of the problems of profiles, in words."""
+    where = row["channel"] or f"plate {row['plate']}, well {row['well']}"
+    return f"{where}: {row['problem']}"
+
+
+def _there(screen: Screen, raw: pd.DataFrame) -> list[str]:
+    """Columns that there are once constants and derived ones are there."""
+    return [*raw.columns, *screen.fields, *screen.derive]
+
+
+def _places(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame, where: str) -> pd.DataFrame:
+    """(N, 4) experiment, plate, well and site of each profile; no experiment where the wells have none of its place.
+
+    Args:
+        file: of the profiles, for messages.
+        raw: their metadata, as text.
+        screen: what columns are called.
+        wells: the catalogue or index that they are held against.
+        where: what that is, for messages.
+
+    Raises:
+        DataError: no column of plates or wells, a well that is none, or nothing matches.
+    """
+    told = with_told_columns(screen, raw, file)
+    columns = {role: _column(role, screen, told) for role in PLACE}
+    for role in ("plate", "well"):
+        if columns[role] is None:
+            raise DataError(
+                f"{file}: no column of {role}s: neither {getattr(screen.columns, role)!r} nor {METADATA[role]!r}; name "
+                f"it as `columns.{role}`"
+            )
+    places = pd.DataFrame({role: told[column] for role, column in columns.items() if column is not None})
+    places["well"] = _well_names(places["well"], screen, file)
+    for role in ("plate", "site"):
+        if role in places:
+            places[role] = places[role].map(plain_number, na_action="ignore")
+    keys = [key for key in PLACE if key in places and key in wells]
+    if "experiment" not in keys:
+        experiments = wells[[*keys, "experiment"]].drop_duplicates()
+        if experiments.duplicated(keys).any():
+            twice = experiments[experiments.duplicated(keys)].iloc[0]
+            raise DataError(
+                f"{file}: plate {twice['plate']} is in several experiments of {where}; name the column that tells them "
+                "apart as `columns.experiment`"
+            )
+    matched = places.drop(columns="experiment", errors="ignore") if "experiment" not in keys else places
+    matched = matched.reset_index(names="row").merge(wells[_once([*keys, "experiment"])].drop_duplicates(), on=keys)
+    found = matched.set_index("row")["experiment"].reindex(range(len(raw)))
+    if found.isna().all():
+        raise DataError(
+            f"{where} matches none of the {len(raw)} profiles of {file} by {', '.join(keys)}: it has "
+            f"{_examples(wells, keys)}; the profiles have {_examples(places, keys)}"
+        )
+    if found.isna().any():
+        lost = places[found.isna().to_numpy()]
+        log.warning("%s: %d profiles are of no well of %s, as %s", file, len(lost), where, _examples(lost, keys))
+    places["experiment"] = found.to_numpy()
+    if "site" not in places:
+        places["site"] = ONE_SITE
+    return places[PLACE]
+
+
+def _column(role: str, screen: Screen, table: pd.DataFrame) -> str | None:
+    """The column of a role: by the screen's name for it, else by that of our own files."""
+    named = getattr(screen.columns, role)
+    return next((name for name in (named, METADATA[role]) if name is not None and name in table), None)
+
+
+def _well_names(wells: pd.Series, screen: Screen, file: str) -> pd.Series:
+    try:
+        names = {text: well_name(text, screen.plate_format) for text in wells.dropna().unique()}
+    except WellNameError as error:
+        raise DataError(f"{file}: {error}") from None
+    return wells.map(names)
+
+
+def _once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _examples(table: pd.DataFrame, keys: list[str]) -> str:
+    rows = table[keys].drop_duplicates().head(EXAMPLES).astype("object").fillna("nothing")
+    return "; ".join(" ".join(map(str, row)) for row in rows.itertuples(index=False))
+
+
+def _join(places: pd.DataFrame) -> pd.Series:
+    return places["experiment"] + "_" + places["plate"] + "_" + places["well"] + "_" + places["site"]
