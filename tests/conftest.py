@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from debatch.config import Recipe
+from debatch.embedding_table import top_columns
 from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import normalization_statistics
 
@@ -57,6 +58,12 @@ def tiny_recipe() -> Recipe:
 def with_objective(recipe: Recipe, **keys) -> Recipe:
     """A recipe with other keys of its objective."""
     return recipe.model_copy(update={"objective": recipe.objective.model_copy(update=keys)})
+
+
+def with_runners_up(predictions, second):
+    """Predictions whose second most probable class is given, and which hold no other."""
+    classes = dict.fromkeys(top_columns("class"), -1) | {"class_1": predictions["predicted"], "class_2": second}
+    return predictions.assign(**classes)
 
 
 def make_index(experiments: int, wells: int, sites: int = 1, classes: int = 4, cell_types: int = 1) -> pd.DataFrame:

@@ -222,7 +222,7 @@ def test_one_job_of_many_statistics_costs_a_pass_and_a_reference_each():
     bill = pricing()
     (line,) = bill.lines([Job("embed_adaptation", {"method": "adabn", "split": "separated", "seed": "0"})])
     scored = bill.size.split("separated").scored
-    assert line.images == len(bill.registry.adaptation("adabn").statistics) * 2 * scored
+    assert line.images == len(bill.registry.statistics("adabn").names) * 2 * scored
     assert not disk([Job("embed_adaptation", {"method": "adabn"})], bill.registry, bill.size, bill.throughput, 1)
 
 

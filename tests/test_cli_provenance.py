@@ -2,14 +2,19 @@ import hashlib
 import json
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import make_index
 
 from debatch.cli import main
-from debatch.cli.cells import origin_of
 from debatch.cli.choice import chosen_registry
+from debatch.files import Files
+from debatch.report.cells import record_origins, recorded_origin
+from debatch.report.kinds.tables import draft_table
+from debatch.report.results import Results
 from debatch.screen.splits import split_sha256
 from debatch.tabular import write_frame, write_text
 
@@ -26,7 +31,7 @@ def folder(tmp_path, monkeypatch):
     records = [record(method, split) for method in METHODS for split in ("separated", "stratified")]
     for made in records:
         write_text(json.dumps(made), run_of(made) / "recipe.json")
-    write_frame(pd.DataFrame({"image_id": ["a"]}), "results/tiny/images.parquet", {"metadata_sha256": ""})
+    write_frame(make_index(3, 8), "results/tiny/images.parquet", {"metadata_sha256": ""})
     for split in ("separated", "stratified"):
         write_frame(split_of(split), f"results/tiny/splits/{split}.parquet")
     cells = [
@@ -43,8 +48,20 @@ def folder(tmp_path, monkeypatch):
         HEAD + "adabn_minus_baseline,accuracy_batch_separated,3,,1,,,%,,,,\n",
         "results/tiny/tables/table_differences.csv",
     )
+    registry = chosen_registry(CONFIG[1:])
+    results = Results(registry, Files(registry.results, registry.name))
     for table in ("table1", "table_correction", "table_differences"):
-        write_text(json.dumps({"table": table, "runs": records}), f"results/tiny/tables/{table}.json")
+        made_from = record_origins(draft_table(table, results))
+        guess = {
+            "cells": [("majority_class", "accuracy_batch_separated")],
+            "runs": [],
+            "splits": ["separated"],
+            "words": "x",
+        }
+        write_text(
+            json.dumps({"table": table, "runs": records, "made_from": [*made_from, guess]}),
+            f"results/tiny/tables/{table}.json",
+        )
     for path in tmp_path.rglob("*"):
         os.utime(path, (hours_ago, hours_ago))
     return tmp_path
@@ -165,8 +182,14 @@ def test_embeddings_newer_than_the_table(capsys):
 
 
 def test_run_that_the_table_does_not_list(capsys):
-    write_text(json.dumps({"runs": []}), "results/tiny/tables/table1.json")
+    path = Path("results/tiny/tables/table1.json")
+    write_text(json.dumps({**json.loads(path.read_text()), "runs": []}), path)
     assert "the table was made without it" in findings(capsys)
+
+
+def test_table_that_does_not_say_what_it_is_made_from(capsys):
+    write_text("{}", "results/tiny/tables/table1.json")
+    assert "table1.json does not say what the cell is made from: make it again" in findings(capsys)
 
 
 def test_profiles_are_told_by_file_and_checksum(folder, capsys):
@@ -174,7 +197,9 @@ def test_profiles_are_told_by_file_and_checksum(folder, capsys):
     profiles.write_text("Metadata_Plate,Metadata_Well\nP1,A01\n")
     (folder / "mine.yaml").write_text(f"profiles: {{cp: {{file: {profiles}}}}}\n")
     write_text(HEAD + "cp.harmony,kbet,20,,1,,,%,,,,\n", "results/mine/tables/table_correction.csv")
-    write_text('{"runs": []}', "results/mine/tables/table_correction.json")
+    run = asdict(chosen_registry(["screen=mine.yaml"]).run("cp", "all", 0)) | {"correction": "harmony"}
+    made_from = [{"cells": [["cp.harmony", "kbet"]], "runs": [run], "splits": ["all"], "words": ""}]
+    write_text(json.dumps({"runs": [], "made_from": made_from}), "results/mine/tables/table_correction.json")
     own = hashlib.sha256(profiles.read_bytes())
     made_from = hashlib.sha256(own.digest()).hexdigest()
     write_frame(pd.DataFrame({"image_id": ["a"]}), "results/mine/images.parquet", {"metadata_sha256": made_from})
@@ -189,31 +214,41 @@ def test_profiles_are_told_by_file_and_checksum(folder, capsys):
     assert "not those that the index was made from" in capsys.readouterr().out
 
 
-def test_cells_of_variations_and_of_few_batches_name_the_runs_they_are_made_from():
+def drafted(table):
+    """The table of a screen that has no results yet."""
     registry = chosen_registry(["screen=rxrx1"])
-    mixed = origin_of(registry, "table2", "mixup", "adabn")
+    return draft_table(table, Results(registry, Files(registry.results, registry.name))).cells
+
+
+def test_cells_of_variations_and_of_few_batches_name_the_runs_they_are_made_from():
+    mixed = drafted("table2")["mixup", "adabn"].origin
     assert [(run.weights, run.split, run.seed) for run in mixed.runs] == [("adabn__mixup", "separated", 0)]
-    default = origin_of(registry, "table5", "self", "baseline")
+    default = drafted("table5")["self", "baseline"].origin
     assert {run.weights for run in default.runs} == {"baseline"}
     assert len(default.runs) == 5
-    seeds = origin_of(registry, "table4", "adabn", "RPE")
+    seeds = drafted("table4")["adabn", "RPE"].origin
     assert {(run.split, run.seed) for run in seeds.runs} == {("few_RPE_draw0", seed) for seed in range(5)}
-    draws = origin_of(registry, "table4", "adabn", "RPE_draws")
+    draws = drafted("table4")["adabn", "RPE_draws"].origin
     assert {(run.split, run.seed) for run in draws.runs} == {(f"few_RPE_draw{draw}", 0) for draw in range(5)}
     assert draws.words == "the first seed on each draw of training batches"
 
 
 def test_cells_of_tables_of_adaptation_name_the_trained_runs():
-    registry = chosen_registry(["screen=rxrx1"])
-    own = origin_of(registry, "table_adaptation", "adabn.plate_controls", "n16")
+    own = drafted("table_adaptation")["adabn.plate_controls", "n16"].origin
     assert {(run.weights, run.seed) for run in own.runs} == {("adabn", seed) for seed in range(5)}
-    borrowed = origin_of(registry, "table_label_shift", "classes_50", "adabn_test_only.difference")
+    borrowed = drafted("table_label_shift")["classes_50", "adabn_test_only.difference"].origin
     assert {run.weights for run in borrowed.runs} == {"baseline"}
     assert "adaptation.csv" in borrowed.words
-    assert origin_of(registry, "table_label_shift", "classes_50", "total_variation").runs == []
-    assert origin_of(registry, "table_adaptation", "adabn.plate_controls", "available").runs == []
-    probed = origin_of(registry, "table_probe_normalization", "plate", "adabn.knn_unseen")
+    assert drafted("table_adaptation")["adabn.plate_controls", "available"].origin.runs == ()
+    probed = drafted("table_probe_normalization")["plate", "adabn.knn_unseen"].origin
     assert [(run.weights, run.seed) for run in probed.runs] == [("adabn__plate", 0)]
     assert "half" in probed.words
-    (guessed,) = origin_of(registry, "table_probe_normalization", "guess", "baseline.probe_unseen").runs
-    assert guessed.weights == "baseline__all"
+
+
+def test_what_a_table_records_of_its_cells_is_read_again():
+    registry = chosen_registry(["screen=rxrx1"])
+    draft = draft_table("table1", Results(registry, Files(registry.results, registry.name)))
+    record = json.loads(json.dumps({"made_from": record_origins(draft)}))
+    for (row, column), cell in draft.cells.items():
+        assert recorded_origin(record, row, column) == cell.origin
+    assert recorded_origin(record, "adabn", "no_column") is None

@@ -8,17 +8,18 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from conftest import make_index
+from conftest import make_index, with_runners_up
 
 from debatch.config import SCREEN_FIGURES, has_unseen_batches
 from debatch.config.splits import few_batches
-from debatch.evaluate.accuracy import score_predictions
 from debatch.evaluate.embeddings import cosine_metrics
 from debatch.evaluate.nulls import score_nulls
+from debatch.evaluate.predictions import score_predictions
 from debatch.evaluate.probe import probe_seen_batches
 from debatch.files import Files
 from debatch.registry import build_registry
-from debatch.report.kinds.tables import draft_table, tidy
+from debatch.report.cells import tidy
+from debatch.report.kinds.tables import draft_table
 from debatch.report.published import Published
 from debatch.report.results import Results
 from debatch.screen.ingest.plan import PROBLEM_COLUMNS
@@ -114,6 +115,7 @@ def _made_up_accuracy(run, index, test, accuracy, statistics):
     predictions["predicted"] = predictions["predicted_well"] = np.where(right, test["label"].fillna(0), 99)
     predictions["batch_predicted"] = test["batch"]
     predictions["statistics_images"] = statistics
+    predictions = with_runners_up(predictions, np.where(np.arange(len(test)) % 2, test["label"].fillna(0), 98))
     seen = set(index["batch"]) if run.split.startswith("stratified") else set()
     return score_predictions(predictions, index, seen)
 
@@ -128,7 +130,8 @@ def _write_run(files, run, index, test, accuracy, statistics, scored):
         write_frame(distances, files.cosine(*place))
         write_frame(histograms, files.cosine_histograms(*place))
         write_frame(probes, files.probe(*place))
-    epochs = pd.DataFrame({"epoch": [1, 2], "accuracy": [accuracy / 2, accuracy], "n": len(test)})
+    by_epoch = {"epoch": [1, 2], "metric": "accuracy", "value": [accuracy / 2, accuracy], "n": len(test)}
+    epochs = pd.DataFrame(by_epoch)
     write_frame(epochs, files.epochs(*place))
     folder = files.folder(run)
     history = {"epoch": [1, 2], "loss": [2.0, 1.0], "accuracy": [0.1, 0.5]}

@@ -9,9 +9,10 @@ from debatch.evaluate.tidy import COLUMNS as METRIC_COLUMNS
 from debatch.evaluate.tidy import WITHIN
 from debatch.files import Files
 from debatch.registry import build_registry
-from debatch.report.captions import figure_caption
+from debatch.report.cells import laid_out, tidy
 from debatch.report.kinds.figures import draw_figure
-from debatch.report.kinds.tables import draft_table, laid_out, tidy
+from debatch.report.kinds.tables import draft_table
+from debatch.report.page.captions import figure_caption
 from debatch.report.page.facts import seen_of_a_batch
 from debatch.report.published import Published
 from debatch.report.results import Results
@@ -62,15 +63,15 @@ def results_of(root, folder, seeds=2, screen="demo", controls=None):
     registry = build_registry({"screen": screen, "results": str(folder), "seeds": seeds}, root)
     files = Files(registry.results, registry.name)
     for run in {(run.weights, run.split, run.seed): run for run in registry.runs("table_adaptation")}.values():
-        looked_at = registry.adaptation(run.weights)
+        statistics = registry.statistics(run.weights)
         rows = [
             ("none", metric, subset, "", batch, value * (1 if subset != "all" else 2), 10, "")
             for metric, value in (("classes", 10), ("total_variation", 0.25))
-            for subset in ("all", *(f"classes_{percent}" for percent in looked_at.classes))
+            for subset in ("all", *(f"classes_{percent}" for percent in statistics.classes))
             for batch in BATCHES
         ]
-        for name in looked_at.statistics:
-            rows += rows_of(run.weights, name, run.seed, looked_at.classes, controls or CONTROLS)
+        for name in statistics.names:
+            rows += rows_of(run.weights, name, run.seed, statistics.classes, controls or CONTROLS)
         write_frame(pd.DataFrame(rows, columns=COLUMNS), files.adaptation(files.folder(run)))
     return Results(registry, files)
 
@@ -119,7 +120,7 @@ def test_every_statistic_of_a_job_has_its_cell(root, tmp_path):
         if row.startswith("adabn.") and column != "available":
             place = parse_statistics(row.removeprefix("adabn."))
             shown.add(place._replace(images=None if column == "all" else int(column[1:])).name)
-    assert shown == set(results.registry.adaptation("adabn").statistics)
+    assert shown == set(results.registry.statistics("adabn").names)
 
 
 def test_what_few_classes_cost_is_paired(root, tmp_path):

@@ -10,8 +10,9 @@ from made_up import made_up_results
 from debatch.evaluate.scores import SCORES
 from debatch.files import Files
 from debatch.registry import build_registry
+from debatch.report.cells import laid_out, tidy
 from debatch.report.kinds.figures import draw_figure
-from debatch.report.kinds.tables import draft_table, laid_out, tidy
+from debatch.report.kinds.tables import draft_table
 from debatch.report.kinds.tables.correction import seen_of_a_test_batch
 from debatch.report.page.correction_findings import correction_headline
 from debatch.report.published import Published

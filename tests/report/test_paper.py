@@ -11,8 +11,9 @@ from made_up import UNSEEN, made_up_results
 
 from debatch.errors import ConfigError, DataError
 from debatch.evaluate.tidy import of_all
+from debatch.report.cells import laid_out, tidy
 from debatch.report.kinds.figures import draw_figure
-from debatch.report.kinds.tables import draft_table, laid_out, tidy
+from debatch.report.kinds.tables import draft_table
 from debatch.report.page.html import build_report
 from debatch.report.page.table_view import table_view
 from debatch.report.published import Published

@@ -7,8 +7,8 @@ from conftest import make_index
 from made_up import UNSEEN, made_up_results
 
 from debatch.errors import ConfigError
-from debatch.report.cells import table_heading
-from debatch.report.kinds.tables import COLUMNS, draft_table, laid_out, tidy
+from debatch.report.cells import COLUMNS, laid_out, table_heading, tidy
+from debatch.report.kinds.tables import draft_table
 from debatch.report.published import Published, verdict
 
 

@@ -121,7 +121,7 @@ class Pricing:
             recipe, size = self.registry.recipes[method], self.size.split(split)
             looks = list(products)
             if rule == "embed_adaptation":
-                looks = [Product("adaptation", name) for name in self.registry.adaptation(method).statistics]
+                looks = [Product("adaptation", name) for name in self.registry.statistics(method).names]
             passes = None if size is None else sum(forward_passes(look, recipe, size, split) for look in looks)
         return passes, self._rate("embed", recipe)
 

@@ -1,4 +1,4 @@
-"""JSON schemas of the YAML files, for editors. `python -m debatch.config.schemas FOLDER` writes them."""
+"""JSON schemas of the YAML files, for editors. `python -m debatch.registry.schemas FOLDER` writes them."""
 
 import json
 import sys
@@ -10,14 +10,15 @@ from pydantic import TypeAdapter
 from debatch.config.corrections import Correction
 from debatch.config.recipe import Method
 from debatch.config.screen import Screen
-from debatch.config.tables import Choice, Tables
+from debatch.config.tables import Choice
 from debatch.config.throughput import Throughput
+from debatch.registry.kinds import tables_model
 
 MODELS: dict[str, Any] = {
     "config": Choice,
     "screen": Screen,
     "methods": dict[str, Method],
-    "tables": Tables,
+    "tables": tables_model(),
     "corrections": dict[str, Correction],
     "throughput": Throughput,
 }
