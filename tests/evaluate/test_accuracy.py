@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_index
+from helpers.images import make_index
 
 from debatch.evaluate.accuracy import score_predictions
 from debatch.evaluate.uncertainty import pooled_interval, ratio_interval
