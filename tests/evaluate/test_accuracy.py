@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_index, with_runners_up
+from helpers.images import make_index, with_runners_up
 
 from debatch.evaluate.predictions import score_predictions
 from debatch.evaluate.uncertainty import pooled_interval, ratio_interval

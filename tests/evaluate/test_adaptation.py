@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from conftest import make_index, with_runners_up
+from helpers.images import make_index, with_runners_up
 
 from debatch.evaluate.many_statistics import count_statistics_images, score_label_shift, score_statistics
 

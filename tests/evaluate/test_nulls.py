@@ -1,6 +1,6 @@
 import numpy as np
 import pandas as pd
-from conftest import make_index
+from helpers.images import make_index
 
 from debatch.evaluate.nulls import class_frequencies, position_only, score_nulls
 from debatch.evaluate.tidy import of_all

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest_workflow import PATIENCE, ROOT, own_folder, planned, snakemake
+from helpers import ROOT
+from helpers.workflow import PATIENCE, own_folder, planned, snakemake
 
 from debatch.config.trained import read_weights_facts
 from debatch.evaluate.tidy import of_all

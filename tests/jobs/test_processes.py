@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from tiny_trainer import DEALT_RECIPES, files, log_probabilities, make_dealt_trainer, note_gradients
+from helpers.tiny_trainer import DEALT_RECIPES, files, log_probabilities, make_dealt_trainer, note_gradients
 
 from debatch.errors import ConfigError
 from debatch.model.network import batch_norms

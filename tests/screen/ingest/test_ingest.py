@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
-from raw_screens import PATTERN, ingest, make_screen, problems, write_png_screen
+from helpers.raw_screens import PATTERN, ingest, make_screen, problems, write_png_screen
 
 from debatch.config.screen import ImageProcessing, PlateFormat, Store
 from debatch.errors import ConfigError, DataError

@@ -1,9 +1,9 @@
 import contextlib
 
 import pytest
+from helpers.raw_screens import ingest, make_screen, problems, write_png_screen
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_screens import ingest, make_screen, problems, write_png_screen
 
 from debatch.config.screen import PlateFormat, Source
 from debatch.errors import ConfigError, UserError

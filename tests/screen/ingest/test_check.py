@@ -2,7 +2,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from raw_screens import make_screen, write_png_screen
+from helpers.raw_screens import make_screen, write_png_screen
 
 from debatch.cli import main
 from debatch.cli.check_text import check_text

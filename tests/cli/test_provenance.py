@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import make_index
+from helpers.images import make_index
 
 from debatch.cli import main
 from debatch.cli.choice import chosen_registry

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_index
+from helpers.images import make_index
 
 from debatch.report.kinds.figures import umap as figure6
 from debatch.report.kinds.figures.umap import draw_umap

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import torch
-from conftest import MemoryReader, make_images, make_index, self_statistics
 
 from debatch.config import Recipe
 from debatch.embed import embed_images, statistics_groups
@@ -11,6 +10,7 @@ from debatch.learn.data import training_data
 from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.inputs import ImageSet
 from debatch.runtime.ranks import ALONE
+from helpers.images import MemoryReader, make_images, make_index, self_statistics
 
 INDEX = make_index(experiments=4, wells=12)
 IMAGES = make_images(INDEX)
@@ -45,6 +45,11 @@ DEALT_RECIPES = {
     "adaptive": Recipe(**SHARED, batch_norm="adaptive"),
     "reversed": Recipe(**SHARED, batch_norm="adaptive", objective={"gradient_reversal": 0.2}),
 }
+
+
+def with_objective(recipe: Recipe, **keys) -> Recipe:
+    """A recipe with other keys of its objective."""
+    return recipe.model_copy(update={"objective": recipe.objective.model_copy(update=keys)})
 
 
 def make_trainer(recipe, seed=0, images=IMAGES, index=INDEX, ranks=ALONE):

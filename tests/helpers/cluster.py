@@ -19,11 +19,12 @@ from typing import NamedTuple
 
 import psutil
 
+from helpers import ROOT
+
 # of a run: some seconds of a core, in which a test can stop it where it wants to
 EPOCHS = 60
 # that a run has done when something happens to it
 SOME = 3
-ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 # Snakemake looks for ends each second, as does the plugin with what lies in `often`
 QUICK = ["--slurm-init-seconds-before-status-checks", "1", "--max-jobs-per-timespan", "100/1s"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_index
-from made_up import UNSEEN, made_up_results
+from helpers.images import make_index
+from helpers.made_up import UNSEEN, made_up_results
 
 from debatch.errors import ConfigError, DataError
 from debatch.evaluate.tidy import of_all

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import make_index
-from made_up import made_up_results
+from helpers.images import make_index
+from helpers.made_up import made_up_results
 
 from debatch.evaluate.scores import SCORES
 from debatch.files import Files

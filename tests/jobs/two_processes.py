@@ -6,10 +6,9 @@ from pathlib import Path
 
 import torch
 
-# before its own folder, whose conftest is of pytest alone
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[1]))
 
-from tiny_trainer import DEALT_RECIPES, files, make_dealt_trainer, note_gradients
+from helpers.tiny_trainer import DEALT_RECIPES, files, make_dealt_trainer, note_gradients
 
 from debatch.errors import DataError
 from debatch.runtime.pauses import OutOfTimeError, Pauses

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_index
-from made_up import UNSEEN, made_up_results
+from helpers.images import make_index
+from helpers.made_up import UNSEEN, made_up_results
 
 from debatch.errors import ConfigError
 from debatch.report.cells import COLUMNS, laid_out, table_heading, tidy

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import make_images, self_statistics
-from tiny_trainer import DEALT_RECIPES, LARGER, split_of
+from helpers.images import make_images, self_statistics
+from helpers.tiny_trainer import DEALT_RECIPES, LARGER, split_of
 
 from debatch.config.screen import Store
 from debatch.files import Files

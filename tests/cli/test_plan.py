@@ -4,7 +4,7 @@ import json
 import pytest
 import torch
 import yaml
-from conftest_workflow import planned, snakemake
+from helpers.workflow import planned, snakemake
 
 from debatch.cli import main
 from debatch.cli.bill import Pricing, forward_passes, wall_seconds

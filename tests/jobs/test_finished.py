@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import make_images
+from helpers.images import make_images
+from helpers.tiny_trainer import LARGER
 from safetensors.torch import load_file
-from tiny_trainer import LARGER
 
 from debatch.config.trained import read_trained_model
 from debatch.errors import DataError

@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from conftest import make_index, with_runners_up
 
 from debatch.config import SCREEN_FIGURES, has_unseen_batches
 from debatch.config.splits import few_batches
@@ -25,6 +24,7 @@ from debatch.report.results import Results
 from debatch.screen.ingest.plan import PROBLEM_COLUMNS
 from debatch.screen.splits import make_split
 from debatch.tabular import write_frame, write_text
+from helpers.images import make_index, with_runners_up
 
 UNSEEN = {"baseline": 0.5, "gradient_reversal": 0.5, "adabn": 0.9, "adabn_gradient_reversal": 0.9}
 UNSEEN |= {"adabn_test_only": 0.8, "shuffled_labels": 0.25}

@@ -3,8 +3,8 @@ import re
 
 import pandas as pd
 import pytest
-from conftest import make_index
-from made_up import UNSEEN, made_up_results
+from helpers.images import make_index
+from helpers.made_up import UNSEEN, made_up_results
 
 from debatch.registry import build_registry
 from debatch.report.page.html import build_report, trained_runs

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
-from raw_screens import ingest, make_screen, problems, write_wells
+from helpers.raw_screens import ingest, make_screen, problems, write_wells
 
 from debatch.config.screen import ImageProcessing, Store
 from debatch.errors import ConfigError

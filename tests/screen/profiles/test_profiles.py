@@ -1,9 +1,9 @@
 import logging
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import ROOT
 
 from debatch.config.read import read_yaml, validate
 from debatch.config.screen import Screen
@@ -286,7 +286,7 @@ def test_a_screen_of_profiles_asks_for_nothing_that_needs_images_or_training():
 
 def test_the_real_profiles_enter_as_their_readme_counts_them(real_data, monkeypatch):
     monkeypatch.setenv("DEBATCH_REAL_DATA", str(real_data))
-    path = Path(__file__).parents[2] / "config/screens/bbbc021.yaml"
+    path = ROOT / "config/screens/bbbc021.yaml"
     index, embeddings, problems = entered(validate(Screen, read_yaml(path), "bbbc021"), "cellprofiler")
     assert embeddings.shape == (632, 12 + 189)
     assert (index["plate"].nunique(), index["batch"].nunique()) == (55, 10)
