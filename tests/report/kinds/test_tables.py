@@ -194,3 +194,26 @@ def test_verdict(mean, sd, published, published_sd, comparable, expected):
 @pytest.mark.parametrize(("value", "expected"), [(0.2, "reproduced"), (0.16, "differs"), (0.25, "reproduced")])
 def test_verdict_of_a_distance_is_relative(value, expected):
     assert verdict(value, 1.0, 0.21, None, True, percentage=False) == expected
+
+
+def test_another_metric_is_one_key_of_a_table(made):
+    """The made-up runners-up are right on half of the images that are not."""
+    table, draft = made("table_top5")
+    first, _ = made("table1")
+    assert draft.columns["accuracy_top5_batch_separated"] == "Top-5 accuracy, unseen batches"
+    top5 = cell(table, "baseline", "accuracy_top5_batch_separated")["mean"]
+    assert top5 == pytest.approx((100 + cell(first, "baseline", "accuracy_batch_separated")["mean"]) / 2, abs=5)
+    kept = cell(table, "baseline", "batch_generalization")["mean"]
+    assert kept == pytest.approx(100 * top5 / cell(table, "baseline", "accuracy_top5_batch_stratified")["mean"])
+    # of four classes the five most frequent are all
+    assert cell(table, "majority_class", "accuracy_top5_batch_separated")["mean"] == 100
+
+
+def test_cells_know_the_runs_that_they_are_of(made):
+    _, draft = made("table1", seeds=2)
+    ratio = draft.cells["adabn_test_only", "batch_generalization"].origin
+    assert {(run.weights, run.split, run.seed) for run in ratio.runs} == {
+        ("baseline", split, seed) for split in ("separated", "stratified") for seed in (0, 1)
+    }
+    guess = draft.cells["majority_class", "accuracy_batch_stratified"].origin
+    assert (guess.runs, guess.splits) == ((), ("stratified",))
