@@ -1,4 +1,3 @@
-import hashlib
 import json
 import re
 import sys
@@ -100,12 +99,8 @@ def room_hash(*rooms):
     and editing the trainer re-trains nothing."""
     import debatch
 
-    digest = hashlib.sha256()
-    for room in rooms:
-        for path in sorted(Path(debatch.__file__).parent.joinpath(room).rglob("*")):
-            if path.suffix in {".py", ".j2"}:
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    files = (path for room in rooms for path in sorted(Path(debatch.__file__).parent.joinpath(room).rglob("*")))
+    return sha256_of_files(path for path in files if path.suffix in {".py", ".j2"})[:16]
 
 
 def place(wildcards):

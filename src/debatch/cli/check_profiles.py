@@ -10,7 +10,7 @@ from debatch.embedding_table import features_of
 from debatch.errors import UserError
 from debatch.registry import Registry
 from debatch.screen.ingest.plan import Problems
-from debatch.screen.metadata import WELL_TYPES
+from debatch.screen.metadata import WELL_TYPES, natural_key
 from debatch.screen.profiles.index import described, embed_profiles, index_profiles
 from debatch.screen.profiles.read import read_profiles
 
@@ -73,6 +73,7 @@ def _wells(index: pd.DataFrame) -> Lines:
     without = counts.index[counts["negative control"] == 0]
     if len(without):
         lines.append(f"  no negative control in {', '.join(map(str, without[:EXAMPLES]))}: see `well_types`")
+    counts = counts.sort_index(key=lambda batches: batches.map(natural_key))
     lines.append(values_table(counts.head(MOST_BATCHES).reset_index().to_dict("records")))
     if len(counts) > MOST_BATCHES:
         lines.append(f"  … and {len(counts) - MOST_BATCHES} more")
