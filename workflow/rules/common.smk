@@ -24,6 +24,7 @@ from debatch.config import SCREEN_FIGURES
 from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, embedded_targets, partly_made
 from debatch.config.read import expand
+from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.splits import few_batches
 from debatch.config.base import SAFE_NAME
 from debatch.registry.products import Place, form_words, forms_of, probed
@@ -78,7 +79,7 @@ def any_of(names):
 wildcard_constraints:
     # not the names: Snakemake writes this into every path that it matches, and a screen may have thousands
     experiment=SAFE_NAME.pattern,
-    variant="|".join(["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]),
+    variant="|".join(NORMALIZATIONS),
     split=any_of(REGISTRY.split_names),
     chosen=any_of(REGISTRY.ome_zarr),
     method=any_of(REGISTRY.recipes),
