@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from debatch.runtime.processor import this_processor
+from debatch.screen.wells import row_letters
 
 CHANNELS, SIDE = 6, 512
 PATTERN = "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png"
@@ -54,7 +55,7 @@ def write_pngs(root: Path, count: int) -> tuple[list[Path], str]:
     files = []
     for number, image in enumerate(images):
         site, well = divmod(number, 384)
-        name = f"{chr(65 + well // 24)}{well % 24 + 1:02d}_s{site + 1}"
+        name = f"{row_letters(1 + well // 24)}{well % 24 + 1:02d}_s{site + 1}"
         for channel in range(CHANNELS):
             path = root / "E-1" / "Plate1" / f"{name}_w{channel + 1}.png"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from debatch.config.screen import Store
 from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import GROUPS, normalization_statistics
 from debatch.screen.store import StoreWriter
+from debatch.screen.wells import row_letters
 from debatch.tabular import write_frame
 
 EXPERIMENTS, PLATES, WELLS_A_PLATE = 51, 4, 308
@@ -34,7 +35,7 @@ def catalogue(count: int) -> tuple[pd.DataFrame, np.ndarray]:
         {
             "experiment": [f"E-{number:02d}" for number in plate // PLATES % EXPERIMENTS],
             "plate": (plate % PLATES + 1).astype(str),
-            "well": [f"{chr(66 + number % 14)}{number // 14 + 2:02d}" for number in well % WELLS_A_PLATE],
+            "well": [f"{row_letters(2 + number % 14)}{number // 14 + 2:02d}" for number in well % WELLS_A_PLATE],
             "well_type": np.where(well % WELLS_A_PLATE < 31, "positive_control", "treatment"),
         }
     )

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from common import about
 
+from debatch.screen.wells import row_letters
+
 ROOT = Path(__file__).resolve().parents[1]
 PLATES, ROWS, COLUMNS, SITES = 2500, 16, 24, 9
 TARGETS = "table1, table_differences, table3, figure6, figure10, table_s3, table_probe, table_correction, report"
@@ -41,8 +43,8 @@ targets: [{targets}]
 
 def write_screen(folder: Path, plates_an_experiment: int, plates: int = PLATES) -> str:
     """Make up a screen in a folder, with a catalogue of a row a well; return its YAML file."""
-    controls = {f"{chr(65 + row)}{column:02d}" for row in range(ROWS) for column in (1, COLUMNS)}
-    wells = [f"{chr(65 + row)}{column:02d}" for row in range(ROWS) for column in range(1, COLUMNS + 1)]
+    controls = {f"{row_letters(row + 1)}{column:02d}" for row in range(ROWS) for column in (1, COLUMNS)}
+    wells = [f"{row_letters(row + 1)}{column:02d}" for row in range(ROWS) for column in range(1, COLUMNS + 1)]
     with open(folder / "metadata.csv", "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["experiment", "plate", "well", "perturbation", "role", "smiles"])

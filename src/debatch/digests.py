@@ -1,13 +1,23 @@
 """SHA-256 of what results are made from, in hexadecimal."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def sha256_of_text(text: str) -> str:
     """Of a text in UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of_json(facts: Any, *arrays: bytes) -> str:
+    """Of what JSON can hold, whatever the order of its keys, and of arrays' bytes after it."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for content in arrays:
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def sha256_of_file(path: Path | str) -> str | None:

@@ -8,7 +8,7 @@ from helpers.workflow import planned, snakemake
 
 from debatch.cli import main
 from debatch.cli.bill import Pricing, forward_passes, wall_seconds
-from debatch.cli.choice import chosen_registry, parse_override
+from debatch.cli.choice import chosen_registry, parse_overrides
 from debatch.cli.disk import disk, weight_bytes
 from debatch.cli.dry_run import Job, dry_run
 from debatch.cli.hardware import chosen_hardware
@@ -335,12 +335,11 @@ def test_plan_says_which_figures_are_of_another_machine(monkeypatch, capsys, roo
         ("screen=demo", "demo"),
         ("xs=[a, 1]", ["a", "1"]),
         ("xs=", None),
+        ("screen='demo'", "demo"),
     ],
 )
 def test_overrides_are_read_as_snakemake_reads_them(text, value):
-    parsing = pytest.importorskip("snakemake.cli").parse_config
-    assert parse_override(text)[1] == value
-    assert dict([parse_override(text)]) == parsing([text])
+    assert parse_overrides([text]) == {text.partition("=")[0]: value}
 
 
 @pytest.mark.workflow

@@ -4,7 +4,6 @@ import pytest
 from helpers.images import make_index, with_runners_up
 
 from debatch.evaluate.predictions import score_predictions
-from debatch.evaluate.uncertainty import pooled_interval, ratio_interval
 
 
 @pytest.fixture
@@ -50,17 +49,3 @@ def test_images_without_a_label_are_not_scored(scored):
     predictions = predictions.astype({"label": "Int64"})
     predictions.loc[:7, "label"] = pd.NA
     assert value(score_predictions(predictions, index, set()), "accuracy") == [7 / 8, 8]
-
-
-def test_few_batches_give_their_range_and_more_a_bootstrap():
-    assert pooled_interval([0.2, 0.9, 0.5], [1, 1, 1]) == (0.2, 0.9)
-    low, high = pooled_interval(np.linspace(0.4, 0.6, 11), np.ones(11))
-    assert 0.44 < low < 0.49
-    assert 0.51 < high < 0.56
-    assert pooled_interval([0.5] * 6, [1] * 6) == (0.5, 0.5)
-
-
-def test_ratio_interval():
-    assert ratio_interval([0.4, 0.6], [1, 1], [0.8, 0.8], [1, 1]) == pytest.approx((0.5, 0.75))
-    low, high = ratio_interval(np.linspace(0.4, 0.6, 9), np.ones(9), np.full(9, 0.5), np.ones(9))
-    assert low < 1 < high

@@ -124,7 +124,7 @@ def test_metadatas_own_validation_batches_count():
 def test_official_column_with_another_word_says_so():
     index = make_index(experiments=3, wells=4)
     index["official_subset"] = "holdout"
-    with pytest.raises(DataError, match=r"columns.subset: 'holdout' is not one of train, test, val"):
+    with pytest.raises(DataError, match=r"columns.subset: 'holdout' is not one of train, val, test"):
         make_split("separated", index, Splits())
 
 

@@ -1,14 +1,17 @@
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from helpers import ROOT
 from helpers.workflow import hollow_workflow, planned, snakemake
 
+from debatch.cli.bill import EMBEDDING_RULES
 from debatch.config.screen import Store
 from debatch.errors import DataError
 from debatch.files import Files
@@ -177,10 +180,24 @@ def rules():
                 yield pytest.param(text, id=rule_name(text))
 
 
-def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_partition():
-    asking = {rule_name(rule.values[0]) for rule in rules() if re.search(r"^ +gpu=", rule.values[0], re.MULTILINE)}
-    script = (ROOT / "profiles/install-slurm-profile").read_text()
-    assert set(re.search(r"for rule in ([\w ]+); do", script)[1].split()) == asking
+def resources(text):
+    """What a rule declares below `resources:`."""
+    declared = re.search(r"^( +)resources:\n((?:\1 +.*\n)+)", text, re.MULTILINE)
+    return set(re.findall(r"^ +(\w+)=", declared[2], re.MULTILINE))
+
+
+def test_the_slurm_profile_fits_the_rules(tmp_path):
+    """It sends the rules that ask for a GPU to the GPU partition, and no others; what rules ask for it leaves alone."""
+    script = ROOT / "profiles/install-slurm-profile"
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    subprocess.run([script, "lab", "cpu", "gpu", "a100"], env=environment, check=True)
+    profile = yaml.safe_load((tmp_path / ".config/snakemake/slurm/config.yaml").read_text())
+    declared = {rule_name(rule.values[0]): resources(rule.values[0]) for rule in rules()}
+    asking = {name for name, names in declared.items() if "gpu" in names}
+    assert set(profile["set-resources"]) == asking == {"train", *EMBEDDING_RULES}
+    set_by_profile = set(profile["default-resources"]).union(*profile["set-resources"].values())
+    assert set_by_profile == {"slurm_account", "slurm_partition", "gpu_model"}
+    assert set_by_profile.isdisjoint(set().union(*declared.values()))
     table = (ROOT / "docs/cluster.md").read_text().partition("## What the jobs ask for")[2].partition("\n## ")[0]
     on_gpus = "".join(line for line in table.splitlines() if line.count("|") > 2 and "GPU" in line.split("|")[2])
     assert all(f"`{name}`" in on_gpus or f"`{name}_…`" in on_gpus for name in asking)
@@ -196,6 +213,5 @@ def test_every_rule_says_what_it_takes(rule):
     assert re.search(r"^ +runtime=\S", rule, re.MULTILINE)
     assert ("localrule: True" in rule) == (name in LOCAL)
     assert re.search(r"^ +mem_mb=(\d+|input_)" if name in LOCAL else r"^ +mem_mb=with_", rule, re.MULTILINE)
-    embeds = {"embed_run", "embed_adaptation", "embed_screen"}
-    on_a_gpu = name == "train" or name in embeds
-    assert bool(re.search(r"^ +gpu=", rule, re.MULTILINE)) == on_a_gpu
+    computes_a_network = "model=" in rule or name == "train"
+    assert ("gpu" in resources(rule)) == computes_a_network

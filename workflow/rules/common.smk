@@ -1,4 +1,3 @@
-import hashlib
 import json
 import re
 import sys
@@ -25,6 +24,7 @@ from debatch.config import SCREEN_FIGURES
 from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, embedded_targets, partly_made
 from debatch.config.read import expand
+from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.splits import few_batches
 from debatch.config.base import SAFE_NAME
 from debatch.registry.products import Place, form_words, forms_of, probed
@@ -79,7 +79,7 @@ def any_of(names):
 wildcard_constraints:
     # not the names: Snakemake writes this into every path that it matches, and a screen may have thousands
     experiment=SAFE_NAME.pattern,
-    variant="|".join(["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]),
+    variant="|".join(NORMALIZATIONS),
     split=any_of(REGISTRY.split_names),
     chosen=any_of(REGISTRY.ome_zarr),
     method=any_of(REGISTRY.recipes),
@@ -100,12 +100,8 @@ def room_hash(*rooms):
     and editing the trainer re-trains nothing."""
     import debatch
 
-    digest = hashlib.sha256()
-    for room in rooms:
-        for path in sorted(Path(debatch.__file__).parent.joinpath(room).rglob("*")):
-            if path.suffix in {".py", ".j2"}:
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    files = (path for room in rooms for path in sorted(Path(debatch.__file__).parent.joinpath(room).rglob("*")))
+    return sha256_of_files(path for path in files if path.suffix in {".py", ".j2"})[:16]
 
 
 def place(wildcards):

@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from debatch.cli.terminal import Lines, values_table
 from debatch.config.read import expand
 from debatch.config.screen import NEGATIVE_CONTROL
 from debatch.embedding_table import features_of
 from debatch.errors import UserError
 from debatch.registry import Registry
 from debatch.screen.ingest.plan import Problems
-from debatch.screen.metadata import WELL_TYPES
+from debatch.screen.metadata import WELL_TYPES, natural_key
 from debatch.screen.profiles.index import described, embed_profiles, index_profiles
 from debatch.screen.profiles.read import read_profiles
 
@@ -17,11 +18,12 @@ MOST_BATCHES = 40
 EXAMPLES = 5
 
 
-def check_profiles_text(registry: Registry) -> tuple[str, bool]:
+def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
     """The screen's wells by batch and its profiles in words, and whether nothing is wrong with them."""
     screen = registry.screen
     title = f": {screen.title}" if screen.title else ""
-    lines, clean = [f"Screen {registry.name}{title}", ""], True
+    lines: Lines = [f"Screen {registry.name}{title}", ""]
+    clean = True
     index = index_profiles(screen)
     lines += [*_wells(index), ""]
     for name, profile_set in registry.externals.items():
@@ -41,10 +43,10 @@ def check_profiles_text(registry: Registry) -> tuple[str, bool]:
             what = "stop the screen" if screen.on_problem == "fail" else "will be left out"
             lines.append(f"  {problems.count} profiles or features hold no numbers and {what} (`on_problem`), as")
             lines += [f"    {described(row)}" for row in problems.rows[:EXAMPLES]]
-    return "\n".join(lines) + "\n", clean
+    return lines, clean
 
 
-def _wells(index: pd.DataFrame) -> list[str]:
+def _wells(index: pd.DataFrame) -> Lines:
     counts = pd.DataFrame(
         {
             "wells": index.groupby("batch").size(),
@@ -56,7 +58,9 @@ def _wells(index: pd.DataFrame) -> list[str]:
             },
         }
     )
-    lines = [f"{len(index):,} profiles in {len(counts):,} batches, {index['perturbation'].nunique():,} perturbations"]
+    lines: Lines = [
+        f"{len(index):,} profiles in {len(counts):,} batches, {index['perturbation'].nunique():,} perturbations"
+    ]
     shared = index.groupby("perturbation")["batch"].nunique()
     lines.append(
         f"  {int((shared > 1).sum()):,} of these are in several batches: only they can be found across batches"
@@ -69,7 +73,10 @@ def _wells(index: pd.DataFrame) -> list[str]:
     without = counts.index[counts["negative control"] == 0]
     if len(without):
         lines.append(f"  no negative control in {', '.join(map(str, without[:EXAMPLES]))}: see `well_types`")
-    lines += ["  " + line for line in counts.head(MOST_BATCHES).to_string().splitlines()]
+    counts = counts.sort_index(key=lambda batches: batches.map(natural_key))
+    lines.append(values_table(counts.head(MOST_BATCHES).reset_index().to_dict("records")))
+    if len(counts) > MOST_BATCHES:
+        lines.append(f"  … and {len(counts) - MOST_BATCHES} more")
     return lines
 
 

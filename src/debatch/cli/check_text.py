@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from debatch.cli.terminal import Lines, values_table
 from debatch.config.screen import Screen, Source
 from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
 
@@ -13,10 +14,10 @@ MOST_PLATES = 24
 FEW_EXPERIMENTS = 60
 
 
-def check_text(name: str, screen: Screen, source: Source, tables: list[str], findings: Findings) -> str:
+def check_lines(name: str, screen: Screen, source: Source, tables: list[str], findings: Findings) -> Lines:
     """The findings in words and small tables."""
     title = f": {screen.title}" if screen.title else ""
-    sections = [
+    sections: list[Lines] = [
         [f"Screen {name}{title}"],
         _files(source, findings),
         _channels(source, findings),
@@ -25,12 +26,12 @@ def check_text(name: str, screen: Screen, source: Source, tables: list[str], fin
         _splits(screen, findings),
         _problems(findings),
     ]
-    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+    return [line for lines in sections if lines for line in (*lines, "")][:-1]
 
 
-def _files(source: Source, findings: Findings) -> list[str]:
+def _files(source: Source, findings: Findings) -> Lines:
     patterns = [source.pattern] if isinstance(source.pattern, str) else source.pattern
-    lines = [f"Files below {source.root}", *(f"  pattern {pattern}" for pattern in patterns)]
+    lines: Lines = [f"Files below {source.root}", *(f"  pattern {pattern}" for pattern in patterns)]
     lines.append(
         f"  {findings.fit:,} fit; {len(findings.stray):,} images do not; {sum(findings.elsewhere.values()):,} are of "
         f"experiments that the screen does not list; {len(findings.other):,} are no images by their name"
@@ -46,18 +47,18 @@ def _files(source: Source, findings: Findings) -> list[str]:
         files = sums.reset_index()
     if len(files):
         files = files.rename(columns={"complete": "with every channel"})
-        lines += _table(files.head(FEW_EXPERIMENTS))
+        lines.append(values_table(files.head(FEW_EXPERIMENTS).to_dict("records")))
         if len(files) > FEW_EXPERIMENTS:
             lines.append(f"  … and {len(files) - FEW_EXPERIMENTS} more")
     return lines
 
 
-def _channels(source: Source, findings: Findings) -> list[str]:
+def _channels(source: Source, findings: Findings) -> Lines:
     if not findings.fit:
         return []
     if set(findings.channels) == {""}:
         return [f"Channels: each file holds all; planes {', '.join(source.channels)} are read"]
-    rows = [
+    rows: list[dict[str, object]] = [
         {"in file names": channel, "stain": stain, "files": findings.channels.get(channel, 0)}
         for channel, stain in source.channels.items()
     ]
@@ -66,16 +67,16 @@ def _channels(source: Source, findings: Findings) -> list[str]:
         for channel, count in sorted(findings.channels.items())
         if channel not in source.channels
     ]
-    return ["Channels", *_table(pd.DataFrame(rows))]
+    return ["Channels", values_table(rows)]
 
 
-def _values(screen: Screen, findings: Findings) -> list[str]:
+def _values(screen: Screen, findings: Findings) -> Lines:
     if not findings.values:
         return []
     images = max(values.images for values in findings.values.values())
     sizes = ", ".join(f"{' x '.join(map(str, shape))}" for shape in findings.shapes)
     depths = ", ".join(f"{dtype} ({count} files)" for dtype, count in findings.dtypes.items())
-    lines = [f"Pixels of {images} images, spread over the screen", f"  height x width {sizes}; {depths}"]
+    lines: Lines = [f"Pixels of {images} images, spread over the screen", f"  height x width {sizes}; {depths}"]
     rows = []
     for name, values in findings.values.items():
         row: dict[str, object] = {"stain": name}
@@ -85,7 +86,7 @@ def _values(screen: Screen, findings: Findings) -> list[str]:
         if values.outside is not None:
             row["outside of image.range"] = f"{100 * values.outside:.3g} %"
         rows.append(row)
-    lines += _table(pd.DataFrame(rows))
+    lines.append(values_table(rows))
     if "uint16" in findings.dtypes:
         pairs = ", ".join(f"{_yaml(name)}: [{low}, {high}]" for name, (low, high) in proposed_ranges(findings).items())
         needed = needs_range(findings, screen.image, screen.store.dtype)
@@ -99,7 +100,7 @@ def _values(screen: Screen, findings: Findings) -> list[str]:
     return lines
 
 
-def _metadata(tables: list[str], findings: Findings) -> list[str]:
+def _metadata(tables: list[str], findings: Findings) -> Lines:
     catalogue = findings.catalogue
     if catalogue is None:
         return [] if tables else ["Metadata: none; wells are those of the file names, and no image has a label"]
@@ -107,7 +108,7 @@ def _metadata(tables: list[str], findings: Findings) -> list[str]:
     kind = "images" if "site" in catalogue else "wells"
     left_out = len(catalogue) - len(chosen)
     wells = chosen.drop_duplicates(["experiment", "plate", "well"])
-    lines = [
+    lines: Lines = [
         f"Metadata {', '.join(tables)}",
         f"  a row {'an image' if kind == 'images' else 'a well'}: {len(chosen):,} {kind}"
         + (f" ({left_out:,} more are not selected)" if left_out else "")
@@ -125,31 +126,39 @@ def _metadata(tables: list[str], findings: Findings) -> list[str]:
     return lines
 
 
-def _splits(screen: Screen, findings: Findings) -> list[str]:
+def _splits(screen: Screen, findings: Findings) -> Lines:
     if not findings.balances:
         return []
-    frames, lines = [], []
+    rows: list[dict[str, object]] = []
+    lines: Lines = []
     for name, found in findings.balances.items():
         if isinstance(found, str):
             lines.append(f"  {name} cannot be drawn: {found}")
         else:
-            shown = found.assign(
-                share=[f"{100 * share:.1f} %" for share in found["share"]],
-                a_class=list(map(_span, found["class_min"], found["class_max"])),
-                a_batch=list(map(_span, found["batch_min"], found["batch_max"])),
-            ).drop(columns=["class_min", "class_max", "batch_min", "batch_max"])
-            shown.insert(0, "split", name)
-            frames.append(shown.rename(columns={"a_class": "images a class", "a_batch": "images a batch"}))
+            rows += [
+                {
+                    "split": f"{name} {row['subset']}",
+                    "images": row["images"],
+                    "share": f"{100 * row['share']:.0f} %",
+                    "wells": row["wells"],
+                    "batches": row["batches"],
+                    "classes": row["classes"],
+                    "without label": row["unlabelled"],
+                    "images a class": _span(row["class_min"], row["class_max"]),
+                    "images a batch": _span(row["batch_min"], row["batch_max"]),
+                }
+                for row in found.to_dict("records")
+            ]
     assert findings.index is not None
     what = "the images on disk" if findings.fit else "the images that the metadata promises"
     if screen.image.tiles > 1:
         what += ", before they are cut into tiles"
-    tables = _table(pd.concat(frames)) if frames else []
+    tables = [values_table(rows)] if rows else []
     return [f"Splits of {what} ({len(findings.index):,})", *tables, *lines]
 
 
-def _problems(findings: Findings) -> list[str]:
-    lines = [f"  {error}" for error in findings.errors]
+def _problems(findings: Findings) -> Lines:
+    lines: Lines = [f"  {error}" for error in findings.errors]
     if any(findings.plates):
         for names, where in zip(findings.plates, ("file names", "the metadata"), strict=True):
             if names:
@@ -180,30 +189,6 @@ def _problems(findings: Findings) -> list[str]:
             "opened: `--sample` opens more)"
         )
     return ["Problems", *lines] if lines else [f"Problems: none{unseen}"]
-
-
-def _table(frame: pd.DataFrame) -> list[str]:
-    """Aligned columns, two blanks in front."""
-    cells = [[str(column) for column in frame.columns]]
-    cells += [[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in _rows(frame)]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(cells[0]))]
-    numeric = [all(_is_number(row[at]) for row in cells[1:]) for at in range(len(cells[0]))]
-    return [
-        "  "
-        + "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
-
-
-def _rows(frame: pd.DataFrame) -> Iterator[list[object]]:
-    return iter(frame.astype(object).to_numpy().tolist())
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"[\d.,+-]+( %)?", text))
 
 
 def _counted(values: pd.Series) -> str:

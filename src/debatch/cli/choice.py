@@ -1,12 +1,8 @@
 """What a user chose: `config/config.yaml` and `--config`, read as Snakemake reads them."""
 
-import contextlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
-
-import yaml
 
 from debatch.config.read import nearest, read_yaml
 from debatch.config.tables import SCREEN_FIGURES, FixedTarget
@@ -14,7 +10,6 @@ from debatch.errors import ConfigError
 from debatch.registry import Registry, Run, build_registry
 
 BASE = Path(__file__).resolve().parents[3]
-_KEY = re.compile(r"[A-Za-z_][\w-]*\w")
 
 
 def chosen_registry(overrides: Sequence[str], screen: str | None = None) -> Registry:
@@ -31,31 +26,27 @@ def chosen_registry(overrides: Sequence[str], screen: str | None = None) -> Regi
     choice = read_yaml(own if own.exists() else BASE / own) or {}
     if not isinstance(choice, dict):
         raise ConfigError(f"{own}: expected keys and values, as in `screen: demo`")
-    choice = {**choice, **dict(map(parse_override, overrides))}
+    choice = {**choice, **parse_overrides(overrides)}
     return build_registry({**choice, "screen": screen} if screen else choice, BASE)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """`seeds=2` as ("seeds", 2): a value is a number, True or False, YAML, or a text, tried in this order.
+def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """`seeds=2` as {"seeds": 2}, by Snakemake's own rules.
 
     Raises:
         ConfigError: no `key=value`, or no key that Snakemake would take.
     """
-    key, equals, value = text.partition("=")
-    if not equals or not _KEY.fullmatch(key):
+    if not texts:
+        return {}
+    from snakemake.cli import parse_config  # type: ignore[import-untyped]  # a second, for calls with --config alone
+
+    try:
+        return dict(parse_config(texts))
+    except ValueError as error:
         raise ConfigError(
-            f"--config: expected key=value, as in `screen=rxrx1`, found {text!r}; targets stand before `--config`"
-        )
-    if value == "":
-        return key, None
-    for number in (int, float):
-        with contextlib.suppress(ValueError):
-            return key, number(value)
-    if value in {"True", "False"}:
-        return key, value == "True"
-    with contextlib.suppress(yaml.YAMLError):
-        return key, yaml.load(value, Loader=yaml.BaseLoader)  # noqa: S506 (plain texts, lists and mappings only)
-    return key, value
+            f"--config: expected key=value, as in `screen=rxrx1`, found {' '.join(texts)}; targets stand before "
+            f"`--config` ({error})"
+        ) from None
 
 
 def runs_of(registry: Registry, targets: Sequence[str]) -> list[Run]:

@@ -1,6 +1,5 @@
 """What the files say of a run: its record, whether it is what the table was made from, and what it was fed."""
 
-import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from debatch.config.read import expand
-from debatch.digests import sha256_of_file
+from debatch.digests import sha256_of_file, sha256_of_json
 from debatch.files import Files
 from debatch.registry import Registry, Run
 from debatch.screen.splits import split_sha256
@@ -133,7 +132,7 @@ def metadata_sha256(files: Files) -> str | None:
 def recipe_sha256(record: dict[str, Any]) -> str | None:
     """A digest of a recipe: two runs of one have the same."""
     recipe = record.get("recipe")
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest() if recipe else None
+    return sha256_of_json(recipe) if recipe else None
 
 
 def read_json(path: Path) -> Any:

@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from debatch.files import Files
 from debatch.registry import Registry, Run
 
 State = Literal["done", "running", "failed", "waiting"]
-STATES: tuple[State, ...] = ("done", "running", "failed", "waiting")
+STATES: tuple[State, ...] = get_args(State)
 # a run saves at least so often, and its log says so
 RECENT_SECONDS = 1200.0
 # from a job's log to its run's lock it imports, on a busy file system

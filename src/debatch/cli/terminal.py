@@ -1,17 +1,21 @@
 """Calm tables in a terminal; whole lines without colours where the output is piped."""
 
 import json
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 # of a pipe: no column may be cut
 WIDE = 400
+Lines = list[str | Table]
+INDENT = 2
 
 
 def console() -> Console:
@@ -43,6 +47,7 @@ def table(
         title_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
         show_edge=False,
         header_style="bold",
         show_footer=total is not None,
@@ -59,6 +64,33 @@ def table(
     for row in rows:
         made.add_row(*row)
     return made
+
+
+def values_table(rows: Sequence[Mapping[Any, object]]) -> Table:
+    """A table of values; columns that hold nothing but numbers stand to the right.
+
+    Args:
+        rows: heading -> value, with the same headings in every row.
+    """
+    cells = [[f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()] for row in rows]
+    columns = list(map(str, rows[0]))
+    numbers = [name for at, name in enumerate(columns) if all(_is_number(row[at]) for row in cells)]
+    return table("", columns, cells, numbers)
+
+
+def show(out: Console, lines: Lines) -> None:
+    """Print lines and tables one below the other, tables with an indent; what a terminal wraps keeps its indent."""
+    for line in lines:
+        if isinstance(line, Table):
+            if out.measure(line, options=out.options.update(width=WIDE)).maximum > out.width - INDENT:
+                for column in line.columns:  # rich would break words before it breaks headings between them
+                    column.header = str(column.header).replace(" ", "\n")
+            out.print(Padding(line, (0, 0, 0, INDENT), expand=False))
+        elif out.is_terminal and line.startswith(" "):
+            text = line.lstrip(" ")
+            out.print(Padding(Text(text), (0, 0, 0, len(line) - len(text)), expand=False))
+        else:
+            out.print(Text(line), soft_wrap=not out.is_terminal)
 
 
 def note(text: str) -> Text:
@@ -94,6 +126,10 @@ def gigabytes(size: float | None) -> str:
 def count(number: float | None) -> str:
     """A number of things."""
     return "unknown" if number is None else f"{number:,.0f}"
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[\d.,+-]+( %)?", text))
 
 
 def _three(value: float) -> str:

@@ -1,7 +1,7 @@
 """A recipe: all hyper-parameters of a run. Its defaults are the RxRx1 paper's training."""
 
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +12,7 @@ from debatch.config.statistics import RECIPE_STATISTICS
 from debatch.errors import ConfigError
 
 Normalization = Literal["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]
+NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 Arithmetic = Literal["bfloat16", "float32"]
 Precision = Literal["auto", Arithmetic]
 # what other tools call them; float16 itself is not offered: it needs its losses scaled

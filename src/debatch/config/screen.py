@@ -14,6 +14,7 @@ from debatch.config.simulation import SimulationConfig
 from debatch.config.splits import Splits
 
 WellType = Literal["treatment", "positive_control", "negative_control"]
+Compression = Literal["lz4", "zstd", "none"]
 POSITIVE_CONTROL, NEGATIVE_CONTROL = "positive_control", "negative_control"
 CONTROLS = (POSITIVE_CONTROL, NEGATIVE_CONTROL)
 PROFILE_TARGETS = ("table_correction", "table_s3", "figure_correction", "figure6", "figure7", "report")
@@ -183,7 +184,7 @@ class Store(Section):
         "uint8",
         description="Stored pixel values. uint16 keeps 16-bit images as they are, or as `image.range` scales them.",
     )
-    codec: Literal["lz4", "zstd", "none"] = Field(
+    codec: Compression = Field(
         "lz4", description="Compression of an image: fast (lz4 with bitshuffle), small (zstd) or none."
     )
     images_per_shard: int = Field(64, ge=1, description="Images in one file of the store.")

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from debatch.config.base import Section
 from debatch.config.read import nearest, read_model
 from debatch.config.recipe import Arithmetic, Precision
+from debatch.config.screen import Compression
 
 Work = Literal["train", "embed", "ingest"]
 # as Linux calls them; those that a convolution or a product of matrices runs faster by
@@ -128,7 +129,7 @@ class Estimate(Section):
 class Codec(Section):
     """How small a store gets."""
 
-    codec: Literal["lz4", "zstd", "none"] = Field(description="As in the screen's `store.codec`.")
+    codec: Compression = Field(description="As in the screen's `store.codec`.")
     share_of_raw: float = Field(gt=0, le=1, description="Bytes on disk over bytes of the pixel values.")
     date: datetime.date = Field(description="When it was measured.")
     script: str = Field(description="What measured it.")

@@ -81,6 +81,7 @@ def _flattened(scores: np.ndarray, direction: np.ndarray) -> np.ndarray:
 
 def _nearest(pool: np.ndarray, queries: np.ndarray, neighbors: int) -> tuple[np.ndarray, np.ndarray]:
     """(Q, K) distances and places in the pool."""
+    # not `evaluate.neighbors`: that ranks by similarity and bars neighbours; here their distances are the weights
     from sklearn.neighbors import NearestNeighbors
 
     index = NearestNeighbors(n_neighbors=min(neighbors, len(pool)), algorithm="brute").fit(pool)

@@ -21,9 +21,9 @@ def znorm(embeddings: np.ndarray, batches: np.ndarray, reference: np.ndarray) ->
     Raises:
         DataError: a batch without a reference.
     """
+    from sklearn.preprocessing import StandardScaler  # here: this module is read by jobs that have no use for it
+
     corrected = np.empty(embeddings.shape, np.float64)
     for own, of in by_batch(embeddings, batches, reference):
-        constant = np.ptp(of, axis=0) == 0
-        mean, sd = np.where(constant, of[0], of.mean(axis=0)), np.where(constant, 1.0, of.std(axis=0))
-        corrected[own] = (embeddings[own] - mean) / sd
+        corrected[own] = StandardScaler().fit(of).transform(embeddings[own].astype(np.float64))
     return corrected

@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from debatch.evaluate.uncertainty import FEWEST_FOR_BOOTSTRAP
+from debatch.evaluate.uncertainty import batch_interval
 
 BINS = 8192
 KINDS = ("same_within", "different_within", "same_across", "different_across")
@@ -61,21 +61,21 @@ class CosineDistributions:
         names = np.unique(self.batches)
         within = self.batches[:, 0] == self.batches[:, 1]
         first, second = (np.searchsorted(names, self.batches[:, side]) for side in (0, 1))
-        if len(names) < FEWEST_FOR_BOOTSTRAP:
-            drawn = np.eye(len(names))
-            weights_within, weights_across = drawn[:, first], np.maximum(drawn[:, first], drawn[:, second])
-        else:
-            generator = np.random.default_rng(0)
-            drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS).astype(float)
-            weights_within, weights_across = drawn[:, first], drawn[:, first] * drawn[:, second]
-        inside = (weights_within * within) @ counts
-        outside = (weights_across * ~within) @ counts
-        good = (inside.sum(axis=1) > 0) & (outside.sum(axis=1) > 0)
-        if not good.any():
-            return float("nan"), float("nan")
-        values = _distances(inside[good], outside[good])[measure]
-        low, high = (0, 1) if len(names) < FEWEST_FOR_BOOTSTRAP else (0.025, 0.975)
-        return float(np.quantile(values, low)), float(np.quantile(values, high))
+
+        def drawn(times: np.ndarray) -> np.ndarray:
+            return distances(times[:, first], times[:, first] * times[:, second])
+
+        def alone(batch: np.ndarray) -> np.ndarray:
+            return distances(batch[:, first], np.maximum(batch[:, first], batch[:, second]))
+
+        def distances(times_within: np.ndarray, times_across: np.ndarray) -> np.ndarray:
+            inside, outside = (times_within * within) @ counts, (times_across * ~within) @ counts
+            good = (inside.sum(axis=1) > 0) & (outside.sum(axis=1) > 0)
+            values = np.full(len(good), np.nan)
+            values[good] = _distances(inside[good], outside[good])[measure]
+            return values
+
+        return batch_interval(drawn, len(names), alone=alone, draws=DRAWS)
 
 
 def cosine_similarity_distributions(

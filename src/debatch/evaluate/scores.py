@@ -14,6 +14,7 @@ from debatch.evaluate.neighbors import nearest_neighbor_hits
 from debatch.evaluate.retrieval import replicate_precision
 from debatch.evaluate.separability import positive_control_retention, separability, weak_separability
 from debatch.evaluate.tidy import ALL
+from debatch.evaluate.uncertainty import mean_interval
 from debatch.evaluate.vectors import blocks, unit
 from debatch.screen.order import hash_order, well_names
 
@@ -346,19 +347,6 @@ def _records(metric: str, now: Values, then: Values) -> Iterator[Record]:
         expected = float(now.chance[has].mean()) if count else np.nan
         yield f"{metric}_chance", ALL, expected, np.nan, np.nan, count
     both = has & np.isfinite(then.values)
-    change, low, high = _paired(now.values[both] - then.values[both], now.units[both])
-    yield f"{metric}_change", ALL, change, low, high, int(both.sum())
-
-
-def _paired(differences: np.ndarray, units: np.ndarray) -> tuple[float, float, float]:
-    """Mean difference, and a 95 % bootstrap over units; NaN without two of them."""
-    if not len(differences):
-        return np.nan, np.nan, np.nan
-    _, of = np.unique(units, return_inverse=True)
-    sums, counts = np.bincount(of, differences), np.bincount(of)
-    mean = float(differences.mean())
-    if len(counts) < 2:
-        return mean, np.nan, np.nan
-    drawn = np.random.default_rng(0).integers(len(counts), size=(DRAWS, len(counts)))
-    low, high = np.quantile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [0.025, 0.975])
-    return mean, float(low), float(high)
+    changes = now.values[both] - then.values[both]
+    low, high = mean_interval(changes, now.units[both], DRAWS)
+    yield f"{metric}_change", ALL, float(changes.mean()) if len(changes) else np.nan, low, high, len(changes)

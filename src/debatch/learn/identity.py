@@ -1,8 +1,6 @@
 """What tells one run from another: what it is made from, and the code that made it."""
 
 import ast
-import hashlib
-import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +11,7 @@ from torch import nn
 import debatch
 from debatch.config.read import expand
 from debatch.config.recipe import Recipe
-from debatch.digests import sha256_of_file
+from debatch.digests import sha256_of_file, sha256_of_json
 from debatch.learn.data import TrainingData
 from debatch.model.inputs import ImageSet
 
@@ -49,10 +47,8 @@ def run_identity(
         "images": images.rows["image_id"].tolist(),
         **made_from,
     }
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for values in (data.labels, data.batches, images.means.cpu().numpy(), images.sds.cpu().numpy()):
-        digest.update(values.tobytes())
-    return digest.hexdigest()
+    arrays = (data.labels, data.batches, images.means.cpu().numpy(), images.sds.cpu().numpy())
+    return sha256_of_json(facts, *(values.tobytes() for values in arrays))
 
 
 def code_digest() -> str:
@@ -65,7 +61,7 @@ def code_digest() -> str:
         file for part in CODE for file in ((package / part).rglob("*.py") if "." not in part else [package / part])
     ]
     facts = [(str(file.relative_to(package)), _computed(file.read_text())) for file in sorted(files)]
-    return hashlib.sha256(json.dumps([facts, [(name, _version(name)) for name in LIBRARIES]]).encode()).hexdigest()
+    return sha256_of_json([facts, [(name, _version(name)) for name in LIBRARIES]])
 
 
 class _Computed(ast.NodeTransformer):

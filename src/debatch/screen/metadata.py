@@ -4,6 +4,7 @@ import re
 from typing import Any, get_args
 
 import pandas as pd
+from natsort import natsort_keygen
 
 from debatch.config.read import nearest
 from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
@@ -18,12 +19,13 @@ RESERVED = (
     "field", "official_subset", "qc_flags", "compound", "mechanism",
 )  # fmt: skip
 QC_PREFIXES = ("intensity_", "saturation_", "focus_", "foreground_", "clipped_")
+_natural_key = natsort_keygen()
 _AT, _SELECTED = " at", " selected"  # a blank first: no user's column is called so
 
 
-def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts `T2` before `T10`."""
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in re.split(r"(\d+)", text) if piece]
+def natural_key(text: str) -> tuple[Any, str]:
+    """Sort key that puts `T2` before `T10`; `01` and `1`, which natsort takes for one, in letter order."""
+    return _natural_key(text), text
 
 
 def plain_number(text: str) -> str:

@@ -5,19 +5,16 @@ import logging
 import numpy as np
 import pandas as pd
 
+from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.screen import CONTROLS
 from debatch.errors import DataError
 
 log = logging.getLogger(__name__)
 
-GROUPS: dict[str, list[str]] = {
-    "self": ["image_id"],
-    "plate": ["experiment", "plate"],
-    "plate_controls": ["experiment", "plate"],
-    "experiment": ["experiment"],
-    "experiment_controls": ["experiment"],
-    "all": [],
-}
+_OF_CONTROLS = "_controls"
+# whose images are pooled: all that share these, or the controls among them
+_SHARED = {"self": ["image_id"], "plate": ["experiment", "plate"], "experiment": ["experiment"], "all": []}
+GROUPS: dict[str, list[str]] = {name: _SHARED[name.removesuffix(_OF_CONTROLS)] for name in NORMALIZATIONS}
 
 
 def normalization_statistics(
@@ -44,7 +41,7 @@ def normalization_statistics(
     """
     group = _group_numbers(index, GROUPS[variant])
     reference = np.ones(len(index), dtype=bool)
-    if variant.endswith("_controls"):
+    if variant.endswith(_OF_CONTROLS):
         reference = index["well_type"].isin(CONTROLS).to_numpy()
         _require_controls(index, group, reference, variant)
     pooled = _pooled(moments[reference], group[reference], group.max() + 1)

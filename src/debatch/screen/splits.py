@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 # The paper's own proportion: 18 of 51 experiments are its test set.
 TEST_SHARE = Fraction(18, 51)
 WELL = ["experiment", "plate", "well"]
-OFFICIAL = {"train": "train", "test": "test", "val": "val"}
+SUBSETS = ("train", "val", "test")
 
 
 def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def _check_sides(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
             )
     if held_out["label"].isna().all():
         raise DataError(f"split {name!r}: no image in {scored} has a label, so that nothing could be scored")
-    sides = rows[rows["subset"].isin(OFFICIAL)]
+    sides = rows[rows["subset"].isin(SUBSETS)]
     for columns in unique:
         places = sides[[*columns, "subset"]].drop_duplicates()
         both = places.loc[places.duplicated(columns), columns].drop_duplicates()
@@ -162,7 +162,7 @@ def balance(split: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     """
     rows = split.merge(index[["image_id", *WELL, "batch", "label"]], on="image_id", how="left")
     found = []
-    for subset in [name for name in ("train", "val", "test") if (rows["subset"] == name).any()]:
+    for subset in [name for name in SUBSETS if (rows["subset"] == name).any()]:
         images = rows[rows["subset"] == subset]
         by_class, by_batch = images["label"].value_counts(), images["batch"].value_counts()
         found.append(
@@ -193,10 +193,10 @@ def _separated(index: pd.DataFrame, config: Splits) -> pd.Series:
                 )
         return _held_out(index, set(config.test_batches), "test")
     if "official_subset" in index:
-        unknown = set(index["official_subset"].dropna()) - set(OFFICIAL)
+        unknown = set(index["official_subset"].dropna()) - set(SUBSETS)
         if unknown:
-            raise DataError(f"columns.subset: {min(unknown)!r} is not one of {', '.join(OFFICIAL)}")
-        return index["official_subset"].map(OFFICIAL)
+            raise DataError(f"columns.subset: {min(unknown)!r} is not one of {', '.join(SUBSETS)}")
+        return index["official_subset"]
     test = set()
     for _, drawn in _drawn_batches(index, config.seed, "separated"):
         test |= set(drawn[: round(len(drawn) / 3)])

@@ -9,20 +9,20 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import tensorstore
 
-from debatch.config.screen import Store
+from debatch.config.screen import Compression, Store
 from debatch.errors import DataError
 
 # a shard is one file, and not one in a folder of folders: file systems count those too
 FLAT = {"name": "default", "separator": "."}
 
 
-def _compressors(codec: Literal["lz4", "zstd", "none"], bytes_a_value: int) -> list[Any] | None:
+def _compressors(codec: Compression, bytes_a_value: int) -> list[Any] | None:
     if codec == "none":
         return None
     from zarr.codecs import BloscCodec, ZstdCodec

@@ -1,11 +1,16 @@
+import io
+import re
+
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from helpers.raw_screens import make_screen, write_png_screen
+from rich.console import Console
 
 from debatch.cli import main
-from debatch.cli.check_text import check_text
+from debatch.cli.check_text import check_lines
+from debatch.cli.terminal import WIDE, show, values_table
 from debatch.config.splits import Splits
 from debatch.screen.ingest.check import check_screen, proposed_ranges
 from debatch.screen.ingest.decode import truncation
@@ -15,7 +20,18 @@ def check(root, source=None, sampled=24, **changes):
     screen = make_screen(root, source, splits=Splits(names=[]), **changes)
     tables = screen.metadata.tables() if screen.metadata else []
     findings = check_screen(screen, screen.source, tables, ["E-1"], sampled)
-    return findings, check_text("x", screen, screen.source, [table.file for table in tables], findings)
+    return findings, shown(check_lines("x", screen, screen.source, [table.file for table in tables], findings), WIDE)
+
+
+def shown(lines, width, terminal=False):
+    out = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+    show(out, lines)
+    return out.file.getvalue() if terminal else squeezed(out.file.getvalue())
+
+
+def squeezed(text):
+    """Columns of a table one blank apart."""
+    return re.sub(r"(?<=\S) +", " ", text)
 
 
 @pytest.fixture
@@ -29,7 +45,7 @@ def test_a_screen_in_order_has_no_problem_and_is_described(raw):
     assert findings.clean
     for line in (
         "12 fit; 0 images do not; 0 are of experiments that the screen does not list; 1 are no images by their name",
-        "E-1             1      6       6                   6     12",
+        "E-1 1 6 6 6 12",
         "height x width 40 x 40; uint8 (12 files)",
         "to be stored: 2 x 40 x 40 (channels x height x width) uint8",
         "a row a well: 6 wells on 1 plates of 1 experiments",
@@ -45,6 +61,20 @@ def test_how_many_images_were_opened_is_said(raw):
         "Problems: none (the ends of 12 files were looked at, and 4 of 6 images were opened: `--sample` opens more)"
         in text
     )
+
+
+def test_a_terminal_wraps_between_words_and_a_pipe_does_not():
+    rows = [{"stain": "DNA", "with every channel": 12_000, "outside of image.range": "0.1 %"}]
+    lines = ["Problems", "", "  " + 30 * "word "]
+    narrow = shown([*lines, values_table(rows)], 40, terminal=True).splitlines()
+    assert max(map(len, narrow)) <= 40
+    assert narrow[1].strip() == ""
+    assert all(line.startswith("  ") for line in narrow[2:])
+    assert {"word", "channel", "image.range", "12,000"} <= set(" ".join(narrow).split())
+    piped = shown([*lines, values_table(rows)], WIDE)
+    assert "  " + " ".join(30 * ["word"]) in piped
+    assert "\n  stain with every channel outside of image.range" in piped
+    assert "\n  DNA 12,000 0.1 %" in piped
 
 
 def test_everything_that_is_wrong_is_found_before_anything_runs(raw):
@@ -68,7 +98,7 @@ def test_everything_that_is_wrong_is_found_before_anything_runs(raw):
         "1 images do not; 1 are of experiments that the screen does not list; 2 are no images by their name",
         "other experiments: E-2 (1)",
         "no images: wells.csv, notes.txt",
-        "3  (not in source.channels)      1",
+        "3 (not in source.channels) 1",
         "1 x no file of the channel ER\n      E-1/1/B03/1",
         "1 x the metadata lists it, and no file is there\n      E-1/1/B04",
         "1 x a channel that the screen does not name",
@@ -95,7 +125,7 @@ def test_16_bits_get_a_proposed_range_that_clips_a_thousandth(tmp_path):
     low, high = proposed_ranges(findings)["DNA"]
     assert np.mean(raw < low) < 0.001 <= np.mean(raw <= low)
     assert np.mean(raw > high) <= 0.001
-    assert [line.split()[-1] for line in text.splitlines() if line.startswith("  DNA  ")] == ["12"]
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("  DNA ")] == ["12"]
     from debatch.config.screen import ImageProcessing
 
     findings, text = check(tmp_path, image=ImageProcessing(range={"DNA": [low, high], "ER": [0, 65535]}))
@@ -136,7 +166,7 @@ def test_plates_that_do_not_meet_are_named(raw):
     _, text = check(raw)
     assert "plates only in file names: E-1/1" in text
     assert "plates only in the metadata: E-1/PlateOne" in text
-    assert "E-1             1      6       6                   6     12" in text
+    assert "E-1 1 6 6 6 12" in text
 
 
 def test_images_that_are_not_there_leave_the_metadata_and_the_splits(tmp_path):
@@ -145,7 +175,7 @@ def test_images_that_are_not_there_leave_the_metadata_and_the_splits(tmp_path):
         path.unlink()
     screen = make_screen(tmp_path, {"sites": [1, 2]}, splits=Splits(names=["stratified"]))
     findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], 4)
-    text = check_text("x", screen, screen.source, [], findings)
+    text = shown(check_lines("x", screen, screen.source, [], findings), WIDE)
     assert "Splits of the images that the metadata promises (12)" in text
     assert "no file fits the pattern" in text
     assert not findings.clean
@@ -155,9 +185,8 @@ def test_split_that_cannot_be_drawn_is_a_problem(raw):
     screen = make_screen(raw, splits=Splits(names=["separated"]))
     findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], 4)
     assert not findings.clean
-    assert "separated cannot be drawn: split 'separated': no image in test" in check_text(
-        "x", screen, screen.source, [], findings
-    )
+    text = shown(check_lines("x", screen, screen.source, [], findings), WIDE)
+    assert "separated cannot be drawn: split 'separated': no image in test" in text
 
 
 def test_planes_of_files_with_all_channels(tmp_path):
@@ -184,7 +213,7 @@ def run(monkeypatch, capsys, root, *arguments):
         ("pediatric_sample", ["1080 x 1080; uint16 (6 files)", "6 x 1080 x 1080 (channels", "outside of image.range"]),
         (
             "bbbc022_sample",
-            ["520 x 696; uint16 (7 files)", "20585      1      4       7", "DNA       124    135     176"],
+            ["520 x 696; uint16 (7 files)", "20585 1 4 7", "DNA 124 135 176"],
         ),
         (
             "rxrx1_sample",
@@ -197,7 +226,7 @@ def test_check_of_the_shipped_real_screens(real_data, root, monkeypatch, capsys,
     status, out, _ = run(monkeypatch, capsys, root, "check", screen)
     assert status == (1 if "no file" in lines[0] else 0)
     for line in lines:
-        assert line in out
+        assert line in squeezed(out)
 
 
 def test_check_of_a_screen_that_is_not_there(root, monkeypatch, capsys):

@@ -1,7 +1,5 @@
 """Ingestion: one experiment's raw images to a store, its index rows, and a list of what was wrong."""
 
-import hashlib
-import json
 import logging
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ import pandas as pd
 import zarr
 
 from debatch.config.screen import QcLimits, Screen, Source
+from debatch.digests import sha256_of_json
 from debatch.errors import DataError
 from debatch.screen.ingest.decode import ImageProblem
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
@@ -122,9 +121,7 @@ def pixels_digest(store: Path) -> str:
     images: Any = group["images"]
     layout = {"shape": images.shape, "dtype": str(images.dtype)}
     told = {key: group.attrs[key] for key in ("channels", "preprocessing")}
-    digest = hashlib.sha256(json.dumps({**layout, **told}, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(read_moments(store)).tobytes())
-    return digest.hexdigest()
+    return sha256_of_json({**layout, **told}, read_moments(store).tobytes())
 
 
 def _read_into_store(

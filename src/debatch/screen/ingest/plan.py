@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,5 +145,5 @@ def plan_fields(found: FoundFiles, catalogue: pd.DataFrame, source: Source, prob
     return fields
 
 
-def _place_key(place: tuple[str, ...]) -> list[list[tuple[int, int, str]]]:
+def _place_key(place: tuple[str, ...]) -> list[tuple[Any, str]]:
     return [natural_key(part) for part in place]
