@@ -212,7 +212,22 @@ class Files:
 
     def log(self, *parts: str) -> str:
         """A job's log, outside the results, so that those can be shipped."""
-        return "/".join([f"logs/{self.root.split('/')[-1]}", *parts]) + ".log"
+        return "/".join([self._logs(), *parts]) + ".log"
+
+    def benchmark(self, *parts: str) -> str:
+        """What Snakemake measured of a job, until it is gathered with the others."""
+        return "/".join([self.benchmarks(), *parts]) + ".jsonl"
+
+    def benchmarks(self) -> str:
+        """The folder of these."""
+        return f"{self._logs()}/benchmarks"
+
+    def times(self) -> str:
+        """What the screen's jobs took, a line each."""
+        return f"{self._logs()}/times.jsonl"
+
+    def _logs(self) -> str:
+        return f"logs/{self.root.split('/')[-1]}"
 
 
 class Product(NamedTuple):

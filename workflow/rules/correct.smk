@@ -13,6 +13,8 @@ for words, products, places in forms("correct_run"):
             files_of(products),
         log:
             FILES.log("correct_run", "{run}", words),
+        benchmark:
+            FILES.benchmark("correct_run", "{run}", words)
         wildcard_constraints:
             run=any_of(places),
         group:

@@ -16,6 +16,8 @@ for words, products, places in forms("embed_run"):
             files_of(products),
         log:
             FILES.log("embed_run", "{run}", words),
+        benchmark:
+            FILES.benchmark("embed_run", "{run}", words)
         wildcard_constraints:
             run=any_of(places),
         group:
@@ -49,6 +51,8 @@ for _, _, places in forms("embed_adaptation"):
             FILES.adaptation(ANY_RUN),
         log:
             FILES.log("embed_adaptation", "{run}"),
+        benchmark:
+            FILES.benchmark("embed_adaptation", "{run}")
         wildcard_constraints:
             run=any_of(places),
         conda:
@@ -75,9 +79,14 @@ if REGISTRY.model:
             normalization=FILES.normalization(REGISTRY.model.recipe.normalization),
             model=str(REGISTRY.model.weights),
         output:
-            FILES.embeddings(FILES.external(REGISTRY.model.name), REGISTRY.model.recipe.inference),
+            FILES.embeddings(EXTERNAL, REGISTRY.model.recipe.inference),
         log:
-            FILES.log("embed_screen", REGISTRY.model.name),
+            FILES.log("embed_screen", "{external}"),
+        benchmark:
+            # a rule that can be named as a target, one without wildcards, would run again where this is gone
+            FILES.benchmark("embed_screen", "{external}")
+        wildcard_constraints:
+            external=any_of([REGISTRY.model.name]),
         conda:
             "../../envs/debatch.yaml"
         threads: COMPUTE.threads

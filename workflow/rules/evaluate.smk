@@ -17,6 +17,8 @@ for words, products, places in forms("score_run"):
             files_of(products),
         log:
             FILES.log("score_run", "{run}", words),
+        benchmark:
+            FILES.benchmark("score_run", "{run}", words)
         wildcard_constraints:
             run=any_of(places),
         group:
@@ -50,6 +52,8 @@ for words, products, places in forms("probe_run"):
             files_of(products),
         log:
             FILES.log("probe_run", "{run}", words),
+        benchmark:
+            FILES.benchmark("probe_run", "{run}", words)
         wildcard_constraints:
             run=any_of(places),
         group:

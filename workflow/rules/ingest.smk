@@ -13,6 +13,8 @@ rule ingest_experiment:
         FILES.log("ingest_experiment", "{experiment}"),
         # a log survives a failed job, an output does not
         problems=FILES.problems("{experiment}"),
+    benchmark:
+        FILES.benchmark("ingest_experiment", "{experiment}")
     conda:
         "../../envs/debatch.yaml"
     threads: COMPUTE.ingest_threads

@@ -8,6 +8,8 @@ rule normalize:
         FILES.normalization("{variant}"),
     log:
         FILES.log("normalize", "{variant}"),
+    benchmark:
+        FILES.benchmark("normalize", "{variant}")
     conda:
         "../../envs/debatch.yaml"
     threads: 1
@@ -91,9 +93,14 @@ rule make_illumination:
     input:
         index=FILES.index(),
     output:
-        target_files("illumination"),
+        [FILES.figure("{illumination}", suffix) for suffix in ("svg", "png", "csv")],
     log:
-        FILES.log("illumination"),
+        FILES.log("{illumination}"),
+    benchmark:
+        # a rule that can be named as a target, one without wildcards, would run again where this is gone
+        FILES.benchmark("make_illumination", "{illumination}")
+    wildcard_constraints:
+        illumination=any_of(SCREEN_FIGURES["illumination"]),
     conda:
         "../../envs/debatch.yaml"
     threads: COMPUTE.ingest_threads
@@ -115,6 +122,8 @@ rule write_ome_zarr:
         FILES.ome_zarr("{chosen}"),
     log:
         FILES.log("ome_zarr", "{chosen}"),
+    benchmark:
+        FILES.benchmark("ome_zarr", "{chosen}")
     conda:
         "../../envs/debatch.yaml"
     threads: 1

@@ -64,6 +64,8 @@ rule predict_profiles:
         FILES.predictions(EXTERNAL, "{split}"),
     log:
         FILES.log("predict_profiles", "{external}-{split}"),
+    benchmark:
+        FILES.benchmark("predict_profiles", "{external}-{split}")
     conda:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)
@@ -106,6 +108,8 @@ rule probe_profiles:
         FILES.probe(EXTERNAL, "{split}"),
     log:
         FILES.log("probe_profiles", "{external}-{split}"),
+    benchmark:
+        FILES.benchmark("probe_profiles", "{external}-{split}")
     conda:
         "../../envs/debatch.yaml"
     threads: min(2, COMPUTE.threads)

@@ -23,6 +23,8 @@ rule simulate_experiment:
         FILES.raw_manifest("{experiment}"),
     log:
         FILES.log("simulate_experiment", "{experiment}"),
+    benchmark:
+        FILES.benchmark("simulate_experiment", "{experiment}")
     wildcard_constraints:
         experiment=any_of(REGISTRY.experiments),
     conda:

@@ -1,4 +1,5 @@
-# Before the first job starts: is what the screen names there, and would a cluster take the jobs?
+# Before the first job starts: is what the screen names there, and would a cluster take the jobs? After the last one: what did they
+# take?
 
 READ_METADATA = {"ingest_experiment", "index", "index_profiles", "embed_profiles"}
 
@@ -17,3 +18,22 @@ onstart:
             )
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+def gather_measured_times():
+    """What jobs took, for `debatch plan`. Times that cannot be written fail nothing."""
+    from debatch.runtime.times import gather_times
+    from snakemake.logging import logger
+
+    try:
+        gather_times(Path(FILES.benchmarks()), Path(FILES.times()))
+    except OSError as error:
+        logger.warning(f"{FILES.times()}: {error}")
+
+
+onsuccess:
+    gather_measured_times()
+
+
+onerror:
+    gather_measured_times()

@@ -11,6 +11,8 @@ rule train:
         FILES.model(RUN),
     log:
         FILES.log("train", "{method}-{split}-seed{seed}"),
+    benchmark:
+        FILES.benchmark("train", "{method}-{split}-seed{seed}")
     conda:
         "../../envs/debatch.yaml"
     threads: COMPUTE.threads

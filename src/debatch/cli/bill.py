@@ -1,23 +1,20 @@
-"""What the jobs of a plan cost: images, hours, disk."""
+"""What the jobs of a plan cost: images and hours."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from debatch.cli.dry_run import Job
 from debatch.cli.hardware import Hardware
+from debatch.cli.measured import MeasuredJobs
 from debatch.cli.rates import Rate, ingestion_rate, network_rate
-from debatch.cli.sizes import ScreenSize, SplitSize
-from debatch.config import Recipe, has_unseen_batches
+from debatch.cli.work import EMBEDDING_RULES, Work
 from debatch.config.throughput import Throughput
 from debatch.files import Kind, Product
-from debatch.registry import Registry
-from debatch.registry.products import HALF
+from debatch.registry.products import BY_STATISTICS
 
-EMBEDDING_RULES = ("embed_run", "embed_adaptation", "embed_screen")
-# what a look at a run is called beside its test-time statistics
-LOOKS: dict[Kind, str] = {"training": "training images", "epochs": "while training", "adaptation": "many statistics"}
+# what embeddings are called that are not of test images under some test-time statistics
+WORDS: dict[Kind, str] = {"training": "training images", "epochs": "while training", "adaptation": "many statistics"}
 
 
 @dataclass(frozen=True)
@@ -26,11 +23,11 @@ class Line:
 
     Attributes:
         rule: its name.
-        method: that is trained or looked at; empty for other rules.
-        split: likewise.
-        looked_at: what one job looks at a run under; else empty.
+        method: that is trained or embedded; empty for other rules.
+        split: of the runs; empty for rules that are of none.
+        statistics: the test-time statistics that one job embeds under; else empty.
         jobs: how many.
-        images: that pass through each; None: not known, or the rule looks at none.
+        images: that pass through each; None: not known, or the rule reads none.
         rate: of one job; None: the rule has no figure.
         seconds: of each, over all its devices; None: not known.
         devices: that share a job: it is taken to be as many times as fast.
@@ -39,7 +36,7 @@ class Line:
     rule: str
     method: str
     split: str
-    looked_at: str
+    statistics: str
     jobs: int
     images: int | None = None
     rate: Rate | None = None
@@ -59,103 +56,72 @@ class Line:
 
 @dataclass(frozen=True)
 class Pricing:
-    """What jobs are priced by."""
+    """What jobs are priced by.
 
-    registry: Registry
-    size: ScreenSize
+    Attributes:
+        work: of a job, in images.
+        throughput: what was measured, counted and assumed of hardware.
+        hardware: that hours are meant for.
+        measured: what this screen's own jobs took, which comes before what is known of hardware; None: of no interest.
+    """
+
+    work: Work
     throughput: Throughput
     hardware: Hardware
+    measured: MeasuredJobs | None = None
 
     def lines(self, jobs: list[Job]) -> list[Line]:
-        """The bill: rules in Snakemake's order, a line each split, method and set of looks at a run."""
-        kinds = Counter((job.rule, *self._kind(job)) for job in jobs)
-        rules, splits = list(dict.fromkeys(job.rule for job in jobs)), ["", *self.registry.split_names]
-        methods = ["", *self.registry.recipes]
+        """The bill: rules in Snakemake's order, a line each split, method and set of products."""
+        alike: dict[tuple[str, str, str, tuple[Product, ...]], list[Job]] = {}
+        for job in jobs:
+            alike.setdefault((job.rule, *_kind(job)), []).append(job)
+        registry = self.work.registry
+        rules, splits = list(dict.fromkeys(job.rule for job in jobs)), ["", *registry.split_names]
+        methods = ["", *registry.recipes]
         ordered = sorted(
-            kinds.items(),
+            alike.items(),
             key=lambda item: (rules.index(item[0][0]), splits.index(item[0][2]), methods.index(item[0][1]), item[0][3]),
         )
-        ingestions = [job.wildcards["experiment"] for job in jobs if job.rule == "ingest_experiment"]
         found = []
-        for (rule, method, split, products), count in ordered:
-            if rule == "ingest_experiment":
-                images, rate = self._ingestion(ingestions)
-            elif rule == "train":
-                images, rate = self._training(method, split)
-            elif rule in EMBEDDING_RULES:
-                images, rate = self._embedding(rule, method, split, products)
-            else:
-                images, rate = None, None
-            seconds = rate.seconds(images) if rate else None
-            devices = max(1, self.registry.screen.compute.gpus) if rule == "train" else 1
-            looked_at = ", ".join(dict.fromkeys(LOOKS.get(p.kind, p.statistics) for p in products))
-            found.append(Line(rule, method, split, looked_at, count, images, rate, seconds, devices))
+        for (rule, method, split, products), group in ordered:
+            images = [self.work.images(job) for job in group]
+            known = [n for n in images if n is not None]
+            each = round(sum(known) / len(known)) if len(known) == len(images) else None
+            rate = self._rate(group[0], each)
+            devices = max(1, registry.screen.compute.gpus) if rule == "train" else 1
+            seconds = rate.seconds(each, devices) if rate else None
+            words = ", ".join(dict.fromkeys(WORDS.get(p.kind, p.statistics) for p in products))
+            statistics = (words or "all images") if rule in EMBEDDING_RULES else ""
+            found.append(Line(rule, method, split, statistics, len(group), each, rate, seconds, devices))
         return found
 
-    def _kind(self, job: Job) -> tuple[str, str, tuple[Product, ...]]:
-        if job.rule == "train" or job.rule in EMBEDDING_RULES:
-            return job.wildcards.get("method", ""), job.wildcards.get("split", ""), job.products
-        return "", "", ()
-
-    def _ingestion(self, experiments: list[str]) -> tuple[int | None, Rate]:
-        shape, image = self.size.shape, self.registry.screen.image
-        stored = [self.size.by_experiment.get(experiment) for experiment in experiments]
-        if shape is None or None in stored:
-            return None, Rate(None, "unknown", self.size.basis)
-        pixels = shape[1] * image.tiles * image.downsample
-        fields = sum(n or 0 for n in stored) / image.tiles**2
-        threads = self.registry.screen.compute.ingest_threads
-        rate = ingestion_rate(self.throughput, pixels, shape[0], self.hardware, threads)
-        return round(fields / len(experiments)), rate
-
-    def _training(self, method: str, split: str) -> tuple[int | None, Rate]:
-        recipe, size = self.registry.recipes[method], self.size.split(split)
-        return None if size is None else size.train * recipe.epochs, self._rate("train", recipe)
-
-    def _embedding(self, rule: str, method: str, split: str, products: tuple[Product, ...]) -> tuple[int | None, Rate]:
-        if rule == "embed_screen":
-            assert self.registry.model is not None
-            recipe, images = self.registry.model.recipe, self.size.images
-            passes = None if images is None else images * (1 if recipe.inference == "train" else 2)
-        else:
-            recipe, size = self.registry.recipes[method], self.size.split(split)
-            looks = list(products)
-            if rule == "embed_adaptation":
-                looks = [Product("adaptation", name) for name in self.registry.statistics(method).names]
-            passes = None if size is None else sum(forward_passes(look, recipe, size, split) for look in looks)
-        return passes, self._rate("embed", recipe)
-
-    def _rate(self, what: Literal["train", "embed"], recipe: Recipe) -> Rate:
-        channels = len(recipe.channels) if recipe.channels else self.size.shape[0] if self.size.shape else 0
-        threads = self.registry.screen.compute.threads
-        return network_rate(self.throughput, what, recipe, channels, self.hardware, threads)
+    def _rate(self, job: Job, images: int | None) -> Rate | None:
+        here = self.measured.rate(job, images) if self.measured else None
+        if here:
+            return here
+        screen, size = self.work.registry.screen, self.work.size
+        if job.rule == "ingest_experiment":
+            if size.shape is None or images is None:
+                return Rate(None, "unknown", size.basis)
+            pixels = size.shape[1] * screen.image.tiles * screen.image.downsample
+            return ingestion_rate(self.throughput, pixels, size.shape[0], self.hardware, screen.compute.ingest_threads)
+        recipe = self.work.recipe(job)
+        if recipe is None:
+            return None
+        channels = len(recipe.channels) if recipe.channels else size.shape[0] if size.shape else 0
+        what: Literal["train", "embed"] = "train" if job.rule == "train" else "embed"
+        return network_rate(self.throughput, what, recipe, channels, self.hardware, screen.compute.threads)
 
 
-def forward_passes(look: Product, recipe: Recipe, size: SplitSize, split: str) -> int:
-    """Images that pass through the network, those that statistics are taken from included; at most so many.
-
-    Args:
-        look: what is made, under which test-time statistics.
-        recipe: of the run.
-        size: of its split.
-        split: its name: where batches stand on both sides, a batch's training images give the statistics.
-    """
-    own, statistics = size.train if look.kind == "training" else size.scored, look.statistics
-    if statistics == "train":
-        reference = min(recipe.statistics_images, size.train)
-    elif statistics == HALF:
-        return size.scored  # a half gives statistics to the other, and each image is one or the other
-    elif not has_unseen_batches(split) and statistics != "mini_batch":
-        reference = size.train
-    else:
-        reference = own
-    return snapshots(recipe, look.kind == "epochs") * (own + reference)
-
-
-def snapshots(recipe: Recipe, looked_at: bool) -> int:
-    """Sets of weights that are looked at: the last, and those that were kept on the way."""
-    every = recipe.snapshot_every
-    return 1 + ((recipe.epochs - 1) // every if every and looked_at else 0)
+def _kind(job: Job) -> tuple[str, str, tuple[Product, ...]]:
+    """What jobs of a rule that cost alike have in common: method, split, products."""
+    method, split = job.wildcards.get("method", ""), job.wildcards.get("split", "")
+    if job.rule == "train" or job.rule in EMBEDDING_RULES:
+        return method, split, job.products
+    if job.rule in BY_STATISTICS:
+        # whichever method they are of, and under whichever statistics
+        return "", split, tuple(Product(product.kind) for product in job.products)
+    return "", "", ()
 
 
 def wall_seconds(lines: Iterable[Line], gpus: int) -> tuple[float | None, float | None]:

@@ -30,6 +30,9 @@ class Job(NamedTuple):
     products: tuple[Product, ...] = ()
 
 
+PlacesByPath = dict[str, tuple[Place, list[Product]]]
+
+
 def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]) -> list[Job]:
     """The jobs that targets need and that are not done, in Snakemake's order. Nothing is written.
 
@@ -47,13 +50,11 @@ def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]
     with tempfile.TemporaryDirectory(prefix="debatch-plan-") as scratch:
         command = [sys.executable, "-m", "debatch.cli.dry_run_child", scratch, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        told = Path(scratch, "told.json")
-        found: dict[str, list[Any]] = json.loads(told.read_text()) if told.exists() else {"errors": []}
+        answer = Path(scratch, "answer.json")
+        found: dict[str, list[Any]] = json.loads(answer.read_text()) if answer.exists() else {"errors": []}
     if done.returncode == 0:
-        files = Files(registry.results, registry.name)
-        runs = wanted(registry, registry.targets_of.all())
-        places = {place.path: (place, products) for place, products in runs.items()}
-        return [_as_job(told, files, places) for told in found["jobs"]]
+        files, places = Files(registry.results, registry.name), run_places(registry)
+        return [_as_job(listed, files, places) for listed in found["jobs"]]
     words = "\n".join(found["errors"]) or done.stderr[-2000:]
     known = known_targets(registry)
     for target in targets:
@@ -62,15 +63,29 @@ def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]
     raise UserError(f"Snakemake cannot plan this: {words}")
 
 
-def _as_job(told: dict[str, Any], files: Files, places: dict[str, tuple[Place, list[Product]]]) -> Job:
-    """A job as the child tells it: a run by its parts, and what it makes of it by its files."""
-    rule, wildcards = rule_of_form(told["rule"]), dict(told["wildcards"])
+def run_places(registry: Registry) -> PlacesByPath:
+    """The runs that a screen's tables and figures are made from, and what is made of each, by path below `runs`."""
+    runs = wanted(registry, registry.targets_of.all())
+    return {place.path: (place, products) for place, products in runs.items()}
+
+
+def with_run(wildcards: dict[str, str], places: PlacesByPath) -> dict[str, str]:
+    """Wildcards in which a run is named by its parts in place of its path."""
     if wildcards.get("run") not in places:
-        return Job(rule, wildcards)
-    place, products = places[wildcards.pop("run")]
-    named = {"external": place.weights} if place.external else {
+        return dict(wildcards)
+    place, _ = places[wildcards["run"]]
+    parts = {"external": place.weights} if place.external else {
         "method": place.weights, "split": place.split, "seed": str(place.seed)
     }  # fmt: skip
-    folder, made = files.any_run(place.path), set(told["output"])
+    return {**{key: value for key, value in wildcards.items() if key != "run"}, **parts}
+
+
+def _as_job(listed: dict[str, Any], files: Files, places: PlacesByPath) -> Job:
+    """A job as Snakemake lists it: a run by its parts, and what it makes of it by its files."""
+    rule, wildcards = rule_of_form(listed["rule"]), listed["wildcards"]
+    if wildcards.get("run") not in places:
+        return Job(rule, dict(wildcards))
+    place, products = places[wildcards["run"]]
+    folder, made = files.any_run(place.path), set(listed["output"])
     own = tuple(product for product in products if made.issuperset(product_files(files, folder, product)))
-    return Job(rule, {**wildcards, **named}, own)
+    return Job(rule, with_run(wildcards, places), own)

@@ -36,7 +36,7 @@ class Hardware:
         """For people."""
         return self.name if self.gpu else self.target.words
 
-    def told(self, device: str) -> str:
+    def words_of(self, device: str) -> str:
         """A key of config/throughput.yaml, for people."""
         known = self.throughput.processors.get(device)
         return f"{device}: {known.words}" if known else device

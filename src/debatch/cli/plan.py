@@ -7,14 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-from debatch.cli.bill import EMBEDDING_RULES, Line, Pricing, wall_seconds
+from debatch.cli.bill import Line, Pricing, wall_seconds
 from debatch.cli.choice import BASE, chosen_registry
 from debatch.cli.disk import Room, disk
 from debatch.cli.dry_run import Job, dry_run
 from debatch.cli.hardware import chosen_hardware
+from debatch.cli.measured import measured_jobs
 from debatch.cli.sizes import ScreenSize
 from debatch.cli.terminal import console, count, duration, gigabytes, hours, note, print_json, table
+from debatch.cli.work import EMBEDDING_RULES, Work
 from debatch.config.splits import few_batches
 from debatch.config.throughput import read_throughput
 from debatch.files import Files
@@ -29,11 +32,14 @@ def run(options: argparse.Namespace) -> int:
     throughput = read_throughput(BASE)
     hardware = chosen_hardware(throughput, registry, options.device, this_processor())
     jobs = dry_run(registry, options.targets, options.config)
-    size = ScreenSize(registry, Files(registry.results, registry.name))
-    pricing = Pricing(registry, size, throughput, hardware)
-    plan = Plan(
-        registry, options.targets, jobs, pricing, disk(jobs, registry, size, throughput, options.gpus), options.gpus
-    )
+    files = Files(registry.results, registry.name)
+    size = ScreenSize(registry, files)
+    work = Work(registry, size)
+    # of hardware that is asked for by name, what ran on this one says nothing
+    measured = measured_jobs(registry, files, work) if options.device is None else None
+    pricing = Pricing(work, throughput, hardware, measured)
+    rooms = disk(jobs, registry, size, throughput, options.gpus)
+    plan = Plan(registry, options.targets, jobs, pricing, rooms, options.gpus)
     if options.json:
         print_json(plan.as_json())
     else:
@@ -58,112 +64,127 @@ class Plan:
         self.jobs = Counter(job.rule for job in jobs)
         self.lines = pricing.lines(jobs)
         self.priced = [line for line in self.lines if line.rate is not None]
-        # figures are told once, below the tables
-        self.figures = list(dict.fromkeys((line.rate.basis, line.rate.words) for line in self.priced if line.rate))
+        # where figures come from stands once, below the tables, by number
+        self.sources = list(dict.fromkeys((line.rate.basis, line.rate.words) for line in self.priced if line.rate))
 
     @property
     def _on_gpu(self) -> bool:
         return self.registry.screen.compute.gpus > 0
 
+    @property
+    def _hours(self) -> str:
+        return "GPU-hours" if self._on_gpu else "job-hours"
+
     def show(self, out: Console) -> None:
         """For people."""
-        size = self.pricing.size
+        size = self.pricing.work.size
         title = f": {self.registry.screen.title}" if self.registry.screen.title else ""
         out.print(f"Screen {self.registry.name}{title}")
         out.print(f"Targets {', '.join(self.targets)}")
         if not self.jobs:
             out.print("Nothing is to be run: all of it is there.")
             return
-        out.print(f"Images {count(size.images)} ({size.basis})", end="\n\n")
+        out.print(f"Images {count(size.images)} ({size.basis})")
         rows = [(rule, count(n)) for rule, n in self.jobs.items()]
-        jobs = table("Jobs still to be run", ["rule", "jobs"], rows, ["jobs"], ("total", count(self.jobs.total())))
-        out.print(jobs)
+        _print_table(out, "Jobs still to be run", ["rule", "jobs"], rows, ["jobs"], ("total", count(self.jobs.total())))
         if self.priced:
-            self._show_hours(out)
+            self._show_splits(out)
+            self._show_ingestion(out)
+            self._show_trainings(out)
+            self._show_embeddings(out)
+            self._show_others(out)
+        self._show_wall_time(out)
         if self.rooms:
             self._show_disk(out)
-        self._show_wall_time(out)
-        for at, (basis, words) in enumerate(self.figures, start=1):
+        self._show_sources(out)
+
+    def _show_splits(self, out: Console) -> None:
+        shown = {_split(line): line.split for line in self.priced if line.split}
+        known = [(name, self.pricing.work.size.split(split)) for name, split in shown.items()]
+        rows: list[tuple[str, ...]] = [
+            (split, count(size.train), count(size.scored), size.basis) if size else (split, *["unknown"] * 3)
+            for split, size in known
+        ]
+        if rows:
+            heads = ["split", "training images", "scored images", "how they are known"]
+            _print_table(out, "Images by split", heads, rows, heads[1:3])
+
+    def _show_ingestion(self, out: Console) -> None:
+        rows = [
+            (count(line.jobs), count(line.images), *self._cells(line))
+            for line in self.priced
+            if line.rule == "ingest_experiment"
+        ]
+        heads = ["experiments", "fields of view each", "a second", "time each", "job-hours", "basis"]
+        if rows:
+            _print_table(out, "Ingestion", heads, rows, heads)
+
+    def _show_trainings(self, out: Console) -> None:
+        trainings = [line for line in self.priced if line.rule == "train"]
+        if not trainings:
+            return
+        rows = [
+            (_split(line), method, count(line.jobs), *self._cells(line)) for method, line in self._trainings(trainings)
+        ]
+        epochs = sorted({self.registry.recipes[line.method].epochs for line in trainings})
+        title = f"Trainings of {' to '.join(dict.fromkeys([count(epochs[0]), count(epochs[-1])]))} epochs"
+        heads = ["split", "method", "runs", "images/s", "time a run", self._hours, "basis"]
+        total = ("total", "", count(sum(line.jobs for line in trainings)), "", "", hours(_sum(trainings)), "")
+        _print_table(out, title, heads, rows, heads[2:], total)
+
+    def _show_embeddings(self, out: Console) -> None:
+        embeddings = [line for line in self.priced if line.rule in EMBEDDING_RULES]
+        if not embeddings:
+            return
+        rows = [(_split(line), line.statistics, count(line.jobs), *self._cells(line)) for line in _joined(embeddings)]
+        heads = ["split", "test-time statistics", "jobs", "images/s", "time a job", self._hours, "basis"]
+        total = ("total", "", count(sum(line.jobs for line in embeddings)), "", "", hours(_sum(embeddings)), "")
+        title = "Embeddings (images pass once for statistics and once more)"
+        _print_table(out, title, heads, rows, heads[2:], total)
+
+    def _show_others(self, out: Console) -> None:
+        """Jobs that no figure of hardware is known of: what they took here."""
+        others = [line for line in self.priced if line.rule not in ("train", "ingest_experiment", *EMBEDDING_RULES)]
+        rows = [(line.rule, _split(line), count(line.jobs), *self._cells(line)[1:]) for line in _joined(others)]
+        heads = ["rule", "split", "jobs", "time a job", "job-hours", "basis"]
+        total = ("total", "", count(sum(line.jobs for line in others)), "", hours(_sum(others)), "")
+        if rows:
+            _print_table(out, "Other jobs that were measured", heads, rows, heads[2:], total)
+
+    def _show_disk(self, out: Console) -> None:
+        unknown = any(room.size is None for room in self.rooms)
+        total = None if unknown else sum(room.size or 0 for room in self.rooms)
+        rows = [(room.what, gigabytes(room.size)) for room in self.rooms]
+        _print_table(out, "Disk", ["files", "GB"], rows, ["GB"], ("total, at most", gigabytes(total)))
+        for room in self.rooms:
+            out.print(note(f"{room.what}: {room.words}"))
+
+    def _show_sources(self, out: Console) -> None:
+        if self.sources:
+            out.print("")
+        for at, (basis, words) in enumerate(self.sources, start=1):
             out.print(note(f"[{at}] {basis}: {words}"))
-        self._show_other_machines(out)
+        hardware = self.pricing.hardware
+        if hardware.gpu and any(basis == "estimate" for basis, _ in self.sources):
+            out.print(note(f"Peak of {hardware.name}: {self.pricing.throughput.gpus[hardware.name].source}"))
+        others = [line.rate for line in self.priced if line.rate and line.rate.elsewhere]
+        numbers = sorted({self.sources.index((rate.basis, rate.words)) + 1 for rate in others})
+        if numbers:
+            listed = ", ".join(f"[{at}]" for at in numbers)
+            out.print(
+                note(
+                    f"{listed}: not measured on this machine, {hardware.here.words}. What benchmarks/throughput.py "
+                    "measures here comes before it"
+                )
+            )
         if any(line.devices > 1 for line in self.priced):
             devices = self.registry.screen.compute.gpus
             out.print(
                 note(f"A training on {devices} GPUs is taken to be {devices} times as fast; it is less in truth.")
             )
         if len(self.lines) > len(self.priced):
-            out.print(note("Jobs of other rules have no figure: their time is unknown and in no total."))
-
-    def _show_other_machines(self, out: Console) -> None:
-        rates = [line.rate for line in self.priced if line.rate and line.rate.elsewhere]
-        if not rates:
-            return
-        figures = sorted({self.figures.index((rate.basis, rate.words)) + 1 for rate in rates})
-        others = dict.fromkeys(rate.elsewhere.words for rate in rates if rate.elsewhere)
-        out.print(
-            note(
-                f"{', '.join(f'[{at}]' for at in figures)}: of another machine, {' and '.join(others)}; this one is "
-                f"{self.pricing.hardware.here.words}. What benchmarks/throughput.py measures here comes before it"
-            )
-        )
-
-    def _show_disk(self, out: Console) -> None:
-        unknown = any(room.size is None for room in self.rooms)
-        total = None if unknown else sum(room.size or 0 for room in self.rooms)
-        rows = [(room.what, gigabytes(room.size)) for room in self.rooms]
-        out.print("")
-        out.print(table("Disk", ["files", "GB"], rows, ["GB"], ("total, at most", gigabytes(total))))
-        for room in self.rooms:
-            out.print(note(f"{room.what}: {room.words}"))
-
-    def _show_hours(self, out: Console) -> None:
-        unit = "GPU-hours" if self._on_gpu else "CPU job-hours"
-        if any(line.split for line in self.priced):
-            shown = {_split(line): line.split for line in self.priced if line.split}
-            known = [(name, self.pricing.size.split(split)) for name, split in shown.items()]
-            rows: list[tuple[str, ...]] = [
-                (split, count(size.train), count(size.scored), size.basis) if size else (split, *["unknown"] * 3)
-                for split, size in known
-            ]
-            heads = ["split", "training images", "scored images", "how they are known"]
-            out.print("")
-            out.print(table("Images by split", heads, rows, heads[1:3]))
-        ingestions = [line for line in self.priced if line.rule == "ingest_experiment"]
-        if ingestions:
-            rows = [("experiments", *self._cells(line)) for line in ingestions]
-            heads = ["ingestion", "jobs", "images a job", "images/s", "figure", "time a job", "CPU job-hours"]
-            out.print("")
-            out.print(table("Ingestion", heads, rows, heads[1:]))
-        trainings = [line for line in self.priced if line.rule == "train"]
-        if trainings:
-            epochs = self.registry.recipes
-            rows = [
-                (_split(line), method, count(line.jobs), count(epochs[line.method].epochs), *self._cells(line)[1:])
-                for method, line in self._trainings(trainings)
-            ]
-            heads = ["split", "method", "runs", "epochs", "images a run", "images/s", "figure", "time a run", unit]
-            total = ("total", "", count(sum(line.jobs for line in trainings)), *[""] * 5, hours(_sum(trainings)))
-            out.print("")
-            out.print(table("Trainings", heads, rows, heads[2:], total))
-        embeddings = [line for line in self.priced if line.rule in EMBEDDING_RULES]
-        if embeddings:
-            rows = [(line.rule, _split(line), line.looked_at, *self._cells(line)) for line in _joined(embeddings)]
-            heads = [
-                "embeddings",
-                "split",
-                "looked at under",
-                "jobs",
-                "images a job",
-                "images/s",
-                "figure",
-                "time a job",
-                unit,
-            ]
-            total = ("total", "", "", count(sum(line.jobs for line in embeddings)), *[""] * 4, hours(_sum(embeddings)))
-            out.print("")
-            out.print(
-                table("Embeddings (images pass once for statistics and once more)", heads, rows, heads[3:], total)
-            )
+            without = dict.fromkeys(line.rule for line in self.lines if line.rate is None)
+            out.print(note(f"In no total, since nothing is known of their time: {', '.join(without)}."))
 
     def _trainings(self, lines: Sequence[Line]) -> list[tuple[str, Line]]:
         """Trainings by method, those of its variations that cost alike as one, and so draws of few batches."""
@@ -172,25 +193,23 @@ class Plan:
             base = line.method.split(BETWEEN)[0]
             key = (_split(line), base, self.registry.is_derived(line.method), line.images, line.rate)
             derived.setdefault(key, []).append(line)
-        told = []
+        shown = []
         for group in derived.values():
             name, methods = group[0].method, {line.method for line in group}
             if len(methods) > 1:
                 name = f"{name.split(BETWEEN)[0]}, {len(methods)} variations"
-            told.append((name, replace(group[0], jobs=sum(line.jobs for line in group))))
-        return told
+            shown.append((name, replace(group[0], jobs=sum(line.jobs for line in group))))
+        return shown
 
     def _cells(self, line: Line) -> tuple[str, ...]:
-        """Jobs, images of each, rate, its basis, time of each, hours in all."""
+        """Rate, time of each job, hours of all, the number of the note that says where that comes from."""
         assert line.rate is not None
         rate = line.rate.images_per_second
         return (
-            count(line.jobs),
-            count(line.images),
             "unknown" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
-            f"{line.rate.basis} [{self.figures.index((line.rate.basis, line.rate.words)) + 1}]",
             duration(line.wall_seconds),
             hours(line.total_seconds),
+            f"[{self.sources.index((line.rate.basis, line.rate.words)) + 1}]",
         )
 
     def _show_wall_time(self, out: Console) -> None:
@@ -200,8 +219,7 @@ class Plan:
         total, (wall, chain) = _sum(lines), wall_seconds(lines, self.gpus)
         where = f"{self.gpus} GPU{'s' if self.gpus > 1 else ''}" if self._on_gpu else f"{self.gpus} at once"
         hardware = self.pricing.hardware.words if self._on_gpu else f"CPU: {self.pricing.hardware.words}"
-        unit = "GPU-hours" if self._on_gpu else "CPU job-hours"
-        out.print(f"Training and embedding: {hours(total)} {unit} ({hardware})")
+        out.print(f"\nTraining and embedding: {hours(total)} {self._hours} ({hardware})")
         if wall is None:
             out.print("How long that takes is unknown: a figure or a number of images lacks above.")
             return
@@ -212,8 +230,8 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
-        size, lines = self.pricing.size, self.priced
-        gpu_lines = [line for line in lines if line.rule != "ingest_experiment"]
+        size, lines = self.pricing.work.size, self.priced
+        gpu_lines = [line for line in lines if line.rule == "train" or line.rule in EMBEDDING_RULES]
         wall, chain = wall_seconds(gpu_lines, self.gpus)
         return {
             "screen": self.registry.name,
@@ -229,14 +247,14 @@ class Plan:
                     "rule": line.rule,
                     "method": line.method,
                     "split": line.split,
-                    "looked_at": line.looked_at,
+                    "statistics": line.statistics,
                     "jobs": line.jobs,
                     "images_per_job": line.images,
                     "images_per_second": line.rate.images_per_second if line.rate else None,
                     "basis": line.rate.basis if line.rate else "unknown",
                     "source": line.rate.words if line.rate else "",
                     "another_machine": line.rate.elsewhere.words if line.rate and line.rate.elsewhere else None,
-                    "gpus_per_job": line.devices if self._on_gpu and line.rule != "ingest_experiment" else 0,
+                    "gpus_per_job": line.devices if self._on_gpu and line in gpu_lines else 0,
                     "wall_hours_per_job": _in_hours(line.wall_seconds),
                     "hours": _in_hours(line.total_seconds),
                 }
@@ -255,6 +273,20 @@ class Plan:
         }
 
 
+def _print_table(
+    out: Console,
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Sequence[str],
+    total: Sequence[str] | None = None,
+) -> None:
+    """A table with a line of space above it, and its title, which may be wider."""
+    out.print("")
+    out.print(Text(title, style="bold"))
+    out.print(table("", columns, rows, numbers, total))
+
+
 def _split(line: Line) -> str:
     """A split's name; of few batches, all draws of a cell type under one."""
     few = few_batches(line.split)
@@ -265,7 +297,7 @@ def _joined(lines: Sequence[Line]) -> list[Line]:
     """Lines of several methods that cost alike as one."""
     made: dict[tuple[object, ...], Line] = {}
     for line in lines:
-        key = (line.rule, _split(line), line.looked_at, line.images, line.rate)
+        key = (line.rule, _split(line), line.statistics, line.images, line.rate)
         made[key] = replace(line, jobs=line.jobs + made[key].jobs) if key in made else line
     return list(made.values())
 

@@ -1,4 +1,4 @@
-"""How fast a job would be on some hardware: measured, or estimated by an assumption, or unknown."""
+"""How fast a job would be: measured here or on some hardware, or estimated by an assumption, or unknown."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,19 +15,23 @@ class Rate:
 
     Attributes:
         images_per_second: None where it is not known.
-        basis: of the number.
+        basis: of the number: jobs of this screen, a benchmark on some hardware, an assumption.
         words: hardware, date and script of what was measured; the assumption of an estimate.
         elsewhere: the processor that it was measured on, where that is another machine's than this one's.
+        job_seconds: of a job whose images are not known, or that looks at none; None: not known.
     """
 
     images_per_second: float | None
-    basis: Literal["measured", "estimate", "unknown"]
+    basis: Literal["measured here", "measured", "estimate", "unknown"]
     words: str
     elsewhere: Processor | None = None
+    job_seconds: float | None = None
 
-    def seconds(self, images: float | None) -> float | None:
-        """How long some images take; None where the rate or the images are not known."""
-        return None if images is None or self.images_per_second is None else images / self.images_per_second
+    def seconds(self, images: float | None, devices: int = 1) -> float | None:
+        """How long a job of some images takes, over all devices that share it; None where that is not known."""
+        if images is None or self.images_per_second is None:
+            return None if self.job_seconds is None else self.job_seconds * devices
+        return images / self.images_per_second
 
 
 def network_rate(
@@ -95,7 +99,7 @@ def _of(entry: Measured, pixels: int, channels: int, hardware: Hardware) -> Rate
     threads = f", {entry.threads} CPU thread{'s' if entry.threads != 1 else ''}" if entry.threads else ""
     note = f"; {entry.note}" if entry.note else ""
     another = "another machine, " if elsewhere else ""
-    words = f"{another}{hardware.told(entry.device)}{threads}, {entry.date.isoformat()}, {entry.script}{note}"
+    words = f"{another}{hardware.words_of(entry.device)}{threads}, {entry.date.isoformat()}, {entry.script}{note}"
     if (entry.pixels, entry.channels) == (pixels, channels):
         return Rate(entry.images_per_second, "measured", words, elsewhere)
     values = entry.pixels**2 * entry.channels
@@ -124,7 +128,7 @@ def _of_peak(
     gflop = (network.step_gflop if what == "train" else network.forward_gflop) * (pixels / network.pixels) ** 2
     scaled = "" if pixels == network.pixels else f" (counted at {network.pixels} px, scaled by area)"
     words = (
-        f"{gflop:,.3g} GFLOP an image{scaled} at {100 * assumed.share_of_peak:g} % of {peak:,g} TFLOP/s in "
-        f"{precision} ({device}; {gpu.source}). {assumed.assumption}"
+        f"{gflop:,.3g} GFLOP an image{scaled} at {100 * assumed.share_of_peak:g} % of {device}'s peak of {peak:,g} "
+        f"TFLOP/s in {precision}. {assumed.assumption}"
     )
     return Rate(1000 * assumed.share_of_peak * peak / gflop, "estimate", words)

@@ -53,15 +53,18 @@ def table(
         show_footer=total is not None,
         footer_style="bold",
     )
-    right = set(numbers)
+    right, shown = set(numbers), list(rows)
     for at, name in enumerate(columns):
+        cells = [row[at] for row in [*shown, *([total] if total is not None else [])]]
         made.add_column(
             name,
             justify="right" if name in right else "left",
             overflow="fold",
             footer=total[at] if total is not None else "",
+            # where a terminal is narrow words wrap, and no number is broken
+            min_width=max(map(len, cells), default=0) if name in right else None,
         )
-    for row in rows:
+    for row in shown:
         made.add_row(*row)
     return made
 
