@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest_workflow import ROOT, hollow_workflow, planned, snakemake
 
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.errors import DataError
 from debatch.files import Files
 from debatch.screen.index import index_facts

@@ -20,7 +20,7 @@ rule ingest_experiment:
         mem_mb=with_attempt(1500),
         runtime=240,
     params:
-        screen=screen_params(
+        screen=part_params(
             "simulate",
             "source",
             "metadata",
@@ -35,6 +35,7 @@ rule ingest_experiment:
             "store",
             "plate_format",
         ),
+        part=lambda wildcards: REGISTRY.screen.part_of(wildcards.experiment),
         place=place,
         metadata_sha256=metadata_sha256,
     script:
@@ -60,6 +61,7 @@ rule index:
         screen=screen_params(
             "simulate",
             "source",
+            "parts",
             "metadata",
             "annotations",
             "experiments",
@@ -67,6 +69,7 @@ rule index:
             "well_types",
             "fields",
             "derive",
+            "image",
             "plate_format",
             "qc",
         ),

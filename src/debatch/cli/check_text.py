@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from debatch.config.screen import Screen, Source
+from debatch.config.images import Source
+from debatch.config.screen import Screen
 from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
 
 MOST_PLATES = 24
@@ -26,6 +27,11 @@ def check_text(name: str, screen: Screen, source: Source, tables: list[str], fin
         _problems(findings),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def splits_text(screen: Screen, findings: Findings) -> str:
+    """What is found of the splits of a screen in parts."""
+    return "".join(f"{line}\n" for line in ["", *_splits(screen, findings)])
 
 
 def _files(source: Source, findings: Findings) -> list[str]:

@@ -55,6 +55,8 @@ def lacking(target: str, screen: Screen, tables: Tables) -> str:
             "compares subsets of the channels, and pretrained weights (`training.weights`) fit the first layer of each "
             "differently; leave them out"
         )
+    if spec.kind in CHANNEL_SUBSETS and not subset_players(screen):
+        return "compares subsets of the channels, in which the screen's parts differ; name one as `training.parts`"
     if spec.kind in CHANNEL_SUBSETS and len(subset_players(screen)) > MOST_CHANNELS:
         return (
             f"trains a model on each of {2 ** len(subset_players(screen)) - 1:,} subsets of the channels; name "
