@@ -22,7 +22,7 @@ import torch
 from common import CHANNELS, about, fields
 
 from debatch.config import Recipe
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.learn.data import TrainingData
 from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.inputs import Group, ImageSet

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from common import CHANNELS, SIDE, about, fields
 
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import GROUPS, normalization_statistics
 from debatch.screen.store import StoreWriter

@@ -23,7 +23,7 @@ import numpy as np
 import zarr
 from common import CHANNELS, SIDE, about, decode_png, fields, write_pngs
 
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.screen.ingest.measure import measure
 from debatch.screen.store import ImageReader, StoreWriter
 

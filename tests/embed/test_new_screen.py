@@ -10,10 +10,10 @@ import torch
 from helpers.images import MemoryReader, make_images, make_index
 
 from debatch.config import Recipe
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.config.trained import channel_positions, read_trained_model
 from debatch.embed import statistics_groups
-from debatch.embed.new_screen import embed_screen, model_channels
+from debatch.embed.new_screen import embed_screen, with_channels
 from debatch.embed.statistics import screen_groups
 from debatch.errors import ConfigError, DataError
 from debatch.model.inputs import ImageSet
@@ -67,8 +67,8 @@ def embed(run, folder, index, images, channels, **changes):
     network, _ = load_network(model.weights, recipe, torch.device("cpu"))
     stores = write_stores(folder, index, images, channels)
     statistics = normalization_statistics(index, measure(images).moments, channels, recipe.normalization)
-    positions = model_channels(model.facts.channels, stores)
-    image_set = ImageSet(index, statistics, ImageReader(stores, 1), torch.device("cpu"), positions)
+    index = with_channels(index, model.facts.channels, stores)
+    image_set = ImageSet(index, statistics, ImageReader(stores, 1), torch.device("cpu"), model.facts.channels)
     return embed_screen(network, image_set, recipe)
 
 
@@ -184,15 +184,15 @@ def test_channel_that_lacks_is_named_with_both_lists():
 def test_stores_with_different_channels_are_told_apart(tmp_path):
     stores = write_stores(tmp_path, INDEX[INDEX["experiment"] == "E00"], IMAGES, CHANNELS)
     stores |= write_stores(tmp_path, INDEX[INDEX["experiment"] == "E01"], IMAGES, CHANNELS[::-1])
-    with pytest.raises(DataError, match=r"E01\.zarr: channels .* other stores of the screen have"):
-        model_channels(CHANNELS, stores)
+    with pytest.raises(DataError, match=r"E01\.zarr: channels Actin, ER, DNA, but DNA, ER, Actin in .*E00\.zarr"):
+        ImageReader(stores, 1).channels(np.array(["E00", "E01"]))
 
 
 def test_16_bit_channels_are_chosen_too():
     index = make_index(experiments=1, wells=4)
     images = make_images(index).astype(np.uint16) * 257
-    statistics = normalization_statistics(index, measure(images).moments, CHANNELS, "self")
-    image_set = ImageSet(index, statistics, MemoryReader(index, images), torch.device("cpu"), [2, 0])
+    statistics = normalization_statistics(index, measure(images).moments, ["c0", "c1", "c2"], "self")
+    image_set = ImageSet(index, statistics, MemoryReader(index, images), torch.device("cpu"), ["c2", "c0"])
     (group,) = image_set.groups([np.array([3, 1])])
     np.testing.assert_array_equal(group.images.numpy(), images[[3, 1]][:, [2, 0]])
     torch.testing.assert_close(group.standardized(32).mean((2, 3)), torch.zeros(2, 2), atol=1e-4, rtol=0)

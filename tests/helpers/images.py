@@ -48,6 +48,10 @@ class MemoryReader:
         places = zip(index["experiment"], index["store_row"], strict=True)
         self.at = {place: n for n, place in enumerate(places)}
         self.images = images
+        self.names = [f"c{channel}" for channel in range(images.shape[1])]
+
+    def channels(self, experiments: np.ndarray) -> list[str]:
+        return self.names
 
     def layout(self, experiments: np.ndarray) -> tuple[tuple[int, ...], np.dtype]:
         return self.images.shape[1:], self.images.dtype

@@ -6,7 +6,7 @@ import pytest
 from helpers.images import make_images, self_statistics
 from helpers.tiny_trainer import DEALT_RECIPES, LARGER, split_of
 
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.files import Files
 from debatch.jobs.job import TrainingJob
 from debatch.screen.ingest.measure import measure

@@ -1,9 +1,19 @@
 import numpy as np
+import pandas as pd
+import pytest
 import torch
 from helpers.images import MemoryReader, make_images, make_index, self_statistics
 
+from debatch.config.images import Store
+from debatch.embed import embed_images, statistics_groups
+from debatch.errors import DataError
 from debatch.learn.augment import random_dihedral
+from debatch.learn.data import training_data
+from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.inputs import ImageSet
+from debatch.screen.ingest.measure import measure
+from debatch.screen.normalization import normalization_statistics
+from debatch.screen.store import ImageReader, StoreWriter
 
 
 def test_16_bit_images_reach_the_network_whole():
@@ -27,3 +37,72 @@ def test_memory_is_used_again_only_when_nobody_holds_it():
     kept = [(group.positions, group.images) for group in images_set.groups([np.array([at]) for at in range(8)])]
     for positions, held in kept:
         np.testing.assert_array_equal(held.numpy(), images[positions])
+
+
+def in_parts(folder, sizes=((32, 32), (32, 32))):
+    """Stores of two parts that share the channels c0 and c1 in another order, and each has one of its own."""
+    index = make_index(experiments=4, wells=12)
+    index["part"] = np.where(index["experiment"] < "E02", "square", "other")
+    images = make_images(index, channels=4, side=max(max(size) for size in sizes))
+    held = {"square": [0, 1, 2], "other": [3, 1, 0]}
+    stores, statistics, expected = {}, [], []
+    for (experiment, rows), size in zip(index.groupby("experiment"), np.repeat(sizes, 2, axis=0), strict=True):
+        own = np.ascontiguousarray(images[rows.index][:, held[rows["part"].iloc[0]], : size[0], : size[1]])
+        names = [f"c{channel}" for channel in held[rows["part"].iloc[0]]]
+        stores[experiment] = folder / f"{experiment}.zarr"
+        with StoreWriter(stores[experiment], own.shape, Store(), {"channels": names}) as writer:
+            writer.append(own, measure(own).moments)
+        statistics.append(normalization_statistics(rows, measure(own).moments, names, "self"))
+        expected += list(images[rows.index][:, [1, 0], : size[0], : size[1]])
+    return index, pd.concat(statistics), ImageReader(stores, 1), expected
+
+
+def test_groups_are_of_one_part_and_their_channels_are_found_by_name(tmp_path):
+    index, statistics, reader, expected = in_parts(tmp_path)
+    images_set = ImageSet(index, statistics, reader, torch.device("cpu"), ["c1", "c0"])
+    order = np.random.default_rng(0).permutation(len(index))
+    groups = list(images_set.groups(images_set.cut(order, 8)))
+    assert len(groups) == 6
+    assert sorted(np.concatenate([group.positions for group in groups])) == list(range(48))
+    for group in groups:
+        assert len(set(index["part"].iloc[group.positions])) == 1
+        assert group.channels == ("c1", "c0")
+        np.testing.assert_array_equal(group.images.numpy(), np.stack([expected[at] for at in group.positions]))
+        torch.testing.assert_close(
+            group.standardized(32).mean((2, 3)), torch.zeros(len(group.positions), 2), atol=1e-4, rtol=0
+        )
+
+
+def test_channel_that_a_part_lacks_is_refused_before_anything_is_read(tmp_path):
+    index, statistics, reader, _ = in_parts(tmp_path)
+    with pytest.raises(DataError, match="the image E02_1_B02_1 has no channel 'c2'"):
+        ImageSet(index, statistics, reader, torch.device("cpu"), ["c0", "c2"])
+
+
+def test_parts_of_two_sizes_are_no_input_of_one_network(tmp_path):
+    index, statistics, reader, _ = in_parts(tmp_path, sizes=((32, 32), (24, 40)))
+    with pytest.raises(DataError, match=r"differ in the size of their images \(square: 32 x 32; other: 24 x 40\)"):
+        ImageSet(index, statistics, reader, torch.device("cpu"), ["c0", "c1"])
+    own = index[index["part"] == "other"]
+    images_set = ImageSet(own, statistics, reader, torch.device("cpu"), ["c0", "c1"])
+    (group,) = images_set.groups([np.arange(5)])
+    assert group.standardized([24, 40]).shape == (5, 2, 24, 40)
+    halved = group.standardized([12, 20])
+    torch.testing.assert_close(halved, torch.nn.functional.avg_pool2d(group.standardized([24, 40]), 2))
+    with pytest.raises(DataError, match=r"24 x 40 pixels .* has 32 x 32, .* write `pixels: \[25, 41\]`"):
+        group.standardized(32)
+
+
+def test_network_is_trained_on_two_parts_by_the_channels_that_they_share(tmp_path, tiny_recipe):
+    index, statistics, reader, _ = in_parts(tmp_path, sizes=((24, 40), (24, 40)))
+    recipe = tiny_recipe.model_copy(update={"pixels": [24, 40], "channels": ["c0", "c1"], "epochs": 1})
+    split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["well"] < "B10", "train", "test")})
+    data = training_data(index, split, False, 0)
+    images = ImageSet(data.rows, statistics, reader, torch.device("cpu"), recipe.channels)
+    trainer = Trainer(recipe, data, images, channels=2, seed=0, name="test")
+    history = trainer.fit(TrainingFiles(tmp_path / "history.csv", tmp_path / "checkpoint.pt"))
+    assert np.isfinite(history["loss"]).all()
+    every = ImageSet(index, statistics, reader, torch.device("cpu"), recipe.channels)
+    groups = statistics_groups("train", index, split, recipe)
+    embedded = embed_images(trainer.network, every, groups, recipe, data.batch_names)
+    assert len(embedded.embeddings) == (split["subset"] == "test").sum()

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from debatch.config import Recipe
-from debatch.config.recipe import with_screen_channels
+from debatch.config.parts import on_screen
+from debatch.config.screen import Screen
 from debatch.errors import ConfigError
 from debatch.registry import build_registry
 
@@ -203,10 +204,10 @@ def test_channels_are_those_of_the_screen_in_its_order(configured):
     assert registry.recipes["baseline"].channels == ["DNA", "Mito"]
     assert [row.title for row in registry.variants["figure9"]] == ["DNA", "Mito", "DNA + Mito"]
     assert registry.variants["figure9"][-1].methods == {"baseline": "baseline"}
-    there = ["DNA", "ER"]
-    assert with_screen_channels(Recipe(channels=["ER", "DNA"]), there, "x").channels is None
+    two = Screen(simulate={"channels": 2})
+    assert on_screen(Recipe(channels=["ER", "DNA"]), two, "x").channels is None
     with pytest.raises(ConfigError, match="x: `channels`: 'ER' stands twice"):
-        with_screen_channels(Recipe(channels=["ER", "ER"]), there, "x")
+        on_screen(Recipe(channels=["ER", "ER"]), two, "x")
     with pytest.raises(ConfigError, match=r"`channels`: the screen has no channel 'Mit'; did you mean 'Mito'\?"):
         configured("extends: demo\ntraining: {channels: [Mit]}\n")
 

@@ -10,7 +10,7 @@ CHANNELS = ["a", "b", "c"]
 
 def draw(index: pd.DataFrame):
     images = dict(zip(index["image_id"], make_images(index), strict=True))
-    figure, numbers = draw_qc(index, lambda row: images[row["image_id"]], CHANNELS, "mine")
+    figure, numbers = draw_qc(index, lambda row: images[row["image_id"]], {"all": CHANNELS}, "mine")
     return figure, numbers, images
 
 
@@ -29,7 +29,7 @@ def test_lowest_site_and_same_choice_whatever_the_row_order():
     order = np.random.default_rng(0).permutation(len(index))
     images = dict(zip(index["image_id"], make_images(index), strict=True))
     shuffled = index.iloc[order].reset_index(drop=True)
-    _, again = draw_qc(shuffled, lambda row: images[row["image_id"]], CHANNELS, "mine")
+    _, again = draw_qc(shuffled, lambda row: images[row["image_id"]], {"all": CHANNELS}, "mine")
     pd.testing.assert_frame_equal(numbers, again)
 
 
@@ -53,3 +53,34 @@ def test_figure_names_the_stains_and_says_how_it_was_scaled():
 @pytest.mark.parametrize("channels", [1, 2, 6, 9])
 def test_each_channel_has_its_own_colour(channels):
     assert len(set(channel_colours(channels))) == channels
+
+
+def test_parts_have_grids_of_their_own_and_a_channel_one_colour_in_both():
+    index = make_index(experiments=4, wells=8)
+    index["part"] = np.where(index["batch"] < "E02", "square", "wide")
+    images = dict(zip(index["image_id"], make_images(index), strict=True))
+    wide = set(index.loc[index["part"] == "wide", "image_id"])
+
+    def read(row: pd.Series) -> np.ndarray:
+        image = images[row["image_id"]]
+        return image[:2, :20] if row["image_id"] in wide else image
+
+    figure, numbers = draw_qc(index, read, {"square": ["a", "b", "c"], "wide": ["d", "b"]}, "mine")
+    square, other = figure.subfigs
+    assert [frame.get_suptitle().split(":")[0] for frame in figure.subfigs] == ["square", "wide"]
+    assert {axis.get_title() for axis in other.axes if axis.get_title()} == {"E02", "E03"}
+    assert other.axes[0].images[0].get_array().shape == (20, 32, 3)
+    legends = [dict(zip(texts(frame), handles(frame), strict=True)) for frame in (square, other)]
+    assert [list(legend) for legend in legends] == [["a", "b", "c"], ["d", "b"]]
+    assert legends[0]["b"] == legends[1]["b"]
+    assert len({legends[0]["a"], legends[0]["b"], legends[0]["c"], legends[1]["d"]}) == 4
+    assert set(numbers["part"]) == {"square", "wide"}
+    assert numbers.loc[numbers["part"] == "wide", "mean_a"].isna().all()
+
+
+def texts(frame) -> list[str]:
+    return [text.get_text() for text in frame.legends[0].get_texts()]
+
+
+def handles(frame) -> list[tuple]:
+    return [patch.get_facecolor() for patch in frame.legends[0].get_patches()]

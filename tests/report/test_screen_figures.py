@@ -107,7 +107,8 @@ def test_index_without_measures_has_no_quality():
 def test_illumination_has_one_scale_about_one():
     profiles = {("E", str(plate)): np.full((2, 8, 8), 1 + 0.05 * plate) for plate in range(3)}
     profiles["E", "2"][1] = np.nan
-    figure = draw_illumination(profiles, CHANNELS, "mine")
+    named = {plate: dict(zip(CHANNELS, blocks, strict=True)) for plate, blocks in profiles.items()}
+    figure = draw_illumination(named, "mine")
     norms = [axis.images[0].norm for axis in panels(figure)[:6]]
     assert {(round(norm.vmin, 6), norm.vcenter, round(norm.vmax, 6)) for norm in norms} == {(0.9, 1, 1.1)}
 
@@ -117,7 +118,7 @@ def test_qc_of_a_screen_without_labels_shows_wells():
     images = dict(zip(index["image_id"], make_images(index), strict=True))
     index["label"] = pd.array([pd.NA] * len(index), dtype="Int64")
     index["perturbation"] = None
-    figure, numbers = draw_qc(index, lambda row: images[row["image_id"]], ["a", "b", "c"], "mine")
+    figure, numbers = draw_qc(index, lambda row: images[row["image_id"]], {"all": ["a", "b", "c"]}, "mine")
     assert len(numbers) == 6
     assert "wells (rows) in batches (columns); no image has a label" in figure.get_suptitle()
 

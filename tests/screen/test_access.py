@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from helpers.images import make_images, make_index
 
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.errors import DataError
 from debatch.files import Files
 from debatch.screen import open_screen

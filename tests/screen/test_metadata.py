@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debatch.config import Screen
-from debatch.config.screen import Columns, Derive, Metadata, MetadataFile, Source
+from debatch.config.images import Source
+from debatch.config.screen import Columns, Derive, Metadata, MetadataFile
 from debatch.errors import DataError
 from debatch.screen.metadata import class_labels, natural_key, read_catalogue
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from debatch.config.splits import Splits
 from debatch.errors import DataError
-from debatch.screen.splits import balance, check_split, make_split, scored_subset, split_sha256
+from debatch.screen.splits import balance, check_split, images_in, make_split, scored_subset, split_sha256
 
 
 def joined(index, split):
@@ -261,3 +261,22 @@ def test_test_images_of_a_class_that_few_batches_lack_stay_and_are_counted(caplo
 def _training_batches(index, draw, config):
     rows = joined(index, make_split(f"few_C0_draw{draw}", index, config))
     return set(rows.loc[rows["subset"] == "train", "batch"])
+
+
+def test_image_may_be_in_several_tasks_but_in_none_that_it_was_trained_for():
+    index = make_index(experiments=3, wells=4)
+    split = make_split("separated", index, Splits(test_batches=["E00"]))
+    tested = sorted(images_in(split, "test"))
+    tasks = [pd.DataFrame({"image_id": tested[at:], "subset": f"task{at + 1}"}) for at in range(2)]
+    whole = pd.concat([split, *tasks], ignore_index=True)
+    check_split("separated", whole, index)
+    table = balance(whole, index).set_index("subset")
+    assert table["images"].to_dict() == {"train": 8, "test": 4, "task1": 4, "task2": 3}
+    assert table["share"].tolist() == pytest.approx([8 / 12, 4 / 12, 4 / 12, 3 / 12])
+    assert scored_subset(whole) == "test"
+    assert split_sha256(whole) != split_sha256(split)
+    trained = whole.assign(image_id=whole["image_id"].mask(whole["subset"] == "task2", "E01_1_B02_1")).drop_duplicates()
+    with pytest.raises(DataError, match="1 images are in train and in the task task2, as E01_1_B02_1"):
+        check_split("separated", trained, index)
+    with pytest.raises(DataError, match="the image E00_1_B02_1 is twice in task1"):
+        check_split("separated", pd.concat([whole, tasks[0]]), index)

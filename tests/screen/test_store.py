@@ -14,7 +14,7 @@ import pytest
 import tensorstore
 from helpers.raw_screens import ingest, write_png_screen
 
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.errors import DataError
 from debatch.screen.ingest.measure import measure
 from debatch.screen.store import ImageReader, StoreWriter

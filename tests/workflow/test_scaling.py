@@ -12,7 +12,7 @@ from helpers import ROOT
 from helpers.workflow import hollow_workflow, planned, snakemake
 
 from debatch.cli.bill import EMBEDDING_RULES
-from debatch.config.screen import Store
+from debatch.config.images import Store
 from debatch.errors import DataError
 from debatch.files import Files
 from debatch.screen.index import index_facts

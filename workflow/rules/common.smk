@@ -114,7 +114,7 @@ def screen_title():
     title = REGISTRY.screen.title or REGISTRY.name
     if REGISTRY.screen.label:
         title = f"{title}, {REGISTRY.screen.label}"
-    says_so = "simulated" in title.lower() or REGISTRY.screen.simulate is None
+    says_so = "simulated" in title.lower() or not REGISTRY.screen.simulated
     return title if says_so else f"{title} (simulated)"
 
 
@@ -128,6 +128,22 @@ def shown(wildcards):
 def screen_params(*keys):
     """The sections of the screen's configuration that a job depends on, and no others."""
     return {key: SCREEN[key] for key in keys}
+
+
+@cache
+def part_of_screen(part):
+    """A part of the screen's configuration, as that of a screen of its own."""
+    return REGISTRY.screen.of_part(part).model_dump()
+
+
+def part_params(*keys):
+    """The sections of an experiment's part that a job depends on: a change of one part leaves the others alone."""
+
+    def params(wildcards):
+        own = part_of_screen(REGISTRY.screen.part_of(wildcards.experiment))
+        return {key: own[key] for key in keys}
+
+    return params
 
 
 def split_params(wildcards):
@@ -323,7 +339,7 @@ def raw_files(wildcards):
     if wildcards.experiment not in EXPERIMENTS:
         count = len(EXPERIMENTS)
         raise WorkflowError(f"screen {REGISTRY.name!r}: {wildcards.experiment!r} is none of its {count} experiments")
-    return [FILES.raw_manifest(wildcards.experiment)] if REGISTRY.screen.simulate else []
+    return [FILES.raw_manifest(wildcards.experiment)] if REGISTRY.screen.simulated else []
 
 
 def all_stores(wildcards):
@@ -338,7 +354,7 @@ def all_ingested(wildcards):
 
 def metadata_input():
     """A simulated screen's catalogue is made here. A real one is no input: a dry run must work before the data is there."""
-    return [FILES.raw_metadata()] if REGISTRY.screen.simulate else []
+    return [FILES.raw_metadata()] if REGISTRY.screen.simulated else []
 
 
 def profile_path(name):

@@ -22,7 +22,7 @@ rule ingest_experiment:
         mem_mb=with_attempt(1500),
         runtime=240,
     params:
-        screen=screen_params(
+        screen=part_params(
             "simulate",
             "source",
             "metadata",
@@ -37,6 +37,7 @@ rule ingest_experiment:
             "store",
             "plate_format",
         ),
+        part=lambda wildcards: REGISTRY.screen.part_of(wildcards.experiment),
         place=place,
         metadata_sha256=metadata_sha256,
     script:
@@ -62,6 +63,7 @@ rule index:
         screen=screen_params(
             "simulate",
             "source",
+            "parts",
             "metadata",
             "annotations",
             "experiments",
@@ -69,6 +71,7 @@ rule index:
             "well_types",
             "fields",
             "derive",
+            "image",
             "plate_format",
             "qc",
         ),

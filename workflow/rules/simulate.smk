@@ -13,7 +13,7 @@ rule simulate_metadata:
         mem_mb=with_attempt(1000),
         runtime=10,
     params:
-        simulation=SCREEN["simulate"],
+        simulations=[simulation.model_dump() for simulation in REGISTRY.screen.simulations()],
     script:
         "../scripts/simulate_metadata.py"
 
@@ -34,7 +34,7 @@ rule simulate_experiment:
         mem_mb=with_attempt(1500),
         runtime=30,
     params:
-        simulation=SCREEN["simulate"],
+        simulation=lambda wildcards: part_params("simulate")(wildcards)["simulate"],
         place=place,
     script:
         "../scripts/simulate_experiment.py"

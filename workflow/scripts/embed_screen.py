@@ -5,7 +5,7 @@ import torch
 from debatch.config import Recipe
 from debatch.config.trained import read_trained_model
 from debatch.digests import sha256_of_file
-from debatch.embed.new_screen import embed_screen, model_channels
+from debatch.embed.new_screen import embed_screen, with_channels
 from debatch.files import Files
 from debatch.model.inputs import ImageSet
 from debatch.model.weights import load_network
@@ -20,7 +20,8 @@ with job(snakemake) as log:
     index, statistics = read_frame(snakemake.input.index), read_frame(snakemake.input.normalization)
     stores = Files(*snakemake.params.place).stores(index["experiment"].unique())
     model = read_trained_model(weights.parent)
-    channels = model_channels(model.facts.channels, stores)
+    channels = model.facts.channels
+    index = with_channels(index, channels, stores)
     device = choose_device(snakemake.resources.gpu)
     network, _ = load_network(weights, recipe, device)
     reader = ImageReader(stores, snakemake.threads)

@@ -1,13 +1,21 @@
+import pandas as pd
+
 from debatch.files import Files
 from debatch.report.illumination import draw_illumination
 from debatch.report.style import save_figure
-from debatch.screen import open_screen
+from debatch.screen.access import open_parts
 from debatch.screen.illumination import illumination_profiles, profile_table
 from door import job
 
 with job(snakemake):
     files = Files(*snakemake.params.place)
-    screen = open_screen(files.root)
-    profiles = illumination_profiles(screen, snakemake.threads)
-    figure = draw_illumination(profiles, screen.channels, snakemake.params.title)
-    save_figure(figure, files, "illumination", profile_table(profiles, screen.channels))
+    parts = open_parts(files.root).values()
+    profiles = [illumination_profiles(part, snakemake.threads) for part in parts]
+    channels = [part.channels for part in parts]
+    of_plates = [
+        {plate: dict(zip(names, blocks, strict=True)) for plate, blocks in own.items()}
+        for own, names in zip(profiles, channels, strict=True)
+    ]
+    figure = draw_illumination({k: v for own in of_plates for k, v in own.items()}, snakemake.params.title)
+    tables = [profile_table(own, names) for own, names in zip(profiles, channels, strict=True)]
+    save_figure(figure, files, "illumination", pd.concat(tables, ignore_index=True))

@@ -3,6 +3,7 @@ from pathlib import Path
 from debatch.config import Screen
 from debatch.files import Files
 from debatch.screen.index import build_index, index_facts
+from debatch.screen.ingest.attributes import refuse_other_processing
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.origin import metadata_tables
 from debatch.tabular import write_frame
@@ -13,6 +14,7 @@ with job(snakemake) as log:
     files = Files(*snakemake.params.place)
     tables = metadata_tables(screen, files)
     catalogue = read_catalogue(screen, tables, snakemake.params.experiments) if tables else None
+    refuse_other_processing(screen, files.stores(snakemake.params.experiments))
     ingested = [Path(path) for path in snakemake.input.rows]
     index = build_index(ingested, catalogue, screen.qc)
     write_frame(index, snakemake.output[0], index_facts(ingested, snakemake.params.metadata_sha256))

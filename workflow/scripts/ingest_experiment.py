@@ -23,5 +23,6 @@ with job(snakemake):
         store=store,
         problems_file=Path(snakemake.log.problems),
         threads=snakemake.threads,
+        part=snakemake.params.part,
     )
     write_frame(rows, snakemake.output.rows, {"pixels_sha256": pixels_digest(store)})

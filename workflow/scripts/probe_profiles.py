@@ -2,15 +2,16 @@ from threadpoolctl import threadpool_limits
 
 from debatch.config import has_unseen_batches
 from debatch.evaluate.embeddings import seen_batch_probes, unseen_batch_probes
-from debatch.screen.splits import scored_subset
+from debatch.screen.splits import images_in, scored_subset
 from debatch.tabular import read_frame, write_frame
 from door import job
 
 with job(snakemake), threadpool_limits(snakemake.threads):
     index, split = read_frame(snakemake.input.index), read_frame(snakemake.input.split)
     table = read_frame(snakemake.input.embeddings)
-    subset = table["Metadata_Image"].map(split.set_index("image_id")["subset"])
-    train, test = table[subset == "train"], table[subset == scored_subset(split)]
+    train, test = (
+        table[table["Metadata_Image"].isin(images_in(split, subset))] for subset in ("train", scored_subset(split))
+    )
     if has_unseen_batches(snakemake.wildcards.split):
         tested = index[index["image_id"].isin(set(test["Metadata_Image"]))]
         probes = unseen_batch_probes(test, tested)

@@ -10,10 +10,8 @@ with job(snakemake):
     index = read_frame(snakemake.input.index)
     stores = files.stores(index["experiment"].unique())
     reader = ImageReader(stores, snakemake.threads)
-    figure, numbers = draw_qc(
-        index,
-        lambda row: reader.read(row.to_frame().T)[0],
-        channel_names(next(iter(stores.values()))),
-        snakemake.params.title,
-    )
+    # one experiment speaks for its part
+    firsts = index.drop_duplicates("part").set_index("part")["experiment"]
+    channels = {part: channel_names(stores[experiment]) for part, experiment in firsts.items()}
+    figure, numbers = draw_qc(index, lambda row: reader.read(row.to_frame().T)[0], channels, snakemake.params.title)
     save_figure(figure, files, "qc", numbers)

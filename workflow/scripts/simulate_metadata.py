@@ -1,7 +1,10 @@
+import pandas as pd
+
 from debatch.config import SimulationConfig
 from debatch.screen.simulate.experiment import plate_layouts
 from debatch.tabular import write_frame
 from door import job
 
 with job(snakemake):
-    write_frame(plate_layouts(SimulationConfig(**snakemake.params.simulation)), snakemake.output[0])
+    layouts = [plate_layouts(SimulationConfig(**simulation)) for simulation in snakemake.params.simulations]
+    write_frame(pd.concat(layouts, ignore_index=True), snakemake.output[0])

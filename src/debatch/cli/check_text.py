@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from debatch.cli.terminal import Lines, values_table
-from debatch.config.screen import Screen, Source
+from debatch.config.images import Source
+from debatch.config.screen import Screen
 from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
 
 MOST_PLATES = 24
@@ -27,6 +28,11 @@ def check_lines(name: str, screen: Screen, source: Source, tables: list[str], fi
         _problems(findings),
     ]
     return [line for lines in sections if lines for line in (*lines, "")][:-1]
+
+
+def splits_lines(screen: Screen, findings: Findings) -> Lines:
+    """What is found of the splits of a screen in parts."""
+    return _splits(screen, findings)
 
 
 def _files(source: Source, findings: Findings) -> Lines:

@@ -106,7 +106,7 @@ def _weights(
 
 def weight_bytes(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> int | None:
     """Bytes of a run's weights; None where its backbone was never counted."""
-    network = throughput.network(recipe.backbone, recipe.pixels, size.shape[0] if size.shape else 1)
+    network = throughput.network(recipe.backbone, recipe.side, size.shape[0] if size.shape else 1)
     if network is None:
         return None
     width = recipe.embedding_width

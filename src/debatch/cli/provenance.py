@@ -115,7 +115,7 @@ class Provenance:
         out.print("")
         for split, (now, words, _) in self.splits.items():
             out.print(f"split {split}: SHA-256 {now or 'unknown'}{', ' + words if words else ''}")
-        origin = "none recorded: the screen is simulated" if self.registry.screen.simulate else "none recorded"
+        origin = "none recorded: the screen is simulated" if self.registry.screen.simulated else "none recorded"
         out.print(f"metadata of the index: SHA-256 {self.metadata_sha256 or origin}")
         for finding in self.findings:
             out.print(f"! {finding}")

@@ -53,7 +53,7 @@ def network_rate(
         threads: CPU threads of a job.
     """
     precision = hardware.arithmetic(recipe.precision) if what == "train" else "float32"
-    wanted = (recipe.pixels, channels)
+    wanted = (recipe.side, channels)
     counted = throughput.network(recipe.backbone, *wanted)
     for device in hardware.devices:
         if not hardware.computes_alike(device, precision):
@@ -67,12 +67,12 @@ def network_rate(
             key=lambda e: (
                 (e.pixels, e.channels) != wanted,
                 abs((e.threads or 0) - threads),
-                abs(e.pixels - recipe.pixels),
+                abs(e.pixels - recipe.side),
             )
         )
         exact = bool(entries) and (entries[0].pixels, entries[0].channels) == wanted
         if hardware.gpu and counted is not None and not exact:
-            peak = _of_peak(throughput, what, precision, counted, recipe.pixels, device)
+            peak = _of_peak(throughput, what, precision, counted, recipe.side, device)
             if peak.images_per_second is not None or not entries:
                 return peak
         if entries:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from debatch.config import has_unseen_batches
+from debatch.config import Screen, has_unseen_batches
+from debatch.config.images import stored_size
 from debatch.config.splits import FewBatches, few_batches
 from debatch.errors import UserError
 from debatch.files import Files
@@ -62,17 +63,10 @@ class ScreenSize:
     def _expected(self) -> tuple[pd.DataFrame | None, str]:
         """The index that the screen would have if every image is there; None where that cannot be told yet."""
         screen = self.registry.screen
+        if screen.parts:
+            return self._expected_of_parts()
         if screen.simulate is not None:
-            plain = screen.metadata is None and not screen.derive and not screen.annotations
-            batch = screen.columns.batch
-            wells = plate_layouts(screen.simulate).astype({"plate": str})
-            if not plain or not isinstance(batch, str) or batch not in wells:
-                return None, ""
-            wells["plate"] = wells["plate"].map(plain_number)
-            catalogue = wells.assign(batch=wells[batch], selected=True)
-            sites = [*range(1, screen.simulate.sites + 1)]
-            source = raw_source(screen, self.files).model_copy(update={"sites": sites})
-            return expected_index(catalogue, source), "the simulation's layout"
+            return self._expected_of_simulation(screen)
         try:
             tables = metadata_tables(screen, self.files)
             if not tables:
@@ -81,6 +75,28 @@ class ScreenSize:
             return expected_index(catalogue, raw_source(screen, self.files)), "the metadata, if every image is there"
         except (UserError, OSError):
             return None, ""
+
+    def _expected_of_simulation(self, screen: Screen) -> tuple[pd.DataFrame | None, str]:
+        assert screen.simulate is not None
+        plain = screen.metadata is None and not screen.derive and not screen.annotations
+        batch = screen.columns.batch
+        wells = plate_layouts(screen.simulate).astype({"plate": str})
+        if not plain or not isinstance(batch, str) or batch not in wells:
+            return None, ""
+        wells["plate"] = wells["plate"].map(plain_number)
+        catalogue = wells.assign(batch=wells[batch], selected=True)
+        sites = [*range(1, screen.simulate.sites + 1)]
+        source = raw_source(screen, self.files).model_copy(update={"sites": sites})
+        return expected_index(catalogue, source), "the simulation's layout"
+
+    def _expected_of_parts(self) -> tuple[pd.DataFrame | None, str]:
+        """Of simulated parts; real ones are counted once they are ingested, or by `expected_images`."""
+        screen = self.registry.screen
+        found = [self._expected_of_simulation(screen.of_part(name)) for name in screen.part_names() if screen.simulated]
+        frames = [index for index, _ in found if index is not None]
+        if not found or len(frames) < len(found):
+            return None, ""
+        return pd.concat(frames, ignore_index=True), found[0][1]
 
     @property
     def images(self) -> int | None:
@@ -126,10 +142,10 @@ class ScreenSize:
                 continue
             return channels, height, width
         screen = self.registry.screen
-        channels = len(screen.channel_names())
-        image = screen.image
-        side = image.crop or (screen.simulate.pixels // image.downsample if screen.simulate else screen.training.pixels)
-        return (channels, side // image.tiles, side // image.tiles) if channels else None
+        first = screen.of_part(screen.part_names()[0])
+        channels, image = len(first.channel_names()), first.image
+        height, width = stored_size(image, first.simulate) or (side // image.tiles for side in screen.training.size)
+        return (channels, height, width) if channels else None
 
     @property
     def shape_basis(self) -> str:
@@ -137,7 +153,7 @@ class ScreenSize:
         if any(Path(self.files.store(experiment)).exists() for experiment in self.registry.experiments):
             return "as stored"
         image = self.registry.screen.image
-        told = image.crop is not None or self.registry.screen.simulate is not None
+        told = image.crop is not None or self.registry.screen.simulated
         return "as configured" if told else "assumed to be stored at the size that training sees"
 
     def split(self, name: str) -> SplitSize | None:

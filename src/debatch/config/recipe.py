@@ -1,13 +1,12 @@
 """A recipe: all hyper-parameters of a run. Its defaults are the RxRx1 paper's training."""
 
-from collections import Counter
+import math
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from debatch.config.base import Section
+from debatch.config.base import Section, Size, height_and_width
 from debatch.config.objectives import Classification, Objective, laid_over
-from debatch.config.read import nearest
 from debatch.config.statistics import RECIPE_STATISTICS
 from debatch.errors import ConfigError
 
@@ -43,10 +42,20 @@ class Recipe(Section):
         "small_densenet, small_densenet_wide.",
     )
     weights: str | None = Field(None, description="Local file with pretrained backbone weights; null: from scratch.")
-    pixels: int = Field(512, ge=16, description="Side of the network's input; larger images are area-averaged.")
+    pixels: Size = Field(
+        512,
+        description="Side of the network's input, or its [height, width] where images are not square; larger images "
+        "are area-averaged.",
+    )
     embedding_width: int = Field(1024, ge=2, description="Length of the embedding, and of the layer before it.")
     channels: list[str] | None = Field(
         None, min_length=1, description="Names of the channels that the network sees, of the screen's; null: all."
+    )
+    parts: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Parts of the screen whose images train the network and are embedded; null: all that have its "
+        "`channels`.",
     )
     normalization: Normalization = Field("self", description="How pixels are standardised.")
     batch_norm: Literal["standard", "adaptive"] = Field(
@@ -135,6 +144,16 @@ class Recipe(Section):
         return self.test_statistics or ("batch" if self.batch_norm == "adaptive" else "train")
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's input."""
+        return height_and_width(self.pixels)
+
+    @property
+    def side(self) -> int:
+        """The side of a square with as many pixels as the network's input."""
+        return round(math.prod(self.size) ** 0.5)
+
+    @property
     def peak_learning_rate(self) -> float:
         """The learning rate scaled to the images of this recipe's step."""
         return self.learning_rate * self.group * self.groups_per_step / self.learning_rate_images
@@ -174,25 +193,3 @@ def resolve_recipe(training: Recipe, method: Method, name: str) -> Recipe:
     except ValueError as error:
         reason = str(error).split("Value error, ")[-1].split(" [type=")[0]
         raise ConfigError(f"method {name!r}: {reason}") from None
-
-
-def with_screen_channels(recipe: Recipe, there: list[str], where: str) -> Recipe:
-    """The same recipe, its channels in the screen's order; None for all of them.
-
-    Args:
-        recipe: its channels stand in any order.
-        there: the screen's channels, as they are stored.
-        where: of the recipe, for errors.
-
-    Raises:
-        ConfigError: the screen has no such channel, or one is named twice.
-    """
-    if recipe.channels is None:
-        return recipe
-    for name, count in Counter(recipe.channels).items():
-        if name not in there:
-            raise ConfigError(f"{where}: `channels`: the screen has no channel {name!r}{nearest(name, there)}")
-        if count > 1:
-            raise ConfigError(f"{where}: `channels`: {name!r} stands twice")
-    chosen = [name for name in there if name in recipe.channels]
-    return recipe.model_copy(update={"channels": None if chosen == there else chosen})

@@ -7,52 +7,18 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from debatch.config.base import SAFE_NAME, Section
+from debatch.config.images import ONE_PART, ImageProcessing, Part, Source, Store, check_experiment_name
 from debatch.config.profiles import Annotation, ProfileSet
 from debatch.config.read import expand
 from debatch.config.recipe import Recipe
 from debatch.config.simulation import SimulationConfig
 from debatch.config.splits import Splits
+from debatch.errors import ConfigError
 
 WellType = Literal["treatment", "positive_control", "negative_control"]
-Compression = Literal["lz4", "zstd", "none"]
 POSITIVE_CONTROL, NEGATIVE_CONTROL = "positive_control", "negative_control"
 CONTROLS = (POSITIVE_CONTROL, NEGATIVE_CONTROL)
 PROFILE_TARGETS = ("table_correction", "table_s3", "figure_correction", "figure6", "figure7", "report")
-
-
-class Source(Section):
-    """Where the raw images are and what their names say."""
-
-    root: str = Field(description="Folder of the images; ~, $VAR and ${VAR:-default} expand.")
-    pattern: str | list[str] = Field(
-        description="Path of a file below the root, with fields in braces: {experiment}, {plate:d}, {well} or "
-        "{row:d} and {column:d}, {site:d}, {channel}; `:d` reads a number, `:1` one character, `*` is anything. "
-        "Without {channel} a file holds all channels. A list where files are named in several ways."
-    )
-    channels: dict[str, str] = Field(
-        min_length=1,
-        description="Channel field -> stain, in channel order, as in {'1': Hoechst}. In files with all channels: the "
-        "plane's number from 1, or its name in the OME metadata.",
-    )
-    sites: list[int | str] | None = Field(
-        None,
-        min_length=1,
-        description="Sites that every well has, so that a missing one is noticed; null: those that are found.",
-    )
-    ignore: list[str] = Field(
-        default=[], description="Files passed over, as in '*_thumb*': shell patterns of the path below the root."
-    )
-
-    @field_validator("channels")
-    @classmethod
-    def _each_stain_once(cls, value: dict[str, str]) -> dict[str, str]:
-        twice = sorted(stain for stain, count in Counter(value.values()).items() if count > 1)
-        if twice:
-            raise ValueError(f"two channels are both called {twice[0]!r}; give each its own name")
-        odd = [stain for stain in value.values() if ": " in stain or "; " in stain]
-        if odd:
-            raise ValueError(f"the name {odd[0]!r} holds ': ' or '; ', which part the flags of images")
-        return value
 
 
 class MetadataFile(Section):
@@ -134,30 +100,6 @@ class Derive(Section):
         return value
 
 
-class ImageProcessing(Section):
-    """What turns a raw image into a stored one, in this order (RxRx1 paper, section 2.2)."""
-
-    downsample: int = Field(1, ge=1, description="Factor of area averaging.")
-    range: list[float] | dict[str, list[float]] | None = Field(
-        None,
-        description="[low, high] raw values that become 0 and the largest stored value, one for the whole screen or "
-        "one a stain. "
-        "A range per image or plate would hide the batch effect. Required for 16-bit images stored in 8 bits.",
-    )
-    crop: int | None = Field(None, ge=16, description="Side of the central square kept; null: all of it.")
-    tiles: int = Field(1, ge=1, description="4 cuts each image into 4 x 4 sites.")
-
-    @field_validator("range")
-    @classmethod
-    def _low_below_high(
-        cls, value: list[float] | dict[str, list[float]] | None
-    ) -> list[float] | dict[str, list[float]] | None:
-        for pair in value.values() if isinstance(value, dict) else [value] if value is not None else []:
-            if len(pair) != 2 or pair[0] >= pair[1]:
-                raise ValueError(f"a range is [low, high] with low < high, not {pair}")
-        return value
-
-
 class PlateFormat(Section):
     """Rows and columns of the plates: a well beyond them is an error. 1,536 wells unless the screen says less."""
 
@@ -175,19 +117,6 @@ class QcLimits(Section):
         description="Flagged when log focus or foreground share lies this many robust sds (1.4826 x median absolute "
         "deviation) below the median of its experiment and channel.",
     )
-
-
-class Store(Section):
-    """How images are stored."""
-
-    dtype: Literal["uint8", "uint16"] = Field(
-        "uint8",
-        description="Stored pixel values. uint16 keeps 16-bit images as they are, or as `image.range` scales them.",
-    )
-    codec: Compression = Field(
-        "lz4", description="Compression of an image: fast (lz4 with bitshuffle), small (zstd) or none."
-    )
-    images_per_shard: int = Field(64, ge=1, description="Images in one file of the store.")
 
 
 class Compute(Section):
@@ -216,6 +145,12 @@ class Screen(Section):
     description: str = Field("", description="A sentence or two for the report.")
     simulate: SimulationConfig | None = Field(None, description="Draw the screen instead of reading one.")
     source: Source | None = Field(None, description="Raw images.")
+    parts: dict[str, Part] | None = Field(
+        None,
+        min_length=1,
+        description="Where images do not all share channels, size and depth: parts that do, by name, each with its "
+        "`source` (or `simulate`), `image` and `experiments`, in place of those of the screen.",
+    )
     profiles: dict[str, ProfileSet] | None = Field(
         None,
         min_length=1,
@@ -281,17 +216,38 @@ class Screen(Section):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Screen":
-        origins = [name for name in ("source", "simulate", "profiles") if getattr(self, name) is not None]
+        origins = [name for name in ("source", "simulate", "parts", "profiles") if getattr(self, name) is not None]
         if len(origins) != 1:
             raise ValueError(
-                "a screen has one of `source:` (raw images), `simulate:` (drawn ones) and `profiles:` (made elsewhere)"
+                "a screen has one of `source:` (raw images), `simulate:` (drawn ones), `parts:` (several of those) and "
+                "`profiles:` (made elsewhere)"
             )
         if self.source is not None and self.metadata is None and self.experiments is None:
             raise ValueError("a screen without `metadata:` lists its `experiments:`")
-        if self.simulate is not None and self.published is not None:
+        if self.simulated and self.published is not None:
             raise ValueError("a simulated screen cannot be compared with published numbers; leave out `published`")
         if self.substitutes and self.published is not None:
             raise ValueError("other networks cannot be compared with published numbers; leave out `published`")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> "Screen":
+        if self.parts is None:
+            return self
+        if self.experiments is not None or self.image != ImageProcessing():
+            key = "image" if self.experiments is None else "experiments"
+            raise ValueError(f"`{key}:` is said by each part; move it to `parts.<name>.{key}`")
+        if len({part.simulate is None for part in self.parts.values()}) > 1:
+            raise ValueError("either all parts are drawn (`simulate:`) or none is")
+        of: dict[str, str] = {}
+        for name, part in self.parts.items():
+            for experiment in part.experiment_names():
+                if experiment in of:
+                    raise ValueError(
+                        f"the experiment {experiment!r} is in the parts {of[experiment]!r} and {name!r}; each is in one"
+                        + ("" if part.simulate is None else ": draw other cell types there")
+                    )
+                of[experiment] = name
         return self
 
     @field_validator("substitutes")
@@ -324,36 +280,62 @@ class Screen(Section):
             check_experiment_name(name)
         return value
 
+    @property
+    def simulated(self) -> bool:
+        """Whether its images are drawn."""
+        return bool(self.simulations())
+
+    def simulations(self) -> list[SimulationConfig]:
+        """What draws its images, in the order of its parts; nothing draws real ones."""
+        drawn = [part.simulate for part in self.parts.values()] if self.parts else [self.simulate]
+        return [simulation for simulation in drawn if simulation is not None]
+
+    def part_names(self) -> list[str]:
+        """Its parts; `all` alone where it is not in parts."""
+        return list(self.parts) if self.parts else [ONE_PART]
+
+    def part_of(self, experiment: str) -> str:
+        """The part that an experiment is in.
+
+        Raises:
+            ConfigError: none is.
+        """
+        for name, part in (self.parts or {}).items():
+            if experiment in part.experiment_names():
+                return name
+        if self.parts:
+            raise ConfigError(f"`parts`: no part has an experiment {experiment!r}")
+        return ONE_PART
+
+    def of_part(self, name: str) -> "Screen":
+        """One of its parts as a screen of its own, which is not in parts; itself where it is not."""
+        if not self.parts:
+            return self
+        part = self.parts[name]
+        own = {key: getattr(part, key) for key in ("source", "simulate", "image", "experiments")}
+        return self.model_copy(update={"parts": None, **own, "store": part.store or self.store})
+
     def channel_names(self) -> list[str]:
-        """The channels in stored order; none of profiles."""
+        """The channels in stored order, those of all parts; none of profiles."""
+        if self.parts:
+            return list(dict.fromkeys(name for part in self.parts.values() for name in part.channel_names()))
         if self.simulate is not None:
             return self.simulate.channel_names()
         return list(self.source.channels.values()) if self.source else []
 
     def training_batches(self) -> dict[str, int]:
         """Cell type -> its batches on the training side of `separated`, if it has test ones; empty: not known yet."""
-        if self.splits.cell_types is not None or self.simulate is None:
+        if self.splits.cell_types is not None or not self.simulated:
             return dict(self.splits.cell_types or {})
         test = self.splits.test_batches
         by_experiment = self.columns.batch == self.columns.experiment
         if not by_experiment:
             return {}
         known = {}
-        for cell_type, n in self.simulate.experiments.items():
+        drawn = {kind: n for simulation in self.simulations() for kind, n in simulation.experiments.items()}
+        for cell_type, n in drawn.items():
             names = {f"{cell_type}-{number:02d}" for number in range(1, n + 1)}
             tested = round(n / 3) if test is None else len(names & set(test))
             if 0 < tested < n:  # else there is nothing to train on, or to test
                 known[cell_type] = n - tested
         return known
-
-
-def check_experiment_name(name: str) -> None:
-    """Refuse a name that would not be one plain folder name.
-
-    Raises:
-        ValueError: the name is not made of letters, digits, dots, dashes and underscores.
-    """
-    if not SAFE_NAME.fullmatch(name):
-        raise ValueError(
-            f"experiment {name!r}: a name becomes a folder, and may hold only letters, digits, '.', '-', '_'"
-        )

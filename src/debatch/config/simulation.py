@@ -1,10 +1,11 @@
 """What a simulated screen is made of (`simulate:` in a screen's YAML)."""
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from debatch.config.base import Section
+from debatch.config.base import Section, Size, height_and_width
 
 EMPTY = "EMPTY"
+SMALLEST = 32  # pixels
 CHANNELS: tuple[str, ...] = ("DNA", "ER", "Actin", "RNA", "Mito", "Golgi")
 
 
@@ -30,9 +31,10 @@ class SimulationConfig(Section):
     positive_controls: int = Field(3, ge=0, description="Number of positive controls.")
     positive_control_wells: int = Field(4, ge=1, description="Wells of each positive control on a plate.")
     empty_wells: int = Field(4, ge=1, description="Untreated (EMPTY) wells on a plate.")
-    pixels: int = Field(64, ge=32, description="Side of the raw image in pixels.")
-    channels: int = Field(
-        len(CHANNELS), ge=1, le=len(CHANNELS), description=f"The first so many of: {', '.join(CHANNELS)}."
+    pixels: Size = Field(64, description="Side of the raw image in pixels, or its [height, width]; 32 at least.")
+    channels: int | list[str] = Field(
+        len(CHANNELS),
+        description=f"The first so many of: {', '.join(CHANNELS)}; or some of them by name, in any order.",
     )
     strength: float = Field(1.6, ge=0, description="Factor on every perturbation's effect.")
     batch_effect: float = Field(1.0, ge=0, description="Factor on every batch effect; 0 switches them off.")
@@ -42,6 +44,25 @@ class SimulationConfig(Section):
         description="Experiments whose plates hold these classes alone, in equal numbers, as where only the hits of a "
         "screen are imaged again: {ALPHA-02: [T01, T02]}.",
     )
+
+    @field_validator("pixels")
+    @classmethod
+    def _large_enough(cls, value: int | list[int]) -> int | list[int]:
+        if min(height_and_width(value)) < SMALLEST:
+            raise ValueError(f"a side of less than {SMALLEST} pixels holds no cells")
+        return value
+
+    @field_validator("channels")
+    @classmethod
+    def _known_channels(cls, value: int | list[str]) -> int | list[str]:
+        if isinstance(value, int):
+            if not 1 <= value <= len(CHANNELS):
+                raise ValueError(f"1 to {len(CHANNELS)} channels can be drawn: {', '.join(CHANNELS)}")
+            return value
+        odd = [name for at, name in enumerate(value) if name not in CHANNELS or name in value[:at]]
+        if odd or not value:
+            raise ValueError(f"{odd[0] if odd else 'nothing'!r}: each of {', '.join(CHANNELS)} once at most")
+        return value
 
     @model_validator(mode="after")
     def _each_plate_gets_a_treatment(self) -> "SimulationConfig":
@@ -66,7 +87,12 @@ class SimulationConfig(Section):
 
     def channel_names(self) -> list[str]:
         """The channels in order."""
-        return list(CHANNELS[: self.channels])
+        return list(CHANNELS[: self.channels]) if isinstance(self.channels, int) else self.channels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the raw image."""
+        return height_and_width(self.pixels)
 
     def class_names(self) -> tuple[list[str], list[str]]:
         """The positive controls (`P1`, …) and the treatments (`T01`, …)."""

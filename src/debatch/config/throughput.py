@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from debatch.config.base import Section
+from debatch.config.images import Compression
 from debatch.config.read import nearest, read_model
 from debatch.config.recipe import Arithmetic, Precision
-from debatch.config.screen import Compression
 
 Work = Literal["train", "embed", "ingest"]
 # as Linux calls them; those that a convolution or a product of matrices runs faster by

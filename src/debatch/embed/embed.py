@@ -16,7 +16,7 @@ from debatch.model.inputs import ImageSet
 from debatch.model.network import Network, Outputs
 from debatch.model.population import set_population_statistics
 from debatch.model.weights import load_network
-from debatch.screen.order import hash_order, nearly_equal_groups
+from debatch.screen.order import hash_order
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +91,13 @@ def outputs_by_group(
         used = 0
         if len(group.reference):
             reference = group.reference[hash_order(images.rows["image_id"].iloc[group.reference])]
-            stream = images.groups(nearly_equal_groups(reference, recipe.group))
+            stream = images.groups(images.cut(reference, recipe.group))
             used = set_population_statistics(network, (part.standardized(recipe.pixels) for part in stream))
             if used < recipe.group:
                 log.warning(
                     "%s: statistics from only %d images (a training group has %d)", group.name, used, recipe.group
                 )
-        for part in images.groups(nearly_equal_groups(group.images, recipe.group)):
+        for part in images.groups(images.cut(group.images, recipe.group)):
             with torch.inference_mode():
                 outputs = network.heads(network.embed(part.standardized(recipe.pixels)))
             yield part.positions, outputs, used

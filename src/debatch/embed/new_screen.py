@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from debatch.config.parts import keeps_shape
 from debatch.config.recipe import Recipe
 from debatch.config.trained import channel_positions
 from debatch.embed.embed import outputs_by_group
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def embed_screen(network: Network, images: ImageSet, recipe: Recipe) -> pd.DataFrame:
-    """Embeddings of all images, labelled or not, in index order.
+    """Embeddings of images, labelled or not, in index order.
 
     There are no predictions: the classes and the batches are those of the model's own screen. Pixels need not be stored
     as those were (uint8 or uint16, another `image.range`), since standardisation takes offset and scale out; what a
@@ -29,7 +30,7 @@ def embed_screen(network: Network, images: ImageSet, recipe: Recipe) -> pd.DataF
 
     Args:
         network: trained, with its own statistics in its batch-norm layers.
-        images: all images of the screen, with the model's channels in the model's order.
+        images: of the screen, those that have the model's channels, in the model's order.
         recipe: the model's; its `inference` says under whose statistics an image is looked at (`screen_groups`).
 
     Returns:
@@ -38,7 +39,7 @@ def embed_screen(network: Network, images: ImageSet, recipe: Recipe) -> pd.DataF
     Raises:
         DataError: images are smaller than the network's input, or statistics would come from fewer than two.
     """
-    _require_size(images, recipe.pixels)
+    _require_size(images, recipe.size)
     embeddings = np.full((len(images), recipe.embedding_width), np.nan, np.float32)
     groups = screen_groups(recipe.inference, images.rows, recipe)
     for positions, outputs, _ in outputs_by_group(network, images, groups, recipe):
@@ -46,46 +47,56 @@ def embed_screen(network: Network, images: ImageSet, recipe: Recipe) -> pd.DataF
     return embedding_table(images.rows, embeddings)
 
 
-def model_channels(wanted: list[str], stores: dict[str, Path]) -> list[int] | None:
-    """Which channels of a screen's stores are a model's, in the model's order; None: all, as stored.
+def with_channels(index: pd.DataFrame, wanted: list[str], stores: dict[str, Path]) -> pd.DataFrame:
+    """The images of a screen that have a model's channels: all of them, but where the screen is in parts.
 
     Args:
+        index: the screen's images.
         wanted: the model's C channels.
         stores: of the screen, by experiment.
 
     Raises:
-        DataError: the screen lacks some, or its stores differ in their channels.
+        DataError: no image has them all.
     """
-    there: list[str] = []
-    for store in stores.values():
-        own = channel_names(store)
-        there = there or own
-        if own != there:
-            raise DataError(f"{store}: channels {own}, other stores of the screen have {there}; ingest them again")
-    if wanted == there:
-        return None
-    positions = channel_positions(wanted, there)
+    there = {experiment: channel_names(store) for experiment, store in stores.items()}
+    having = {experiment for experiment, own in there.items() if set(wanted) <= set(own)}
+    if not having:
+        channel_positions(wanted, next(iter(there.values())))
+    for own in dict.fromkeys(map(tuple, there.values())):
+        lacking = [name for name in wanted if name not in own]
+        if lacking:
+            log.info("images with the channels %s lack %s: not embedded", ", ".join(own), ", ".join(lacking))
+        elif list(own) != wanted:
+            _log_positions(wanted, list(own))
+    return index[index["experiment"].isin(having)].reset_index(drop=True)
+
+
+def _log_positions(wanted: list[str], there: list[str]) -> None:
     unused = [name for name in there if name not in wanted]
     log.info(
         "the model's channels %s are the stored channels %s of %d%s",
         ", ".join(wanted),
-        ", ".join(str(position + 1) for position in positions),
+        ", ".join(str(position + 1) for position in channel_positions(wanted, there)),
         len(there),
         f"; not looked at: {', '.join(unused)}" if unused else "",
     )
-    return positions
 
 
-def _require_size(images: ImageSet, pixels: int) -> None:
+def _require_size(images: ImageSet, size: tuple[int, int]) -> None:
     """Area averaging to a larger size would repeat pixels without a word."""
-    sizes = set()
+    sizes, seen = set(), f"{size[0]} x {size[1]}"
     for experiment in images.rows["experiment"].unique():
         (_, height, width), _ = images.reader.layout(np.array([experiment]))
         sizes.add(f"{height} x {width}")
-        if min(height, width) < pixels:
+        if height < size[0] or width < size[1]:
             raise DataError(
-                f"{experiment}: images of {height} x {width} pixels are smaller than the model's input of {pixels} x "
-                f"{pixels}; lower `image.downsample` or raise `image.crop` in the screen, or choose another model"
+                f"{experiment}: images of {height} x {width} pixels are smaller than the model's input of {seen}; "
+                "lower `image.downsample` or raise `image.crop` in the screen, or choose another model"
             )
-    if sizes != {f"{pixels} x {pixels}"}:
-        log.info("images of %s pixels are area-averaged to %d x %d", " and ".join(sorted(sizes)), pixels, pixels)
+        if not keeps_shape((height, width), size):
+            raise DataError(
+                f"{experiment}: images of {height} x {width} pixels would be stretched to the model's input of {seen}; "
+                f"crop them to its shape by `image.crop: [height, width]`, or choose another model"
+            )
+    if sizes != {seen}:
+        log.info("images of %s pixels are area-averaged to %s", " and ".join(sorted(sizes)), seen)

@@ -12,7 +12,7 @@ from debatch.config.screen import CONTROLS
 from debatch.config.statistics import Domain, Statistics, parse_statistics
 from debatch.errors import DataError
 from debatch.screen.order import few_classes, hash_order, nearly_equal_groups, well_names, well_quarters
-from debatch.screen.splits import scored_subset
+from debatch.screen.splits import images_in, scored_subset
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,9 @@ def statistics_groups(
 
 def intended_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, recipe: Recipe) -> list[StatisticsGroup]:
     """As `statistics_groups`, those too whose statistics would come from fewer than two images."""
-    subset = index["image_id"].map(split.set_index("image_id")["subset"]).to_numpy()
-    train, test = np.flatnonzero(subset == "train"), np.flatnonzero(subset == scored_subset(split))
+    train, test = (
+        np.flatnonzero(index["image_id"].isin(images_in(split, subset))) for subset in ("train", scored_subset(split))
+    )
     if not len(test):
         raise DataError("the split has no test image among the screen's images")
     statistics = parse_statistics(inference)
@@ -115,7 +116,7 @@ def training_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, re
         split: image_id, subset; batches stand on both of its sides.
         recipe: for `statistics_images`.
     """
-    train = np.flatnonzero(index["image_id"].isin(set(split.loc[split["subset"] == "train", "image_id"])))
+    train = np.flatnonzero(index["image_id"].isin(images_in(split, "train")))
     if inference == "train":
         first = hash_order(index["image_id"].iloc[train])[: recipe.statistics_images]
         return [StatisticsGroup("train", train[first], train)]

@@ -9,12 +9,12 @@ import torch
 
 from debatch.config.recipe import Recipe
 from debatch.config.trained import read_weights_facts
-from debatch.embed.new_screen import model_channels
 from debatch.files import Files
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
 from debatch.model.weights import load_network
 from debatch.runtime.devices import choose_device
+from debatch.screen.index import of_parts
 from debatch.screen.store import ImageReader
 from debatch.tabular import read_frame
 
@@ -26,7 +26,7 @@ class TrainedRun:
     Attributes:
         model: path of the weights.
         recipe: that they were trained by.
-        index: the screen's images.
+        index: the screen's images, of the parts that the run is of.
         split: image_id, subset.
         images: all of the index.
         network: in inference mode.
@@ -59,11 +59,11 @@ def read_run(model: Path, recipe: Recipe, files: Files, tables: dict[str, Any], 
         DataError: weights or stores are broken or gone.
     """
     torch.set_num_threads(threads)
-    index, split = read_frame(tables["index"]), read_frame(tables["split"])
+    index, split = of_parts(read_frame(tables["index"]), recipe.parts), read_frame(tables["split"])
     device = choose_device(gpus)
     network, batch_names = load_network(model, recipe, device)
     stores = files.stores(index["experiment"].unique())
-    channels = model_channels(read_weights_facts(model).channels, stores) if recipe.channels else None
+    channels = read_weights_facts(model).channels if recipe.channels else None
     reader = ImageReader(stores, threads)
     images = ImageSet(index, read_frame(tables["normalization"]), reader, device, channels)
     return TrainedRun(model, recipe, index, split, images, network, batch_names, device)

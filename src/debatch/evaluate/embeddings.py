@@ -16,7 +16,7 @@ from debatch.evaluate.cosine import (
 from debatch.evaluate.linear import linear_probe_log_probabilities
 from debatch.evaluate.probe import probe_seen_batches, probe_unseen_batches
 from debatch.screen.order import well_names, well_quarters
-from debatch.screen.splits import scored_subset
+from debatch.screen.splits import images_in, scored_subset
 
 
 def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -90,12 +90,11 @@ def probe_predictions(table: pd.DataFrame, index: pd.DataFrame, split: pd.DataFr
     Raises:
         DataError: no training or no test image has an embedding and a label.
     """
-    rows = index.merge(split, on="image_id").set_index("image_id")
     table = with_direction(table)
-    own = rows.reindex(table["Metadata_Image"])
-    subset, labels = own["subset"].to_numpy(object), own["label"]
-    train = (subset == "train") & labels.notna().to_numpy()
-    test = subset == scored_subset(split)
+    own = index.set_index("image_id").reindex(table["Metadata_Image"])
+    labels = own["label"]
+    train = own.index.isin(images_in(split, "train")) & labels.notna().to_numpy()
+    test = own.index.isin(images_in(split, scored_subset(split)))
     if not train.any() or not test.any():
         raise DataError("the split has no training image, or no test image, that has an embedding and a label")
     features = features_of(table)

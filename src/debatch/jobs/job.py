@@ -17,7 +17,6 @@ import torch
 
 from debatch.config.recipe import Recipe
 from debatch.config.splits import keeps_snapshots
-from debatch.config.trained import channel_positions
 from debatch.errors import DataError
 from debatch.files import Files
 from debatch.jobs.finished import keep_finished, take_finished
@@ -32,8 +31,9 @@ from debatch.runtime.checkpoint import checkpoint_of, finished_of
 from debatch.runtime.devices import describe_device
 from debatch.runtime.pauses import Pauses
 from debatch.runtime.ranks import ALONE, Ranks
+from debatch.screen.index import of_parts
 from debatch.screen.splits import split_sha256
-from debatch.screen.store import ImageReader, channel_names
+from debatch.screen.store import ImageReader
 from debatch.tabular import read_about, read_frame, write_text
 from debatch.versions import versions
 
@@ -117,13 +117,12 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     torch.set_num_threads(threads)
     recipe, model = Recipe(**job.recipe), Path(job.model)
     index, split = read_frame(job.index), read_frame(job.split)
-    data = training_data(index, split, recipe.shuffle_labels, job.seed)
+    data = training_data(of_parts(index, recipe.parts), split, recipe.shuffle_labels, job.seed)
     files = Files(*job.place)
     stores = files.stores(data.rows["experiment"].unique())
-    stored = channel_names(next(iter(stores.values())))
-    channels = recipe.channels or stored
-    seen = channel_positions(channels, stored) if recipe.channels else None
-    images = ImageSet(data.rows, read_frame(job.normalization), ImageReader(stores, threads), device, seen)
+    reader, statistics = ImageReader(stores, threads), read_frame(job.normalization)
+    images = ImageSet(data.rows, statistics, reader, device, recipe.channels)
+    channels = list(images.channels)
     made_from = {"pixels_sha256": read_about(job.index).get("pixels_sha256"), "channels": channels}
     trainer = Trainer(recipe, data, images, len(channels), job.seed, job.name, ranks, made_from)
     made_by = {"identity": trainer.identity, "precision": trainer.precision, "code": code_digest()}

@@ -24,7 +24,7 @@ class Mixed(NamedTuple):
 
 
 def augmented(group: Group, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """A view of each image: standardised (N, C, pixels, pixels), flipped and turned where the recipe asks for it."""
+    """A view of each image: standardised (N, C, H, W), flipped and turned where the recipe asks for it."""
     if recipe.augmentation == "dihedral":
         group = group._replace(images=random_dihedral(group.images, generator))
     return group.standardized(recipe.pixels)

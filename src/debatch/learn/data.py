@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.errors import DataError
+from debatch.screen.splits import images_in
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,20 @@ def training_data(index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool
     """The labelled training images of a split.
 
     Args:
-        index: the screen's images.
+        index: the screen's images, of the parts that the run is of.
         split: image_id, subset.
         shuffle_labels: permute the labels over wells (a null).
         seed: of that permutation.
 
     Raises:
-        DataError: a training image has no label.
+        DataError: there is no training image, or one has no label.
     """
-    chosen = split.loc[split["subset"] == "train", "image_id"]
-    rows = index[index["image_id"].isin(set(chosen))].reset_index(drop=True)
+    rows = index[index["image_id"].isin(images_in(split, "train"))].reset_index(drop=True)
+    if rows.empty:
+        raise DataError(
+            f"no image of {', '.join(map(str, index['part'].unique()))} is on the training side of the split; see "
+            "`parts` of the recipe and `splits.test_batches`"
+        )
     if rows["label"].isna().any():
         raise DataError(f"the training image {rows.loc[rows['label'].isna(), 'image_id'].iloc[0]} has no label")
     labels = rows["label"].to_numpy(np.int64)

@@ -29,7 +29,7 @@ from debatch.runtime.checkpoint import load_checkpoint, save_checkpoint
 from debatch.runtime.pauses import Due, OutOfTimeError, Pauses
 from debatch.runtime.ranks import ALONE, Ranks, sum_gradients
 from debatch.runtime.starts import start_record
-from debatch.screen.order import hash_order, nearly_equal_groups
+from debatch.screen.order import hash_order
 from debatch.tabular import write_frame
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,8 @@ class Trainer:
         objective = kind(recipe, channels, data, self.precision)
         self.objective = objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(self.objective.parameter_groups(), recipe)
-        self.epoch_steps = steps_in_epoch(data.batches, recipe.group, self._adaptive, recipe.groups_per_step)
+        self.together = self._may_stand_together()
+        self.epoch_steps = steps_in_epoch(self.together, recipe.group, recipe.groups_per_step)
         self.steps = recipe.epochs * self.epoch_steps
         self.warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
         self.history: list[dict[str, float]] = []
@@ -155,7 +156,7 @@ class Trainer:
     def set_training_statistics(self) -> None:
         """Put the training images' population statistics into the network, so that its weights are usable alone."""
         order = hash_order(self.images.rows["image_id"])[: self.recipe.statistics_images]
-        groups = self.images.groups(self.ranks.share(nearly_equal_groups(order, self.recipe.group)))
+        groups = self.images.groups(self.ranks.share(self.images.cut(order, self.recipe.group)))
         standardized = (group.standardized(self.recipe.pixels) for group in groups)
         set_population_statistics(self.network, standardized, self.ranks.sum_)
 
@@ -173,6 +174,11 @@ class Trainer:
                 "least two: leave it out by `metadata.select`, or choose larger batches"
             )
 
+    def _may_stand_together(self) -> np.ndarray:
+        """(N,) a number that the images of a group share: of their part, under AdaBN of their part and batch."""
+        batches = self.data.batches if self._adaptive else np.zeros(len(self.images), np.int64)
+        return np.unique(np.stack([self.images.parts, batches]), axis=1, return_inverse=True)[1].ravel()
+
     @property
     def network(self) -> Network:
         """What the run's weights are of."""
@@ -187,8 +193,7 @@ class Trainer:
         started = time.perf_counter() - begun.seconds
         self.objective.train()
         recipe = self.recipe
-        batches = self.data.batches
-        steps = epoch_steps(batches, recipe.group, self._adaptive, recipe.groups_per_step, self.seed, epoch)
+        steps = epoch_steps(self.together, recipe.group, recipe.groups_per_step, self.seed, epoch)
         by_step = list(begun.by_step)
         left = list(enumerate(steps))[len(by_step) :]
         stream = self.images.groups(group for _, groups in left for group in self.ranks.share(groups))

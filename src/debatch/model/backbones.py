@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from debatch.config.base import height_and_width
 from debatch.config.read import expand
 from debatch.errors import ConfigError
 from debatch.model.timm_import import import_timm
@@ -146,13 +147,13 @@ SMALL: dict[str, Callable[[int], SmallResNet | SmallDenseNet]] = {
 }
 
 
-def build_backbone(name: str, channels: int, pixels: int, weights: str | None) -> tuple[nn.Module, int]:
+def build_backbone(name: str, channels: int, pixels: int | list[int], weights: str | None) -> tuple[nn.Module, int]:
     """A backbone that gives pooled features, and how many.
 
     Args:
         name: one of `SMALL` or a timm model.
         channels: input channels.
-        pixels: side of the input.
+        pixels: side of the input, or its [height, width].
         weights: local file of pretrained weights; timm fits its first layer to `channels`.
 
     Raises:
@@ -169,7 +170,7 @@ def build_backbone(name: str, channels: int, pixels: int, weights: str | None) -
         raise ConfigError(f"backbone: timm has no model {name!r}; near it: {', '.join(near) or 'nothing'}")
     options: dict[str, Any] = {"in_chans": channels, "num_classes": 0}
     if name.startswith(("vit", "deit")):
-        options["img_size"] = pixels
+        options["img_size"] = height_and_width(pixels)
     if weights is not None:
         path = Path(expand(weights))
         if not path.is_file():

@@ -1,4 +1,7 @@
-"""From the store to the device: groups of images read by threads a few groups ahead, handed over as bytes."""
+"""From the store to the device: groups of images read by threads a few groups ahead, handed over as bytes.
+
+The images of a group are of one part of the screen: parts differ in size and in channels.
+"""
 
 import math
 import sys
@@ -12,9 +15,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from debatch.config.trained import channel_positions
 from debatch.errors import DataError
 from debatch.model.standardize import standardize
-from debatch.screen.normalization import as_arrays
+from debatch.screen.normalization import as_arrays, statistics_channels
+from debatch.screen.order import nearly_equal_groups
 from debatch.screen.store import ImageReader
 
 GROUPS_AHEAD = 4
@@ -28,15 +33,17 @@ class Group(NamedTuple):
         images: (n, C, H, W) uint8, or int32 where 16 bits are stored.
         means: (n, C) in stored pixel values.
         sds: (n, C) in stored pixel values.
+        channels: C names.
     """
 
     positions: np.ndarray
     images: Tensor
     means: Tensor
     sds: Tensor
+    channels: tuple[str, ...] = ()
 
-    def standardized(self, pixels: int) -> Tensor:
-        """(n, C, pixels, pixels) float32: the network's input."""
+    def standardized(self, pixels: int | list[int]) -> Tensor:
+        """(n, C, height, width) float32: the network's input, by its side or its [height, width]."""
         return standardize(self.images, self.means, self.sds, pixels)
 
 
@@ -45,10 +52,16 @@ class ImageSet:
 
     Args:
         rows: of the index.
-        statistics: mean and sd of each image and stored channel.
+        statistics: mean and sd of each image and channel.
         reader: of the stores.
         device: where the images go.
-        channels: which of the stored channels, in the network's order; None: all, as stored.
+        channels: those of the stored channels that the network sees, by name and in its order; None: all, as stored.
+
+    Attributes:
+        parts: (N,) number of the part that each image is of.
+
+    Raises:
+        DataError: an image lacks a channel; or the images of several parts differ in size.
     """
 
     def __init__(
@@ -57,26 +70,33 @@ class ImageSet:
         statistics: pd.DataFrame,
         reader: ImageReader,
         device: torch.device,
-        channels: list[int] | None = None,
+        channels: list[str] | None = None,
     ) -> None:
         self.rows = rows.reset_index(drop=True)
         self.experiments = self.rows["experiment"].to_numpy()
         self.store_rows = self.rows["store_row"].to_numpy()
-        means, sds = as_arrays(statistics, self.rows["image_id"])
-        if channels is not None:
-            means, sds = means[:, channels], sds[:, channels]
-        self.channels = None if channels is None else torch.tensor(channels, device=device)
+        self.parts, names = pd.factorize(self.rows["part"])
+        means, sds = as_arrays(statistics, self.rows["image_id"], channels)
+        self.channels = tuple(channels or statistics_channels(statistics))
+        self.chosen = channels is not None
         self.means, self.sds = torch.from_numpy(means).to(device), torch.from_numpy(sds).to(device)
         self.reader, self.device = reader, device
+        if len(names) > 1:
+            self._require_one_size()
         self.memory = _Memory(pinned=device.type == "cuda")
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    def cut(self, order: np.ndarray, size: int) -> list[np.ndarray]:
+        """Positions (n,) in their order as groups as near to `size` as equal parts allow, each of one part."""
+        parts = self.parts[order]
+        return [group for part in np.unique(parts) for group in nearly_equal_groups(order[parts == part], size)]
+
     def groups(self, positions: Iterable[np.ndarray]) -> Iterator[Group]:
         """Groups of the set's images by position, in the order asked for."""
         with ThreadPoolExecutor(1) as pool:
-            waiting: deque[tuple[np.ndarray, Future[Tensor]]] = deque()
+            waiting: deque[tuple[np.ndarray, Future[tuple[Tensor, list[int] | None]]]] = deque()
             try:
                 for at in positions:
                     waiting.append((at, pool.submit(self._read, at)))
@@ -88,26 +108,39 @@ class ImageSet:
                 for _, future in waiting:
                     future.cancel()
 
-    def _read(self, at: np.ndarray) -> Tensor:
+    def _require_one_size(self) -> None:
+        """Area averaging would show cells of one part smaller than those of another."""
+        seen: dict[tuple[int, ...], str] = {}
+        for experiment, rows in self.rows.groupby("experiment", sort=False):
+            shape, _ = self.reader.layout(np.array([experiment]))
+            seen.setdefault(shape[1:], str(rows["part"].iloc[0]))
+        if len(seen) > 1:
+            sizes = "; ".join(f"{part}: {height} x {width}" for (height, width), part in seen.items())
+            raise DataError(
+                f"the parts differ in the size of their images ({sizes}), and a network takes one: name the `parts` "
+                "that it is trained on, or crop them alike by `image.crop`"
+            )
+
+    def _read(self, at: np.ndarray) -> tuple[Tensor, list[int] | None]:
+        """Images as they are stored, and where the network's channels stand; None: they are those that are stored."""
         experiments, rows = self.experiments[at], self.store_rows[at]
         shape, dtype = self.reader.layout(experiments)
-        if shape[-1] != shape[-2]:
-            raise DataError(
-                f"the stored images are {shape[-2]} x {shape[-1]} pixels; networks are trained on square ones: set "
-                "`image.crop` in the screen"
-            )
         images = self.memory.take((len(at), *shape), dtype)
         self.reader.read_at(experiments, rows, out=images.numpy())
-        return images
+        if not self.chosen:
+            return images, None
+        positions = channel_positions(list(self.channels), self.reader.channels(experiments))
+        return images, None if positions == list(range(shape[0])) else positions
 
-    def _on_device(self, at: np.ndarray, images: "Future[Tensor]") -> Group:
+    def _on_device(self, at: np.ndarray, read: "Future[tuple[Tensor, list[int] | None]]") -> Group:
         where = torch.from_numpy(at).to(self.device)
-        on_device = images.result().to(self.device, non_blocking=True)
+        images, positions = read.result()
+        on_device = images.to(self.device, non_blocking=True)
         if on_device.dtype == torch.uint16:  # for which torch has neither flips nor arithmetic
             on_device = on_device.view(torch.int16).int() & 0xFFFF
-        if self.channels is not None:  # here: an image's channels are one chunk of the store, and are read together
-            on_device = on_device.index_select(1, self.channels)
-        return Group(at, on_device, self.means[where], self.sds[where])
+        if positions is not None:  # here: an image's channels are one chunk of the store, and are read together
+            on_device = on_device.index_select(1, torch.tensor(positions, device=self.device))
+        return Group(at, on_device, self.means[where], self.sds[where], self.channels)
 
 
 class _Memory:

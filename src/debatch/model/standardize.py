@@ -4,21 +4,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from debatch.config.base import height_and_width
+from debatch.config.parts import keeps_shape, stretched
+from debatch.errors import DataError
 
-def standardize(images: Tensor, means: Tensor, sds: Tensor, pixels: int) -> Tensor:
+
+def standardize(images: Tensor, means: Tensor, sds: Tensor, pixels: int | list[int]) -> Tensor:
     """Standardise stored images, and area-average them to the network's input.
 
     Args:
         images: (N, C, H, W) integers, as stored.
         means: (N, C) in stored pixel values.
         sds: (N, C) in stored pixel values.
-        pixels: side of the result.
+        pixels: side of the result, or its [height, width].
 
     Returns:
-        (N, C, pixels, pixels) float32, channels last.
+        (N, C, height, width) float32, channels last.
+
+    Raises:
+        DataError: images of another shape, which would be stretched.
     """
     # in place and channels first: to subtract a number from a plane takes a third of the time on a CPU
     values = images.to(torch.float32, copy=True).sub_(means[:, :, None, None]).div_(sds[:, :, None, None])
-    if values.shape[-2:] != (pixels, pixels):
-        values = functional.interpolate(values, size=(pixels, pixels), mode="area")
+    stored, size = (images.shape[-2], images.shape[-1]), height_and_width(pixels)
+    if stored != size:
+        if not keeps_shape(stored, size):
+            raise DataError(stretched(stored, size))
+        values = functional.interpolate(values, size=size, mode="area")
     return values.contiguous(memory_format=torch.channels_last)

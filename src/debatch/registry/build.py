@@ -7,10 +7,12 @@ import pandas as pd
 
 from debatch.config.base import SAFE_NAME
 from debatch.config.corrections import Correction, read_corrections
+from debatch.config.images import check_experiment_name
 from debatch.config.objectives import laid_over
+from debatch.config.parts import on_screen
 from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
-from debatch.config.recipe import Method, Recipe, resolve_recipe, with_screen_channels
-from debatch.config.screen import MetadataFile, Screen, check_experiment_name
+from debatch.config.recipe import Method, Recipe, resolve_recipe
+from debatch.config.screen import MetadataFile, Screen
 from debatch.config.tables import Choice, Tables
 from debatch.config.trained import TrainedModel, channel_positions, read_trained_model
 from debatch.errors import ConfigError
@@ -74,7 +76,9 @@ def _read_model(folder: str, screen: Screen) -> TrainedModel:
     """A trained model, whose channels the screen has."""
     model = read_trained_model(folder)
     if screen.source is not None:
-        channel_positions(model.facts.channels, list(screen.source.channels.values()))
+        channel_positions(model.facts.channels, screen.channel_names())
+    if screen.parts:  # the images of those parts are embedded that have the model's channels
+        on_screen(model.recipe.model_copy(update={"parts": None, "channels": model.facts.channels}), screen, "`model`")
     return model
 
 
@@ -166,7 +170,7 @@ def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict
         whole = method.model_copy() if not changes else Method(**laid_over(changes, method.stated()))
         try:
             recipe = resolve_recipe(screen.training, whole, name)
-            recipes[name] = with_screen_channels(recipe, screen.channel_names(), f"method {name!r}")
+            recipes[name] = on_screen(recipe, screen, f"method {name!r}")
         except ConfigError:
             if name in used:
                 raise
@@ -197,6 +201,8 @@ def _chosen_plates(chosen: list[str], experiments: list[str]) -> list[str]:
 
 def _experiments(name: str, screen: Screen) -> list[str]:
     """The experiments, known before anything runs."""
+    if screen.parts:
+        return [experiment for part in screen.parts.values() for experiment in part.experiment_names()]
     if screen.simulate is not None:
         return screen.simulate.experiment_names()
     if screen.experiments is not None:

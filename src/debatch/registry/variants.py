@@ -5,7 +5,8 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from debatch.config.objectives import laid_over
-from debatch.config.recipe import Method, Recipe, Variation, resolve_recipe, with_screen_channels
+from debatch.config.parts import on_screen
+from debatch.config.recipe import Method, Recipe, Variation, resolve_recipe
 from debatch.config.screen import Screen
 from debatch.config.tables import Tables
 from debatch.errors import ConfigError
@@ -77,9 +78,11 @@ def derive(screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe
 
 
 def subset_players(screen: Screen) -> list[str]:
-    """The channels whose subsets are looked at: those that the screen trains on."""
-    there = screen.channel_names()
-    return [name for name in there if name in (screen.training.channels or there)]
+    """The channels whose subsets are looked at: those that the screen trains on; none where parts differ in them."""
+    try:
+        return on_screen(screen.training, screen, "training").channels or screen.channel_names()
+    except ConfigError:
+        return []
 
 
 class Deriver:
@@ -161,7 +164,7 @@ class Deriver:
         # not checked as it stands: what cannot be trained is refused by its name, once all of it is known
         changed = method.model_copy(update=laid_over(method.stated(), changes))
         recipe = resolve_recipe(self.screen.training, changed, name)
-        return with_screen_channels(recipe, self.screen.channel_names(), f"method {name!r}")
+        return on_screen(recipe, self.screen, f"method {name!r}")
 
     def _add(self, target: str, base: str, name: str, method: Method, recipe: Recipe) -> str:
         if self.recipes.get(name, recipe) != recipe:

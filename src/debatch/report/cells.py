@@ -225,7 +225,7 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
 
 def laid_out(name: str, draft: Draft, registry: Registry) -> str:
     """A table as Markdown, laid out as the paper's."""
-    kind = "simulated screen" if registry.screen.simulate else "screen"
+    kind = "simulated screen" if registry.screen.simulated else "screen"
     label = f", {registry.screen.label}" if registry.screen.label else ""
     lines = [f"**{table_heading(name)}. {registry.tables[name].title}** ({kind} `{registry.name}`{label})", ""]
     lines.append("| | " + " | ".join(draft.headings()) + " |")
@@ -237,7 +237,7 @@ def laid_out(name: str, draft: Draft, registry: Registry) -> str:
     if registry.externals:
         notes[0] = "in brackets how much the batches differ: 95 % bootstrap over them from five on, else the extremes"
     notes += sorted({cell.note for cell in draft.cells.values() if cell.note})
-    if registry.screen.simulate:
+    if registry.screen.simulated:
         notes.append("every number comes from simulated images")
     return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
 

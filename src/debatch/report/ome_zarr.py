@@ -19,11 +19,23 @@ from debatch.screen.wells import row_and_column, row_letters
 SMALLEST_SIDE = 64
 
 
+def part_of_plate(index: pd.DataFrame, chosen: str) -> str:
+    """The part of the screen that an experiment, or a plate of it, is in.
+
+    Args:
+        index: the screen's images.
+        chosen: `experiment`, or `experiment_plate`.
+    """
+    firsts = index.drop_duplicates("experiment").set_index("experiment")["part"]
+    named = [name for name in firsts.index if chosen == name or chosen.startswith(f"{name}_")]
+    return str(firsts[max(named, key=len)] if named else firsts.iloc[0])
+
+
 def write_plates(screen: OpenScreen, chosen: str, folder: Path) -> pd.DataFrame:
     """Write one plate, or all plates of an experiment, as OME-Zarr 0.5 (zarr v3).
 
     Args:
-        screen: its index and images.
+        screen: index and images of the part that it is in.
         chosen: `experiment`, or `experiment_plate`.
         folder: where `<plate>.ome.zarr` are made; what was in it goes.
 

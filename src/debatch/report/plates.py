@@ -26,14 +26,15 @@ def plate_table(index: pd.DataFrame) -> pd.DataFrame:
     """Each well's mean over its images.
 
     Returns:
-        experiment, plate, well, channel, images, flagged (images with a flag of that channel), then the measures.
+        experiment, plate, well, channel, images, flagged (images with a flag of that channel), then the measures; no
+        row where a well's part lacks the channel.
     """
     keys = ["experiment", "plate", "well"]
     rows = []
     for channel in measured_channels(index):
         columns = {f"{measure}_{channel}": measure for measure in MEASURES}
-        named = index[[*keys, *columns]].rename(columns=columns)
-        wells = named.assign(flagged=flagged(index, channel)).groupby(keys, sort=False)
+        named = index[[*keys, *columns]].rename(columns=columns).assign(flagged=flagged(index, channel))
+        wells = named[index[f"focus_{channel}"].notna()].groupby(keys, sort=False)
         table = wells.agg({**dict.fromkeys(MEASURES, "mean"), "flagged": "sum"})
         table.insert(0, "images", wells.size())
         rows.append(table.reset_index().assign(channel=channel))
@@ -54,25 +55,26 @@ def draw_plates(table: pd.DataFrame, measure: str, title: str, plate_format: Pla
     heading, unit, logarithmic = MEASURES[measure]
     channels = list(table["channel"].unique())
     plates = list(table[["experiment", "plate"]].drop_duplicates().itertuples(index=False, name=None))
+    imaged = set(table[["experiment", "plate", "channel"]].itertuples(index=False, name=None))
     shown = [plates[at] for at in np.unique(np.linspace(0, len(plates) - 1, MOST_PLATES).astype(int))]
     rows, columns = shape = _format(table["well"], plate_format)
     # all of a channel's plates in one picture: matplotlib takes seconds to lay out an axes for each
     gap = max(1, rows // 8)
     tops = np.arange(len(shown)) * (rows + gap)
     grids = np.full((len(channels), tops[-1] + rows, columns), np.nan)
-    opaque = np.zeros(grids.shape[1:])
+    opaque = np.zeros(grids.shape)
     for top, plate in zip(tops, shown, strict=True):
         grids[:, top : top + rows] = _grid(table, plate, measure, channels, shape)
-        opaque[top : top + rows] = 1
+        opaque[:, top : top + rows] = np.array([(*plate, channel) in imaged for channel in channels])[:, None, None]
     colours = mpl.colormaps["viridis"].with_extremes(bad=FAINT)
     cell_width, cell_height = 1.75, 1.75 * rows / columns + 0.12
     with look():
         figure = new_figure(max(cell_width * len(channels) + 1.1, 4.5), cell_height * len(shown) + 1.5)
         axes = figure.subplots(1, len(channels), squeeze=False)[0]
-        for channel, own, axis in zip(channels, grids, axes, strict=True):
+        for channel, own, drawn, axis in zip(channels, grids, opaque, axes, strict=True):
             norm = _norm(table.loc[table["channel"] == channel, measure], logarithmic)
             # a heat map has blank cells where there is no well
-            picture = axis.imshow(np.ma.masked_invalid(own), cmap=colours, norm=norm, alpha=opaque)
+            picture = axis.imshow(np.ma.masked_invalid(own), cmap=colours, norm=norm, alpha=drawn)
             axis.set_title(channel, fontsize=9)
             axis.spines[:].set_visible(False)
             axis.set_xticks([0, columns - 1], ["1", str(columns)], fontsize=6)
@@ -102,7 +104,8 @@ def draw_plates(table: pd.DataFrame, measure: str, title: str, plate_format: Pla
                 fontsize=7,
             )
         some = f"{len(shown)} of {len(plates)} plates" if len(shown) < len(plates) else "all plates"
-        figure.suptitle(f"{title}: {heading.lower()} by well\n{unit}; {some}", fontsize=10)
+        blank = "" if len(imaged) == len(plates) * len(channels) else "; blank: not imaged"
+        figure.suptitle(f"{title}: {heading.lower()} by well\n{unit}; {some}{blank}", fontsize=10)
     return figure
 
 

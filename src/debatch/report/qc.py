@@ -1,11 +1,12 @@
 """The picture before any training: the same perturbations in several batches, so that a person sees the effect."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from debatch.report.style import look, new_figure
@@ -14,68 +15,124 @@ from debatch.screen.metadata import natural_key
 MOST_ROWS, MOST_COLUMNS = 5, 5
 SHOWN_PIXELS = 256
 RANGE_NOTE = "One display range per channel for the whole grid (1st to 99.7th percentile of the images shown)"
+# of a cell of the grid, height by width
+FLATTEST_AND_TALLEST = (0.4, 2.5)
 # as in the RxRx1 paper's Figure 2
 SIX_COLOURS = ("#4060ff", "#00c000", "#ff3030", "#00c8c8", "#e040e0", "#d8d800")
 
 
 def draw_qc(
-    index: pd.DataFrame, read_image: Callable[[pd.Series], np.ndarray], channels: list[str], title: str
+    index: pd.DataFrame, read_image: Callable[[pd.Series], np.ndarray], channels: dict[str, list[str]], title: str
 ) -> tuple[Figure, pd.DataFrame]:
     """A false-colour grid, perturbation by batch, as in the RxRx1 paper's Figure 3; wells where nothing has a label.
 
-    Every channel has one display range for the whole grid: a range per image would hide the batch effect.
+    Of a screen in parts, a grid each. Every channel has one display range for a whole grid: a range per image would
+    hide the batch effect. A channel has one colour in all of them.
 
     Args:
         index: the screen's images.
         read_image: gives the stored image (C, H, W) of an index row.
-        channels: C names.
+        channels: part -> C names.
         title: of the screen.
 
     Returns:
-        The figure, and a row a shown image: image_id, perturbation, batch, and mean and sd of each channel.
+        The figure, and a row a shown image: image_id, perturbation, batch, and mean and sd of each channel; the part
+        before them, where there are several.
     """
+    grids = {part: _choose(index[index["part"] == part], read_image) for part in channels}
+    names = list(dict.fromkeys(name for own in channels.values() for name in own))
+    colours = dict(zip(names, channel_colours(len(names)), strict=True))
+    sizes = [grid.inches for grid in grids.values()]
+    with look():
+        heading = 0.0 if len(grids) == 1 else 0.3
+        figure = new_figure(max(width for width, _ in sizes), sum(height for _, height in sizes) + heading)
+        if len(grids) == 1:
+            ((part, grid),) = grids.items()
+            _draw_grid(figure, grid, {name: colours[name] for name in channels[part]}, f"{title}\n{grid.heading}")
+        else:
+            figure.suptitle(title, fontsize=11)
+            frames = figure.subfigures(len(grids), 1, squeeze=False, height_ratios=[height for _, height in sizes])
+            for frame, (part, grid) in zip(frames[:, 0], grids.items(), strict=True):
+                _draw_grid(frame, grid, {name: colours[name] for name in channels[part]}, f"{part}: {grid.heading}")
+    numbers = {part: _numbers(grid, channels[part]) for part, grid in grids.items()}
+    if len(numbers) == 1:
+        return figure, next(iter(numbers.values()))
+    return figure, pd.concat(numbers, names=["part"]).reset_index("part").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The images of one part that are shown.
+
+    Attributes:
+        rows: each row's perturbation (or well), and its batches.
+        chosen: by perturbation and batch, the index row; None where there is none.
+        shown: their pixels (C, H, W).
+        heading: what the rows and columns are.
+    """
+
+    rows: list[tuple[str, list[str]]]
+    chosen: dict[tuple[str, str], pd.Series | None]
+    shown: dict[tuple[str, str], np.ndarray]
+    heading: str
+
+    @property
+    def columns(self) -> int:
+        """Of the widest row."""
+        return max(len(batches) for _, batches in self.rows)
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height of the drawing."""
+        height, width = next(iter(self.shown.values())).shape[1:]
+        tall = float(np.clip(height / width, *FLATTEST_AND_TALLEST))
+        return max(1.55 * self.columns + 0.9, 5.5), 1.5 * tall * len(self.rows) + 1.3
+
+
+def _choose(index: pd.DataFrame, read_image: Callable[[pd.Series], np.ndarray]) -> _Grid:
     labelled = bool(index["label"].notna().any())
     rows, kind = _layout(index) if labelled else _layout_of_wells(index)
     by = "perturbation" if labelled else "well"
-    chosen = {
-        (perturbation, batch): _first_image(index, by, perturbation, batch)
-        for perturbation, batches in rows
-        for batch in batches
-    }
+    chosen = {(name, batch): _first_image(index, by, name, batch) for name, batches in rows for batch in batches}
     shown = {place: read_image(row) for place, row in chosen.items() if row is not None}
-    colours = channel_colours(len(channels))
-    limits = _display_limits(list(shown.values()))
-    width = max(len(batches) for _, batches in rows)
-    same_batches = all(batches == rows[0][1] for _, batches in rows)
-    with look():
-        figure = new_figure(max(1.55 * width + 0.9, 5.5), 1.5 * len(rows) + 1.3)
-        axes = figure.subplots(len(rows), width, squeeze=False)
-        for axis in axes.flat:
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
-        for number, (perturbation, batches) in enumerate(rows):
-            axes[number, 0].set_ylabel(perturbation, fontsize=9)
-            for axis, batch in zip(axes[number], batches, strict=False):
-                if (perturbation, batch) in shown:
-                    axis.imshow(false_colour(shown[perturbation, batch], limits, colours), interpolation="nearest")
-                else:
-                    axis.text(0.5, 0.5, "no image", ha="center", va="center", transform=axis.transAxes, color="0.4")
-                if number == 0 or not same_batches:
-                    axis.set_title(batch, fontsize=8)
-        figure.suptitle(f"{title}\n{by}s (rows) in batches (columns){kind}", fontsize=10)
-        handles = [
-            Patch(facecolor=colour, edgecolor="0.4", label=name) for name, colour in zip(channels, colours, strict=True)
-        ]
-        # the note is the legend's title, so that the layout keeps room for it
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=min(len(channels), 6),
-            fontsize=8,
-            title=RANGE_NOTE,
-            title_fontsize=7,
-        )
-    return figure, _numbers(chosen, shown, channels)
+    return _Grid(rows, chosen, shown, f"{by}s (rows) in batches (columns){kind}")
+
+
+def _draw_grid(figure: Figure | SubFigure, grid: _Grid, colours: dict[str, str], title: str) -> None:
+    """Draw one part's images.
+
+    Args:
+        figure: to draw into.
+        grid: the images.
+        colours: of each channel, in stored order.
+        title: above it.
+    """
+    limits = _display_limits(list(grid.shown.values()))
+    same_batches = all(batches == grid.rows[0][1] for _, batches in grid.rows)
+    axes = figure.subplots(len(grid.rows), grid.columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    for number, (perturbation, batches) in enumerate(grid.rows):
+        axes[number, 0].set_ylabel(perturbation, fontsize=9)
+        for axis, batch in zip(axes[number], batches, strict=False):
+            image = grid.shown.get((perturbation, batch))
+            if image is not None:
+                axis.imshow(false_colour(image, limits, list(colours.values())), interpolation="nearest")
+            else:
+                axis.text(0.5, 0.5, "no image", ha="center", va="center", transform=axis.transAxes, color="0.4")
+            if number == 0 or not same_batches:
+                axis.set_title(batch, fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    # the note is the legend's title, so that the layout keeps room for it
+    figure.legend(
+        handles=[Patch(facecolor=colour, edgecolor="0.4", label=name) for name, colour in colours.items()],
+        loc="outside lower center",
+        ncols=min(len(colours), 6),
+        fontsize=8,
+        title=RANGE_NOTE,
+        title_fontsize=7,
+    )
 
 
 def channel_colours(channels: int) -> list[str]:
@@ -99,7 +156,7 @@ def false_colour(image: np.ndarray, limits: np.ndarray, colours: list[str]) -> n
     Returns:
         (h, w, 3) in [0, 1], at most 256 pixels a side.
     """
-    step = max(1, -(-image.shape[-1] // SHOWN_PIXELS))
+    step = max(1, -(-max(image.shape[1:]) // SHOWN_PIXELS))
     values = image[:, ::step, ::step].astype(np.float64)
     span = np.maximum(limits[:, 1] - limits[:, 0], 1)
     share = np.clip((values - limits[:, 0, None, None]) / span[:, None, None], 0, 1)
@@ -158,12 +215,10 @@ def _display_limits(images: list[np.ndarray]) -> np.ndarray:
     return np.quantile(values, [0.01, 0.997], axis=1).T
 
 
-def _numbers(
-    chosen: dict[tuple[str, str], pd.Series | None], shown: dict[tuple[str, str], np.ndarray], channels: list[str]
-) -> pd.DataFrame:
+def _numbers(grid: _Grid, channels: list[str]) -> pd.DataFrame:
     rows = []
-    for (perturbation, batch), image in shown.items():
-        row = chosen[perturbation, batch]
+    for (perturbation, batch), image in grid.shown.items():
+        row = grid.chosen[perturbation, batch]
         assert row is not None
         record = {"image_id": row["image_id"], "perturbation": perturbation, "batch": batch}
         for name, plane in zip(channels, image, strict=True):

@@ -55,7 +55,7 @@ def new_figure(width: float, height: float, **options: Any) -> Figure:
 
 def figure_title(name: str, registry: Registry) -> str:
     """A figure's heading; of a simulated screen it says so, and a screen's own label."""
-    words = ["simulated screen"] if registry.screen.simulate else []
+    words = ["simulated screen"] if registry.screen.simulated else []
     words += [registry.screen.label] if registry.screen.label else []
     return registry.figures[name].title + (f" ({'; '.join(words)})" if words else "")
 

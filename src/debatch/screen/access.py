@@ -17,7 +17,7 @@ READING_THREADS = 4
 
 @dataclass(frozen=True)
 class OpenScreen:
-    """A screen.
+    """A screen, or one of its parts.
 
     Attributes:
         index: a row an image.
@@ -30,7 +30,7 @@ class OpenScreen:
     channels: list[str]
 
 
-def open_screen(path: str | Path) -> OpenScreen:
+def open_screen(path: str | Path, part: str | None = None) -> OpenScreen:
     """Open what `snakemake ingest` made.
 
     >>> screen = open_screen("results/rxrx1")
@@ -39,26 +39,46 @@ def open_screen(path: str | Path) -> OpenScreen:
 
     Args:
         path: the screen's folder among the results.
+        part: which of its parts, whose images differ in size or channels; None: it has one.
 
     Raises:
-        DataError: no index or store is there, they do not fit each other, or images of experiments differ in size.
+        DataError: no index or store is there, they do not fit each other, or images of experiments differ in size; the
+            screen has several parts, or not that one.
     """
     folder = Path(path)
     if not (folder / "images.parquet").exists():
         raise DataError(f"{folder}: no images.parquet; `snakemake ingest` makes it")
-    index = read_frame(folder / "images.parquet")
+    index = _of_part(read_frame(folder / "images.parquet"), part, folder)
     names = list(index["experiment"].unique())
     stores = {name: folder / "images" / f"{name}.zarr" for name in names}
-    parts = [_lazy(stores[name]) for name in names]
-    for name, part in zip(names, parts, strict=True):
-        if len(part) != (index["experiment"] == name).sum():
-            raise DataError(f"{stores[name]}: {len(part)} images, not those of the index; run `snakemake ingest` again")
-        if (part.shape[1:], part.dtype) != (parts[0].shape[1:], parts[0].dtype):
+    arrays = [_lazy(stores[name]) for name in names]
+    for name, array in zip(names, arrays, strict=True):
+        if len(array) != (index["experiment"] == name).sum():
             raise DataError(
-                f"{stores[name]}: {part.dtype} images of {part.shape[1:]}, others have {parts[0].dtype} ones of "
-                f"{parts[0].shape[1:]}; see `image.crop`"
+                f"{stores[name]}: {len(array)} images, not those of the index; run `snakemake ingest` again"
             )
-    return OpenScreen(index, dask.array.concatenate(parts), channel_names(stores[names[0]]))
+        if (array.shape[1:], array.dtype) != (arrays[0].shape[1:], arrays[0].dtype):
+            raise DataError(
+                f"{stores[name]}: {array.dtype} images of {array.shape[1:]}, others have {arrays[0].dtype} ones of "
+                f"{arrays[0].shape[1:]}; see `image.crop`, or put them into `parts`"
+            )
+    return OpenScreen(index, dask.array.concatenate(arrays), channel_names(stores[names[0]]))
+
+
+def open_parts(path: str | Path) -> dict[str, OpenScreen]:
+    """Each part of a screen, as `open_screen` opens it; of a screen that is not in parts, `all`."""
+    index = read_frame(Path(path) / "images.parquet")
+    return {str(part): open_screen(path, str(part)) for part in index["part"].unique()}
+
+
+def _of_part(index: pd.DataFrame, part: str | None, folder: Path) -> pd.DataFrame:
+    parts = list(index["part"].unique())
+    if part is None and len(parts) == 1:
+        return index
+    if part not in parts:
+        asked = "name one of its parts" if part is None else f"no part {part!r}"
+        raise DataError(f"{folder}: {asked}, as in `open_screen(path, part={parts[0]!r})`: {', '.join(parts)}")
+    return index[index["part"] == part].reset_index(drop=True)
 
 
 def _lazy(store: Path) -> dask.array.Array:

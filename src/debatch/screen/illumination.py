@@ -35,6 +35,10 @@ def illumination_profiles(screen: OpenScreen, threads: int) -> dict[tuple[str, s
 def profile_table(profiles: dict[tuple[str, str], np.ndarray], channels: list[str]) -> pd.DataFrame:
     """How uneven each profile is.
 
+    Args:
+        profiles: of plates of one part.
+        channels: of that part.
+
     Returns:
         experiment, plate, channel, darkest, brightest (blocks, relative to the mean) and corners (the four corner
         blocks' mean relative to the four central ones').

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from debatch.config.screen import QcLimits, Source
+from debatch.config.images import Source
+from debatch.config.screen import QcLimits
 from debatch.digests import sha256_of_text
 from debatch.errors import DataError
 from debatch.files import FORMAT
@@ -67,6 +68,11 @@ def index_facts(ingested: list[Path], metadata_sha256: str | None) -> dict[str, 
     pixels = [read_about(file).get("pixels_sha256", "") for file in ingested]
     digests = {"metadata_sha256": metadata_sha256 or "", "pixels_sha256": sha256_of_text("\n".join(pixels))}
     return {"format": str(FORMAT), **digests}
+
+
+def of_parts(index: pd.DataFrame, parts: list[str] | None) -> pd.DataFrame:
+    """The images of some parts of the screen; None: all of them."""
+    return index if parts is None else index[index["part"].isin(parts)].reset_index(drop=True)
 
 
 def with_labels(images: pd.DataFrame, catalogue: pd.DataFrame | None) -> pd.DataFrame:

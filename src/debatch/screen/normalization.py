@@ -1,6 +1,7 @@
 """Normalization variants: mean and sd per image and channel, all from the exact moments."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,13 @@ import pandas as pd
 from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.screen import CONTROLS
 from debatch.errors import DataError
+from debatch.screen.store import channel_names, read_moments
 
 log = logging.getLogger(__name__)
 
 _OF_CONTROLS = "_controls"
-# whose images are pooled: all that share these, or the controls among them
-_SHARED = {"self": ["image_id"], "plate": ["experiment", "plate"], "experiment": ["experiment"], "all": []}
+# whose images are pooled: all that share these, or the controls among them; values of two parts need not mean the same
+_SHARED = {"self": ["image_id"], "plate": ["experiment", "plate"], "experiment": ["experiment"], "all": ["part"]}
 GROUPS: dict[str, list[str]] = {name: _SHARED[name.removesuffix(_OF_CONTROLS)] for name in NORMALIZATIONS}
 
 
@@ -27,12 +29,13 @@ def normalization_statistics(
 
     Args:
         index: (N rows) the images.
-        moments: (N, C, 3) uint64, in index order.
-        channels: C names.
+        moments: (N, C, 3) uint64, in index order; zeros where an image lacks a channel.
+        channels: C names, of all parts.
         variant: one of `GROUPS`.
 
     Returns:
-        N rows: image_id, `mean_<channel>` and `sd_<channel>` in stored pixel values.
+        N rows: image_id, `mean_<channel>` and `sd_<channel>` in stored pixel values; NaN where an image lacks the
+        channel.
 
     Raises:
         DataError: a group has no control image under a `*_controls` variant.
@@ -46,6 +49,7 @@ def normalization_statistics(
         _require_controls(index, group, reference, variant)
     pooled = _pooled(moments[reference], group[reference], group.max() + 1)
     count, total, squares = (pooled[..., moment] for moment in range(3))
+    count = np.where(count > 0, count, np.nan)  # of a channel that the group lacks
     mean = total / count
     sd = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
     constant = sd == 0
@@ -79,12 +83,58 @@ def _pooled(moments: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
     return halves[0].astype(np.float64) * 2.0**32 + halves[1].astype(np.float64)
 
 
-def as_arrays(statistics: pd.DataFrame, image_ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Means and sds (N, C) float32 of some images, in their order."""
+def as_arrays(
+    statistics: pd.DataFrame, image_ids: pd.Series, channels: list[str] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means and sds (N, C) float32 of some images, in their order.
+
+    Args:
+        statistics: as `normalization_statistics` gives them.
+        image_ids: of N images.
+        channels: C names; None: all of the statistics.
+
+    Raises:
+        DataError: an image lacks a channel.
+    """
     rows = statistics.set_index("image_id").loc[image_ids]
-    means = rows.filter(regex="^mean_").to_numpy(np.float32, copy=True)
-    sds = rows.filter(regex="^sd_").to_numpy(np.float32, copy=True)
+    names = channels or statistics_channels(statistics)
+    for name in names:
+        lacking = rows[f"mean_{name}"].isna().to_numpy() if f"mean_{name}" in rows else np.ones(len(rows), bool)
+        if lacking.any():
+            first = image_ids.iloc[int(lacking.argmax())]
+            raise DataError(
+                f"the image {first} has no channel {name!r}; name channels that all images of a run have as "
+                "`channels`, or `parts` that have them"
+            )
+    means = rows[[f"mean_{name}" for name in names]].to_numpy(np.float32, copy=True)
+    sds = rows[[f"sd_{name}" for name in names]].to_numpy(np.float32, copy=True)
     return means, sds
+
+
+def statistics_channels(statistics: pd.DataFrame) -> list[str]:
+    """The channels of statistics, in order."""
+    return [column.removeprefix("mean_") for column in statistics.columns if column.startswith("mean_")]
+
+
+def moments_of(index: pd.DataFrame, stores: dict[str, Path]) -> tuple[np.ndarray, list[str]]:
+    """The moments of all images, and the names of their channels.
+
+    Args:
+        index: (N rows) experiments one after the other, each in store order.
+        stores: of the experiments.
+
+    Returns:
+        (N, C, 3) uint64, zeros where an image lacks a channel; the C channels of all stores.
+    """
+    channels = {experiment: channel_names(store) for experiment, store in stores.items()}
+    names = list(dict.fromkeys(name for own in channels.values() for name in own))
+    moments = np.zeros((len(index), len(names), 3), np.uint64)
+    start = 0
+    for experiment, rows in index.groupby("experiment", sort=False):
+        own = [names.index(name) for name in channels[str(experiment)]]
+        moments[start : start + len(rows), own] = read_moments(stores[str(experiment)])[rows["store_row"]]
+        start += len(rows)
+    return moments, names
 
 
 def _group_numbers(index: pd.DataFrame, columns: list[str]) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Splits: which images train and which test, drawn by whole wells, checked for leaks and hashed."""
+"""Splits: which images train and which test, drawn by whole wells, checked for leaks and hashed.
+
+A split is a long table of image_id and subset. An image is in one of `train`, `val` and `test` at most; beside those it
+may be in any number of named tasks, which are scored by themselves and hold no training image.
+"""
 
 import hashlib
 import logging
@@ -74,8 +78,9 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
     """Refuse a split that leaks or cannot be scored.
 
     Raises:
-        DataError: an image on both sides; a well, but under `stratified_site`; a batch, but under the `stratified`
-            ones; an empty side, or one without labels to score; a class in test that no training image has.
+        DataError: an image twice in a subset, on both sides, or in `train` and a named task; a well on both sides, but
+            under `stratified_site`; a batch, but under the `stratified` ones; an empty side, or one without labels to
+            score; a class in test that no training image has.
     """
     _check_sides(name, split, index)
     unseen, _ = _untrained(name, split, index)
@@ -89,6 +94,7 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
 
 def _check_sides(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
     """Refuse a split that leaks, or has nothing to train on or to score."""
+    _check_tasks(name, split)
     rows = _with_labels(split, index)
     kept_whole: dict[str, list[list[str]]] = {"stratified_site": [], "stratified": [WELL]}
     unique = [["image_id"], *kept_whole.get(name, [WELL, ["batch"]])]
@@ -110,6 +116,20 @@ def _check_sides(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
             what = "well" if len(columns) > 1 else columns[0]
             first = "_".join(min(both.itertuples(index=False, name=None)))
             raise DataError(f"split {name!r} leaks: {len(both)} {what} on both sides, as {first}")
+
+
+def _check_tasks(name: str, split: pd.DataFrame) -> None:
+    """Refuse an image that is twice in a subset, or in `train` and a named task."""
+    repeated = split[split.duplicated(["image_id", "subset"])]
+    if len(repeated):
+        image, subset = repeated[["image_id", "subset"]].iloc[0]
+        raise DataError(f"split {name!r}: the image {image} is twice in {subset}")
+    trained, tasks = images_in(split, "train"), split[~split["subset"].isin(SUBSETS)]
+    for task, images in tasks.groupby("subset")["image_id"]:
+        if leaked := trained & set(images):
+            raise DataError(
+                f"split {name!r} leaks: {len(leaked)} images are in train and in the task {task}, as {min(leaked)}"
+            )
 
 
 def _untrained(name: str, split: pd.DataFrame, index: pd.DataFrame) -> tuple[list[str], int]:
@@ -142,6 +162,11 @@ def _scored_side(name: str) -> str:
     return "val" if name == "separated_val" else "test"
 
 
+def images_in(split: pd.DataFrame, subset: str) -> set[str]:
+    """The images of a subset. An image may be in several: it has a row for each."""
+    return set(split.loc[split["subset"] == subset, "image_id"])
+
+
 def scored_subset(split: pd.DataFrame) -> str:
     """The subset that a split's runs are scored on: `test`, or `val` in a split without test images."""
     return "test" if (split["subset"] == "test").any() else "val"
@@ -157,19 +182,21 @@ def balance(split: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     """How level a split is.
 
     Returns:
-        A row a subset: subset, images, share (of the split's images), wells, batches, classes, unlabelled, then the
-        fewest and most images that a class and that a batch has: `class_min`, `class_max`, `batch_min`, `batch_max`.
+        A row a subset, named tasks last: subset, images, share (of the split's images), wells, batches, classes,
+        unlabelled, then the fewest and most images that a class and that a batch has: `class_min`, `class_max`,
+        `batch_min`, `batch_max`.
     """
     rows = split.merge(index[["image_id", *WELL, "batch", "label"]], on="image_id", how="left")
-    found = []
-    for subset in [name for name in SUBSETS if (rows["subset"] == name).any()]:
+    found, there = [], list(rows["subset"].unique())
+    sides = [name for name in SUBSETS if name in there]
+    for subset in [*sides, *sorted(set(there) - set(sides), key=natural_key)]:
         images = rows[rows["subset"] == subset]
         by_class, by_batch = images["label"].value_counts(), images["batch"].value_counts()
         found.append(
             {
                 "subset": subset,
                 "images": len(images),
-                "share": len(images) / len(rows),
+                "share": len(images) / rows["image_id"].nunique(),
                 "wells": len(images.drop_duplicates(WELL)),
                 "batches": len(by_batch),
                 "classes": len(by_class),

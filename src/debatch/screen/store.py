@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import tensorstore
 
-from debatch.config.screen import Compression, Store
+from debatch.config.images import Compression, Store
 from debatch.errors import DataError
 
 # a shard is one file, and not one in a folder of folders: file systems count those too
@@ -232,6 +232,7 @@ class ImageReader:
         self.context = reading_context(threads)
         self.stores = stores
         self.opened: dict[str, Any] = {}
+        self.named: dict[str, list[str]] = {}
 
     def read(self, rows: pd.DataFrame) -> np.ndarray:
         """Images of index rows, (n, C, H, W) uint8 or uint16.
@@ -256,6 +257,23 @@ class ImageReader:
                     f"in {self.stores[names[0]]}; images that are read together must be alike: see `image.crop`"
                 )
         return layouts[0]
+
+    def channels(self, experiments: np.ndarray) -> list[str]:
+        """The stored channels of experiments, in order.
+
+        Raises:
+            DataError: they differ.
+        """
+        names = list(dict.fromkeys(map(str, experiments)))
+        for name in names:
+            if name not in self.named:
+                self.named[name] = channel_names(self.stores[name])
+            if self.named[name] != self.named[names[0]]:
+                raise DataError(
+                    f"{self.stores[name]}: channels {', '.join(self.named[name])}, but "
+                    f"{', '.join(self.named[names[0]])} in {self.stores[names[0]]}; ingest them again"
+                )
+        return self.named[names[0]]
 
     def read_at(self, experiments: np.ndarray, store_rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Images by experiment (n,) and row within its store (n,): (n, C, H, W).

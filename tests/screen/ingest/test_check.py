@@ -126,7 +126,7 @@ def test_16_bits_get_a_proposed_range_that_clips_a_thousandth(tmp_path):
     assert np.mean(raw < low) < 0.001 <= np.mean(raw <= low)
     assert np.mean(raw > high) <= 0.001
     assert [line.split()[-1] for line in text.splitlines() if line.startswith("  DNA ")] == ["12"]
-    from debatch.config.screen import ImageProcessing
+    from debatch.config.images import ImageProcessing
 
     findings, text = check(tmp_path, image=ImageProcessing(range={"DNA": [low, high], "ER": [0, 65535]}))
     assert findings.clean

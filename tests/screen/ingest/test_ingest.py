@@ -6,8 +6,10 @@ import tifffile
 import zarr
 from helpers.raw_screens import PATTERN, ingest, make_screen, problems, write_png_screen
 
-from debatch.config.screen import ImageProcessing, PlateFormat, Store
+from debatch.config.images import ImageProcessing, Store
+from debatch.config.screen import PlateFormat
 from debatch.errors import ConfigError, DataError
+from debatch.screen.ingest.attributes import refuse_other_processing
 from debatch.screen.ingest.decode import ImageProblem, decode
 from debatch.screen.ingest.experiment import ingest_experiment
 from debatch.screen.ingest.measure import measure
@@ -238,3 +240,38 @@ def test_real_tiffs_decode_as_tifffile_does(real_data):
         config = ImageProcessing(downsample=2, range=[0, 65535])
         tile = process([decode(path)], config, stored_ranges(config, ["D"]), "uint8").tiles
         assert tile.shape[-2:] == tuple(side // 2 for side in tifffile.imread(path).shape)
+
+
+def test_images_that_are_not_square_keep_their_shape():
+    """48 x 80 raw pixels by 2 x 2 area averages to 24 x 40, of which a rectangle is kept or cut into tiles."""
+    plane = np.arange(48 * 80, dtype=np.uint16).reshape(48, 80)
+    averaged = plane.reshape(24, 2, 40, 2).mean((1, 3))
+    config = ImageProcessing(downsample=2, crop=[16, 20])
+    (image,) = process([plane], config, None, "uint16").tiles
+    np.testing.assert_array_equal(image[0], np.rint(averaged[4:20, 10:30]))
+    tiles = process([plane], ImageProcessing(downsample=2, tiles=2), None, "uint16")
+    assert tiles.tiles.shape == (4, 1, 12, 20)
+    np.testing.assert_array_equal(tiles.tiles[1, 0], np.rint(averaged[:12, 20:]))
+    assert (tiles.measures.moments[..., 0] == 12 * 20).all()
+    with pytest.raises(ImageProblem, match="24 x 40 pixels after downsampling, smaller than the crop of 16 x 41"):
+        process([plane], ImageProcessing(downsample=2, crop=[16, 41]), None, "uint16")
+
+
+def test_images_that_are_not_square_go_into_the_store(raw):
+    for path in (raw / "E-1/Plate1").iterdir():
+        path.write_bytes(imagecodecs.png_encode(decode(path)[:30]))
+    rows = ingest(raw)
+    images = ImageReader({"E-1": raw / "out/E-1.zarr"}, 1).read(rows)
+    assert images.shape == (6, 2, 30, 40)
+    np.testing.assert_array_equal(images[0, 0], decode(raw / "E-1/Plate1/B02_s1_w1.png"))
+
+
+def test_store_that_was_made_otherwise_than_the_screen_says_is_refused(raw):
+    ingest(raw)
+    stores = {"E-1": raw / "out/E-1.zarr"}
+    refuse_other_processing(make_screen(raw), stores)
+    with pytest.raises(DataError, match=r"E-1.zarr: its images were made with preprocessing .*'crop': None"):
+        refuse_other_processing(make_screen(raw, image=ImageProcessing(crop=32)), stores)
+    other = make_screen(raw, source={"channels": {"1": "DNA", "2": "RNA"}})
+    with pytest.raises(DataError, match=r"with channels \['DNA', 'ER'\], and the screen says \['DNA', 'RNA'\] now"):
+        refuse_other_processing(other, stores)

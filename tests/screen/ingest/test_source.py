@@ -5,7 +5,8 @@ from helpers.raw_screens import ingest, make_screen, problems, write_png_screen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debatch.config.screen import PlateFormat, Source
+from debatch.config.images import Source
+from debatch.config.screen import PlateFormat
 from debatch.errors import ConfigError, UserError
 from debatch.screen.ingest.source import Pattern, find_files, read_name, read_patterns
 from debatch.screen.wells import WellNameError, row_and_column, row_letters, row_number, well_at, well_name

@@ -5,7 +5,7 @@ import tifffile
 import zarr
 from helpers.raw_screens import ingest, make_screen, problems, write_wells
 
-from debatch.config.screen import ImageProcessing, Store
+from debatch.config.images import ImageProcessing, Store
 from debatch.errors import ConfigError
 from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels, plane_names
 from debatch.screen.store import ImageReader, read_moments

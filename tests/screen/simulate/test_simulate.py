@@ -202,7 +202,7 @@ def test_traits_can_be_seen(trait):
     for value in (-2.0, 2.0):
         traits = np.zeros((40, len(TRAITS)))
         traits[:, TRAITS.index(trait)] = value
-        pictures.append(draw_fields(traits, 48, seed=0, rng=stream(0, "test"))[:, channel])
+        pictures.append(draw_fields(traits, (48, 48), seed=0, rng=stream(0, "test"))[:, channel])
     low, high = (np.mean(picture > 0.1) for picture in pictures)
     assert high > 1.1 * low
 

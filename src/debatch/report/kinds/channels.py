@@ -15,6 +15,8 @@ def lacking_subsets(kind: Kind, spec: Any, screen: Screen) -> str:
             "differently; leave them out"
         )
     players = len(subset_players(screen))
+    if not players:
+        return "compares subsets of the channels, in which the screen's parts differ; name one as `training.parts`"
     if players > MOST_CHANNELS:
         return (
             f"trains a model on each of {2**players - 1:,} subsets of the channels; name {MOST_CHANNELS} at most as "

@@ -33,16 +33,18 @@ SCREEN_CAPTIONS = {
 def figure_caption(name: str, registry: Registry) -> str:
     """How a figure was made, and from which runs."""
     if name == "qc":
-        if registry.screen.metadata is None and registry.screen.simulate is None:
+        parts = " Each part of the screen has a grid of its own." if registry.screen.parts else ""
+        if registry.screen.metadata is None and not registry.screen.simulated:
             return (
                 "Stored images: each row is one well, each column one batch; the first site of each. Every channel has "
                 "one display range for the whole grid, from the 1st to the 99.7th percentile of the images shown."
+                + parts
             )
         return (
             "Stored images before any training or normalization: each row is one perturbation, each column one batch; "
             "the first site of the first well of each. Every channel has one display range for the whole grid, from "
             "the 1st to the 99.7th percentile of the images shown: a range per image would hide the batch effect. "
-            "What differs along a whole column, in colour, brightness or sharpness, is the batch effect."
+            "What differs along a whole column, in colour, brightness or sharpness, is the batch effect." + parts
         )
     if name in SCREEN_CAPTIONS:
         return SCREEN_CAPTIONS[name]

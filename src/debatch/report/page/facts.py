@@ -49,7 +49,7 @@ def _biology(index: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _origin(screen: Screen) -> str:
-    if screen.simulate:
+    if screen.simulated:
         return "drawn by a computer (simulated)"
     if screen.profiles:
         return "; ".join(profiles.file for profiles in screen.profiles.values())
@@ -203,7 +203,7 @@ def _corrections_of(registry: Registry, target: str) -> list[str]:
 def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
     """What the page does not show, in plain words."""
     lines = []
-    if registry.screen.simulate:
+    if registry.screen.simulated:
         lines.append(
             "The images are simulated. They show that the workflow recovers a truth that was planted; they say nothing "
             "about how large any effect is in a real screen."

@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from debatch.config import SCREEN_FIGURES
+from debatch.config.images import ONE_PART
 from debatch.config.splits import few_batches
 from debatch.files import Files
 from debatch.registry import Registry, Run
@@ -69,7 +70,7 @@ def build_report(registry: Registry, files: Files) -> str:
     return environment.get_template("report.html.j2").render(
         title=registry.screen.title or registry.name,
         name=registry.name,
-        simulated=registry.screen.simulate is not None,
+        simulated=registry.screen.simulated,
         label=registry.screen.label,
         description=registry.screen.description,
         trained=bool(tables) and not registry.externals,
@@ -144,8 +145,14 @@ def _channels(registry: Registry, files: Files) -> str:
 
     if registry.externals:
         return ""
-    path = Path(files.store(registry.experiments[0]))
-    return ", ".join(channel_names(path)) if path.exists() else "the store is not there"
+    told = {}
+    for experiment in registry.experiments:
+        part, path = registry.screen.part_of(experiment), Path(files.store(experiment))
+        if part not in told:  # one experiment speaks for its part
+            told[part] = ", ".join(channel_names(path)) if path.exists() else "the store is not there"
+    if registry.screen.parts:
+        return "; ".join(f"{part}: {channels}" for part, channels in told.items())
+    return told[ONE_PART]
 
 
 def _figure(registry: Registry, files: Files, name: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from debatch.config.screen import ImageProcessing, MetadataFile, Screen, Source
+from debatch.config.images import ImageProcessing, Source
+from debatch.config.screen import MetadataFile, Screen
 from debatch.errors import DataError, UserError
 from debatch.screen.index import expected_index, with_labels
 from debatch.screen.ingest.decode import ImageProblem, truncation
@@ -118,6 +119,58 @@ def check_screen(
         experiments: the screen's.
         sampled: how many images are read, spread over the screen.
     """
+    findings = check_part(screen, source, tables, experiments, sampled)
+    if not findings.errors:
+        _check_splits(findings, screen, source)
+    return findings
+
+
+def check_parts(
+    screen: Screen, sources: dict[str, Source], tables: list[MetadataFile], sampled: int
+) -> tuple[dict[str, Findings], Findings]:
+    """The same of each part of a screen, and of its splits, which are drawn over all parts.
+
+    Args:
+        screen: in parts.
+        sources: where the files of each part are, their roots expanded.
+        tables: the metadata's files, their names expanded.
+        sampled: how many images of each part are read.
+    """
+    parts = {name: screen.of_part(name) for name in sources}
+    experiments = {name: part.experiment_names() for name, part in (screen.parts or {}).items()}
+    found = {name: check_part(part, sources[name], tables, experiments[name], sampled) for name, part in parts.items()}
+    for name, findings in found.items():
+        _forget_other_parts(findings, screen, name, sources, {e for own in experiments.values() for e in own})
+    whole = Findings(fit=sum(findings.fit for findings in found.values()))
+    images = [findings.index for findings in found.values() if findings.index is not None]
+    if images and not any(findings.errors for findings in found.values()):
+        every = [experiment for own in experiments.values() for experiment in own]
+        catalogue = read_catalogue(screen, tables, every) if tables else None
+        whole.index = with_labels(pd.concat(images, ignore_index=True), catalogue)
+        _draw_splits(whole, screen)
+    return found, whole
+
+
+def _forget_other_parts(
+    findings: Findings, screen: Screen, name: str, sources: dict[str, Source], experiments: set[str]
+) -> None:
+    """Files of another part below the same folder are not out of place there."""
+    for experiment in experiments & set(findings.elsewhere):
+        del findings.elsewhere[experiment]
+    beside = [source for other, source in sources.items() if other != name and source.root == sources[name].root]
+    for source in beside:
+        patterns, root = read_patterns(source, screen.fields), Path(source.root)
+        findings.stray = [
+            (path, why)
+            for path, why in findings.stray
+            if read_name(path.relative_to(root).as_posix(), patterns, screen.plate_format)[0] is None
+        ]
+
+
+def check_part(
+    screen: Screen, source: Source, tables: list[MetadataFile], experiments: list[str], sampled: int
+) -> Findings:
+    """As `check_screen`, without the splits."""
     findings = Findings()
     try:
         findings.catalogue = read_catalogue(screen, tables, experiments) if tables else None
@@ -127,8 +180,6 @@ def check_screen(
         _check_files(findings, screen, source, experiments, sampled)
     except UserError as error:
         findings.errors.append(str(error))
-    if not findings.errors:
-        _check_splits(findings, screen, source)
     return findings
 
 
@@ -258,12 +309,16 @@ def _look_at_images(findings: Findings, screen: Screen, source: Source, fields: 
 
 def _check_splits(findings: Findings, screen: Screen, source: Source) -> None:
     """Draw every split on what is on disk, or, where no image is, on what the metadata promises."""
-    index = findings.index
-    if index is None and findings.catalogue is not None:
+    if findings.index is None and findings.catalogue is not None:
         try:
-            index = findings.index = expected_index(findings.catalogue, source)
+            findings.index = expected_index(findings.catalogue, source)
         except UserError as error:
             findings.errors.append(str(error))
+    _draw_splits(findings, screen)
+
+
+def _draw_splits(findings: Findings, screen: Screen) -> None:
+    index = findings.index
     if index is None:
         return
     for name in screen.splits.names:

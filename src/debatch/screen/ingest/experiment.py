@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from debatch.config.screen import QcLimits, Screen, Source
+from debatch.config.images import ONE_PART, Source
+from debatch.config.screen import QcLimits, Screen
 from debatch.digests import sha256_of_json
 from debatch.errors import DataError
+from debatch.screen.ingest.attributes import processing
 from debatch.screen.ingest.decode import ImageProblem
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
 from debatch.screen.ingest.process import Processed, process, stored_ranges
@@ -66,17 +68,19 @@ def ingest_experiment(
     store: Path,
     problems_file: Path,
     threads: int,
+    part: str = ONE_PART,
 ) -> pd.DataFrame:
     """Read an experiment's raw images into a store.
 
     Args:
-        screen: what to do.
+        screen: what to do; of a screen in parts, its own part as `Screen.of_part` gives it.
         source: where the files are; of a simulated screen, where they were drawn.
         experiment: which one.
         catalogue: its wells, as `read_catalogue` gives them; None: those that its file names tell.
         store: the zarr store to make.
         problems_file: the CSV of what was wrong; written in every case.
         threads: decoding threads.
+        part: that the experiment is in.
 
     Returns:
         The experiment's index rows in store order, without labels.
@@ -109,7 +113,7 @@ def ingest_experiment(
     channels = list(source.channels.values())
     log.info("%s: %s, %s", experiment, _count(len(kept.places), "image"), _count(problems.count, "problem"))
     _tell_clipped(screen, experiment, kept, channels)
-    return _index_rows(experiment, kept, channels, catalogue)
+    return _index_rows(experiment, part, kept, channels, catalogue)
 
 
 def pixels_digest(store: Path) -> str:
@@ -139,9 +143,8 @@ def _read_into_store(
     except ImageProblem as problem:
         raise DataError(f"{problems.experiment}: {problem}") from None
     attributes = {
-        "channels": channels,
+        **processing(screen, channels),
         "source": {"root": source.root, "pattern": source.pattern},
-        "preprocessing": screen.image.model_dump(),
     }
     shape = (len(fields) * len(blank), *blank.shape[1:])
     with StoreWriter(store, shape, screen.store, attributes, threads) as writer:
@@ -165,7 +168,7 @@ def _tell_clipped(screen: Screen, experiment: str, kept: _Kept, channels: list[s
     if told:
         # a simulated camera saturates because it was told to. The limit is the default one, whatever the screen says: a
         # changed one must not read all images again
-        odd = screen.simulate is None and shares.max() > QcLimits().saturation
+        odd = not screen.simulated and shares.max() > QcLimits().saturation
         log.log(
             logging.WARNING if odd else logging.INFO,
             "%s: raw values that lay outside of `image.range` and were clipped: %s", experiment, ", ".join(told),
@@ -217,7 +220,7 @@ def _read_field(place: Field, usual: np.ndarray, screen: Screen, ranges: np.ndar
         return ImageProblem(problem.problem, problem.path or place.file(at), problem.channel or place.channels[at])
 
 
-def _index_rows(experiment: str, kept: _Kept, channels: list[str], catalogue: pd.DataFrame) -> pd.DataFrame:
+def _index_rows(experiment: str, part: str, kept: _Kept, channels: list[str], catalogue: pd.DataFrame) -> pd.DataFrame:
     rows = pd.DataFrame(kept.places, columns=["plate", "well", "site"])
     # tiles `3.01` … carry what the metadata says of site 3
     rows["field"] = rows["site"].str.split(".").str[0]
@@ -230,7 +233,7 @@ def _index_rows(experiment: str, kept: _Kept, channels: list[str], catalogue: pd
     rows.insert(0, "experiment", experiment)
     image_id = rows[["experiment", "plate", "well", "site"]].agg("_".join, axis=1)
     rows.insert(0, "image_id", image_id)
-    rows["part"] = "all"
+    rows["part"] = part
     rows["store_row"] = np.arange(len(rows), dtype=np.int64)
     return pd.concat([rows, pd.DataFrame(kept.columns(channels))], axis=1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from debatch.config.screen import Source
+from debatch.config.images import Source
 from debatch.screen.ingest.decode import decode, decode_channels
 from debatch.screen.ingest.source import FoundFiles, RawFile
 from debatch.screen.metadata import natural_key, plain_number

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from skimage.transform import downscale_local_mean
 
-from debatch.config.screen import ImageProcessing
+from debatch.config.base import height_and_width
+from debatch.config.images import ImageProcessing
 from debatch.errors import ConfigError
 from debatch.screen.ingest.decode import ImageProblem
 from debatch.screen.ingest.measure import Measures, measure
@@ -103,16 +104,17 @@ def _area_average(plane: np.ndarray, factor: int) -> np.ndarray:
     return downscale_local_mean(plane[:height, :width], (factor, factor))
 
 
-def _crop(plane: np.ndarray, side: int | None) -> np.ndarray:
-    if side is None:
+def _crop(plane: np.ndarray, size: int | list[int] | None) -> np.ndarray:
+    if size is None:
         return plane
+    high, wide = height_and_width(size)
     height, width = plane.shape
-    if height < side or width < side:
+    if height < high or width < wide:
         raise ImageProblem(
-            f"{height} x {width} pixels after downsampling, smaller than the crop of {side}; see `image.crop`"
+            f"{height} x {width} pixels after downsampling, smaller than the crop of {high} x {wide}; see `image.crop`"
         )
-    top, left = (height - side) // 2, (width - side) // 2
-    return plane[top : top + side, left : left + side]
+    top, left = (height - high) // 2, (width - wide) // 2
+    return plane[top : top + high, left : left + wide]
 
 
 def _cut(image: np.ndarray, tiles: int) -> np.ndarray:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from debatch.config.screen import PlateFormat, Source
+from debatch.config.images import Source
+from debatch.config.screen import PlateFormat
 from debatch.errors import ConfigError
 from debatch.screen.metadata import plain_number
 from debatch.screen.wells import WellNameError, row_number, well_at, well_name

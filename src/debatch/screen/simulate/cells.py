@@ -46,22 +46,22 @@ def _crops(fields: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     return windows[field, y, x]
 
 
-def draw_cell_counts(count_trait: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:
+def draw_cell_counts(count_trait: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """The number of cells (N,) in each field, for its `count` trait (N,); a larger field has more of them."""
-    area = (pixels / 64) ** 2
+    area = (size[0] / 64) * (size[1] / 64)
     fewest, mean, most = CELLS
     expected = mean * area * np.exp(np.clip(0.4 * count_trait, -1.2, 0.8))
     return np.clip(rng.poisson(expected), fewest, max(fewest, round(most * area)))
 
 
-def draw_centres(counts: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:
+def draw_centres(counts: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Centres (N, most cells, 2) in image pixels, y and x, spread as cells on a plate are.
 
     Each cell takes the candidate that is furthest from the cells before it. What lies beyond a field's count
     is unused.
     """
     most = int(counts.max())
-    candidates = rng.uniform(-MARGIN, pixels + MARGIN, (len(counts), most, CROWDING_CANDIDATES, 2))
+    candidates = rng.uniform(-MARGIN, np.array(size) + MARGIN, (len(counts), most, CROWDING_CANDIDATES, 2))
     centres = np.empty((len(counts), most, 2))
     centres[:, 0] = candidates[:, 0, 0]
     rows = np.arange(len(counts))
@@ -190,22 +190,22 @@ def _draw_windows(
     return np.stack([dna, er, actin, rna, mito, golgi], axis=1).astype(np.float32)
 
 
-def draw_fields(traits: np.ndarray, pixels: int, seed: int, rng: np.random.Generator) -> np.ndarray:
+def draw_fields(traits: np.ndarray, size: tuple[int, int], seed: int, rng: np.random.Generator) -> np.ndarray:
     """Fields of cells.
 
     Args:
         traits: (N, T) of the images; each cell deviates a little from its image's.
-        pixels: Side P of the image.
+        size: Height H and width W of the image.
         seed: The screen's, for textures.
         rng: For everything else.
 
     Returns:
-        (N, C, P + 2 PAD, P + 2 PAD) float32: the image and, around it, what lies just out of view.
+        (N, C, H + 2 PAD, W + 2 PAD) float32: the image and, around it, what lies just out of view.
     """
-    counts = draw_cell_counts(traits[:, TRAITS.index("count")], pixels, rng)
-    centres = draw_centres(counts, pixels, rng) + PAD
-    side = pixels + 2 * PAD
-    canvas = np.zeros((len(traits), len(CHANNELS), side, side), dtype=np.float32)
+    counts = draw_cell_counts(traits[:, TRAITS.index("count")], size, rng)
+    centres = draw_centres(counts, size, rng) + PAD
+    height, width = (side + 2 * PAD for side in size)
+    canvas = np.zeros((len(traits), len(CHANNELS), height, width), dtype=np.float32)
     bank = _texture_bank(seed)
     for k in range(centres.shape[1]):
         rows = np.flatnonzero(counts > k)

@@ -97,7 +97,7 @@ def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
 
 
 def _simulate_plate(config: SimulationConfig, layout: pd.DataFrame) -> np.ndarray:
-    """Images (wells x sites, C, P, P) uint16 of one plate's layout, the sites of a well together."""
+    """Images (wells x sites, C, H, W) uint16 of one plate's layout, the sites of a well together."""
     experiment, plate, cell_type = layout[["experiment", "plate", "cell_type"]].iloc[0]
     rng = stream(config.seed, "images", experiment, plate)
     batch = batch_effects(config)[experiment]
@@ -109,11 +109,11 @@ def _simulate_plate(config: SimulationConfig, layout: pd.DataFrame) -> np.ndarra
     gain = batch.log_gain + at_plate.log_gain + WELL_GAIN_SD * rng.standard_normal((len(layout), len(CHANNELS)))
     offset = batch.offset + at_plate.offset + WELL_OFFSET * rng.standard_exponential(gain.shape) + CAMERA_OFFSET
 
-    fields = draw_fields(traits.repeat(config.sites, axis=0), config.pixels, config.seed, rng)
-    images = photograph(fields, batch, config.pixels, rng)
+    fields = draw_fields(traits.repeat(config.sites, axis=0), config.size, config.seed, rng)
+    images = photograph(fields, batch, config.size, rng)
     exposed = expose(images, np.exp(gain).repeat(config.sites, axis=0), offset.repeat(config.sites, axis=0))
     # all are drawn, so that fewer channels are the same images
-    return exposed[:, : config.channels]
+    return exposed[:, [CHANNELS.index(name) for name in config.channel_names()]]
 
 
 def simulate_experiment(config: SimulationConfig, experiment: str) -> tuple[pd.DataFrame, np.ndarray]:
@@ -121,7 +121,7 @@ def simulate_experiment(config: SimulationConfig, experiment: str) -> tuple[pd.D
 
     Returns:
         The rows, one an image: experiment, plate, well, site (from 1), cell_type, well_type, perturbation;
-        sorted by plate, well, site. The images (N, C, P, P) uint16: camera counts, mostly within `RANGE`.
+        sorted by plate, well, site. The images (N, C, H, W) uint16: camera counts, mostly within `RANGE`.
 
     Raises:
         ConfigError: The screen has no such experiment.
