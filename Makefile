@@ -43,7 +43,7 @@ slurm-profile:
 
 # after a change of a configuration model
 schemas: setup
-	$(BIN)/python -m debatch.config.schemas workflow/schemas
+	$(BIN)/python -m debatch.registry.schemas workflow/schemas
 
 # after a change of the lock file
 envs:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 SCRIPTS = ROOT / "workflow/scripts"
 # slow to import, and of use to some jobs alone
@@ -53,8 +53,8 @@ def test_scripts_import_nothing_slow_that_they_do_not_use(allowed):
 
 
 TRAINING = """
-from conftest import Recipe
-from tiny_trainer import SHARED, files, log_probabilities, make_dealt_trainer
+from debatch.config import Recipe
+from helpers.tiny_trainer import SHARED, files, log_probabilities, make_dealt_trainer
 import pathlib, tempfile
 with tempfile.TemporaryDirectory() as folder:
     trainer = make_dealt_trainer(Recipe(**{**SHARED, 'epochs': 1}))

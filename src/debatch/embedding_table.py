@@ -22,6 +22,9 @@ METADATA = {
 # Where the screen names them.
 OPTIONAL = {"compound": "Metadata_Compound", "mechanism": "Metadata_Mechanism"}
 _PREFIX = "Metadata_"
+# of each image the classes that are most probable, with their log-probabilities: what any metric of predictions needs
+TOP = 10
+_ROWS_AT_ONCE = 4096
 
 
 def embedding_table(rows: pd.DataFrame, features: np.ndarray, names: list[str] | None = None) -> pd.DataFrame:
@@ -78,7 +81,8 @@ def prediction_table(
     """Predictions of images.
 
     Columns: image_id, label, predicted, predicted_well, batch, batch_predicted, log_probability (of the label),
-    statistics_images.
+    statistics_images; and of the `TOP` most probable classes `class_1`, … and `log_probability_1`, … (empty beyond
+    K).
 
     Args:
         rows: (N, …) of the index.
@@ -106,5 +110,30 @@ def prediction_table(
             "batch_predicted": pd.Series(None, rows.index, "str") if batch_predicted is None else batch_predicted,
             "log_probability": own,
             "statistics_images": 0 if statistics is None else statistics,
+            **top_classes(log_probabilities, classes),
         }
     )
+
+
+def top_columns(what: str, count: int = TOP) -> list[str]:
+    """The columns of the most probable classes (`class`) or of their log-probabilities (`log_probability`)."""
+    return [f"{what}_{rank}" for rank in range(1, count + 1)]
+
+
+def top_classes(log_probabilities: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
+    """The most probable classes of N images, the first of equals first; -1 and NaN beyond the K that there are.
+
+    Args:
+        log_probabilities: (N, K).
+        classes: (K,) the label of each column.
+    """
+    count = min(TOP, len(classes))
+    labels = np.full((len(log_probabilities), TOP), -1, np.int32)
+    values = np.full((len(log_probabilities), TOP), np.nan, np.float32)
+    for start in range(0, len(log_probabilities), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        order = np.argsort(-log_probabilities[rows], axis=1, kind="stable")[:, :count]
+        labels[rows, :count] = classes[order]
+        values[rows, :count] = np.take_along_axis(log_probabilities[rows], order, 1)
+    names = [*top_columns("class"), *top_columns("log_probability")]
+    return dict(zip(names, [*labels.T, *values.T], strict=True))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from debatch.config import Method, Recipe, Screen
 from debatch.config.read import expand, read_yaml, validate
 from debatch.config.recipe import resolve_recipe
-from debatch.config.schemas import json_schemas
 from debatch.errors import ConfigError
 from debatch.registry import Run, build_registry
+from debatch.registry.schemas import json_schemas
 
 
 def wrong(model, text):

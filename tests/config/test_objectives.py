@@ -26,15 +26,15 @@ def test_classification_is_meant_where_no_kind_is_named():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("objective: {kind: supcn}", "a.yaml: `objective.kind`: no objective 'supcn'; did you mean 'supcon'?"),
+        ("objective: {kind: supcn}", "a.yaml: `objective.kind`: no kind 'supcn'; did you mean 'supcon'?"),
         (
             "objective: {kind: supcon, mixing: none}",
-            "a.yaml: unknown key `objective.mixing` of the objective `supcon`; there is: batch_head_rate, kind, "
+            "a.yaml: unknown key `objective.mixing` of the kind `supcon`; there is: batch_head_rate, kind, "
             "projection_width, temperature",
         ),
         (
             "objective: {gradient_reversl: 0.1}",
-            "a.yaml: unknown key `objective.gradient_reversl` of the objective `classification`; did you mean "
+            "a.yaml: unknown key `objective.gradient_reversl` of the kind `classification`; did you mean "
             "'gradient_reversal'?",
         ),
         ("objective: {mixing: cutmx}", "`objective.mixing`: 'cutmx' is not one of 'cutmix', 'mixup' or 'none'; did"),

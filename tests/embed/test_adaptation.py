@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryReader, make_images, make_index, self_statistics
+from helpers.images import MemoryReader, make_images, make_index, self_statistics
 
 from debatch.config import Recipe
 from debatch.embed import by_statistics, embed_images, held_by_few_classes, statistics_groups

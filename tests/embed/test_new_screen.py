@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryReader, make_images, make_index
+from helpers.images import MemoryReader, make_images, make_index
 
 from debatch.config import Recipe
 from debatch.config.screen import Store

@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_index
+from helpers.images import make_index, with_runners_up
 
-from debatch.evaluate.accuracy import score_predictions
+from debatch.evaluate.predictions import score_predictions
 from debatch.evaluate.uncertainty import pooled_interval, ratio_interval
 
 
@@ -16,7 +16,7 @@ def scored():
     predictions["predicted_well"] = [0, 0, 1, 1, 0, 0, 3, 3, 0, 0, 1, 1, 2, 2, 0, 0]
     predictions["batch_predicted"] = ["E00"] * 12 + ["E01"] * 4
     predictions["statistics_images"] = [64] * 8 + [5] * 8
-    return predictions, index
+    return with_runners_up(predictions, predictions["label"].where(predictions.index < 14, 9)), index
 
 
 def value(metrics, metric, subset="all", cell_type="", batch=""):
@@ -30,6 +30,7 @@ def test_by_hand(scored):
     assert value(metrics, "accuracy_well") == [6 / 8, 8]
     assert value(metrics, "accuracy_macro") == [np.mean([3 / 4, 1, 3 / 4, 3 / 4]), 4]
     assert value(metrics, "accuracy", "treatments") == [10 / 12, 12]
+    assert value(metrics, "accuracy_top5") == [15 / 16, 16]
     assert value(metrics, "accuracy", cell_type="C0") == [6 / 8, 8]
     assert value(metrics, "accuracy", batch="E01") == [7 / 8, 8]
     assert value(metrics, "accuracy", cell_type="C0", batch="E00") == [6 / 8, 8]

@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from conftest import make_index
+from helpers.images import make_index, with_runners_up
 
 from debatch.evaluate.many_statistics import count_statistics_images, score_label_shift, score_statistics
 
@@ -14,6 +14,7 @@ def scored():
         predicted=INDEX["label"].where(~wrong, 9), batch_predicted=None, statistics_images=8
     )
     predictions["predicted_well"] = INDEX["label"]
+    predictions = with_runners_up(predictions, 9)
     subsets = {"all": set(INDEX["image_id"]), "classes_50": set(INDEX.loc[INDEX["label"] < 2, "image_id"])}
     return score_statistics("n8", predictions, INDEX, subsets)
 

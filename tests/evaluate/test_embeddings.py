@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_index
-from made_up import made_up_embeddings
+from helpers.images import make_index
+from helpers.made_up import made_up_embeddings
 
 from debatch.embedding_table import features_of, with_direction
 from debatch.evaluate.embeddings import cosine_metrics, seen_batch_probes, unseen_batch_probes

@@ -1,14 +1,23 @@
 import numpy as np
 import pandas as pd
-from conftest import make_index
+from helpers.images import make_index
 
-from debatch.evaluate.nulls import majority_class, position_only, score_nulls
+from debatch.evaluate.nulls import class_frequencies, position_only, score_nulls
 from debatch.evaluate.tidy import of_all
 
 
-def test_most_frequent_class_is_that_of_training():
-    assert majority_class(np.array([3, 1, 3, 0])) == 3
-    assert majority_class(np.array([2, 1, 1, 2])) == 1
+def test_classes_are_as_frequent_as_in_training():
+    np.testing.assert_allclose(np.exp(class_frequencies(np.array([3, 1, 3, 0]), 2)), [[0.25, 0.25, 0.5]] * 2)
+
+
+def test_a_guess_of_five_classes_takes_the_most_frequent_ones():
+    index = make_index(4, 16, classes=16)
+    index["label"] = pd.array(np.resize([0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 6, 7, 8, 9, 10], len(index)), dtype="Int64")
+    scores = score_nulls(index, index["image_id"][:32], index["image_id"][32:])
+    chosen = of_all(scores[(scores["subset"] == "all") & (scores["null"] == "majority_class")])
+    by_metric = chosen.set_index("metric")["value"]
+    assert by_metric["accuracy"] == 2 / 16
+    assert by_metric["accuracy_top5"] == 10 / 16
 
 
 def test_fixed_layout_is_told_by_the_place_alone_and_a_shuffled_one_is_not():
@@ -29,7 +38,7 @@ def test_fixed_layout_is_told_by_the_place_alone_and_a_shuffled_one_is_not():
 def test_unseen_place_tells_nothing_and_does_not_fail():
     train = pd.DataFrame({"plate": ["1", "1", "1"], "well": ["B02", "B02", "B03"]})
     test = pd.DataFrame({"plate": ["2", "1"], "well": ["P24", "B03"]})
-    assert position_only(train, np.array([5, 5, 6]), test).tolist() == [5, 6]
+    assert position_only(train, np.array([5, 5, 6]), test).argmax(axis=1).tolist() == [0, 1]
 
 
 def test_unlabelled_images_are_not_scored():

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from tiny_trainer import files, make_trainer, note_gradients
+from helpers.tiny_trainer import files, make_trainer, note_gradients
 
 from debatch.config import Recipe
 from debatch.errors import ConfigError

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryReader, make_images, make_index, self_statistics, with_objective
+from helpers.images import MemoryReader, make_images, make_index, self_statistics
+from helpers.tiny_trainer import with_objective
 
 from debatch.config.recipe import Recipe
 from debatch.errors import DataError

@@ -8,7 +8,7 @@ import os
 import pandas as pd
 import pytest
 import torch
-from tiny_trainer import files, make_trainer
+from helpers.tiny_trainer import files, make_trainer
 
 from debatch.errors import DataError
 from debatch.runtime import checkpoint, starts

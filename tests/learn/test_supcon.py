@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_trainer import SHARED, files, log_probabilities, make_dealt_trainer
+from helpers.tiny_trainer import SHARED, files, log_probabilities, make_dealt_trainer
 from torch.nn.functional import cosine_similarity
 
 from debatch.config import Recipe

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryReader, make_index, self_statistics, with_objective
+from helpers.images import MemoryReader, make_index, self_statistics
+from helpers.tiny_trainer import IMAGES, INDEX, SPLIT, files, make_trainer, with_objective
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_trainer import IMAGES, INDEX, SPLIT, files, make_trainer
 
 from debatch.config import Recipe
 from debatch.errors import DataError

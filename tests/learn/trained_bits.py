@@ -9,12 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-# before its own folder, whose conftest is of pytest alone
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[1]))
 
 import torch
-from conftest import Recipe
-from tiny_trainer import SHARED, files, log_probabilities, make_dealt_trainer
+from helpers.tiny_trainer import SHARED, files, log_probabilities, make_dealt_trainer
+
+from debatch.config import Recipe
 
 RECIPES = {
     "baseline": {},

@@ -1,6 +1,6 @@
 import numpy as np
 import torch
-from conftest import MemoryReader, make_images, make_index, self_statistics
+from helpers.images import MemoryReader, make_images, make_index, self_statistics
 
 from debatch.learn.augment import random_dihedral
 from debatch.model.inputs import ImageSet

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_images, make_index
+from helpers.images import make_images, make_index
 
 from debatch.report.qc import RANGE_NOTE, channel_colours, draw_qc
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
-from conftest import make_images, make_index
+from helpers.images import make_images, make_index
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 

@@ -4,7 +4,7 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_images, make_index
+from helpers.images import make_images, make_index
 
 from debatch.config.screen import Store
 from debatch.errors import DataError

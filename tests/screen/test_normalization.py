@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import make_images, make_index
+from helpers.images import make_images, make_index
 
 from debatch.errors import DataError
 from debatch.screen.ingest.measure import measure

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_index
+from helpers.images import make_index
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorstore
-from raw_screens import ingest, write_png_screen
+from helpers.raw_screens import ingest, write_png_screen
 
 from debatch.config.screen import Store
 from debatch.errors import DataError
@@ -111,7 +111,7 @@ def test_killed_at_any_moment_the_finished_store_is_an_undisturbed_one(tmp_path)
     write_png_screen(tmp_path, wells=60)
     # children of a server that has imported everything: their time is ingestion, not imports
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["debatch.screen.ingest.experiment", "raw_screens"])
+    context.set_forkserver_preload(["debatch.screen.ingest.experiment", "helpers.raw_screens"])
     started = time.perf_counter()
     for _ in range(2):  # the first one also starts the server
         started = time.perf_counter()

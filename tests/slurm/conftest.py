@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from cluster import EPOCHS, ROOT, Copy, Running, fresh_copy, until
 from filelock import FileLock
+from helpers import ROOT
+from helpers.cluster import EPOCHS, Copy, Running, fresh_copy, until
 
 TABLES = {
     "tables": {

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cluster import EPOCHS
+from helpers.cluster import EPOCHS
 
 pytestmark = pytest.mark.slurm
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from cluster import METHODS, until
+from helpers.cluster import METHODS, until
 
 pytestmark = pytest.mark.slurm
 

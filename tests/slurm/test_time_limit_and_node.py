@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from cluster import METHODS, kill, slurm, until
+from helpers.cluster import METHODS, kill, slurm, until
 
 from debatch.runtime.slurm import seconds_left
 

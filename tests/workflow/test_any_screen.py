@@ -9,7 +9,7 @@ import pytest
 import tifffile
 import yaml
 import zarr
-from conftest_workflow import own_folder, planned, snakemake
+from helpers.workflow import own_folder, planned, snakemake
 
 from debatch.evaluate.tidy import of_all
 from debatch.files import Files

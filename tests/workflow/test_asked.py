@@ -4,7 +4,8 @@ import re
 import shutil
 
 import pytest
-from conftest_workflow import ROOT, hollow_workflow, own_folder, planned, planned_files, planned_rules, snakemake
+from helpers import ROOT
+from helpers.workflow import hollow_workflow, own_folder, planned, planned_files, planned_rules, snakemake
 
 from debatch.files import Files
 

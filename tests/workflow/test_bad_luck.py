@@ -5,7 +5,7 @@ import time
 
 import pandas as pd
 import pytest
-from conftest_workflow import planned, snakemake
+from helpers.workflow import planned, snakemake
 
 from debatch.files import FORMAT, Files
 from debatch.tabular import write_frame

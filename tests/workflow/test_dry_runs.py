@@ -1,7 +1,8 @@
 """How many jobs a target takes, of every screen that is shipped and without an image on disk."""
 
 import pytest
-from conftest_workflow import ROOT, own_folder, planned, snakemake
+from helpers import ROOT
+from helpers.workflow import own_folder, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest_workflow import snakemake
+from helpers.workflow import snakemake
 
 pytestmark = pytest.mark.workflow
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest_workflow import PATIENCE, ROOT
+from helpers import ROOT
+from helpers.workflow import PATIENCE
 
 from debatch.evaluate.tidy import of_all
 from debatch.files import Files

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest_workflow import ROOT, own_folder, planned, planned_files, snakemake
+from helpers import ROOT
+from helpers.workflow import own_folder, planned, planned_files, snakemake
 
 from debatch.embedding_table import feature_names, features_of
 from debatch.evaluate import kbet

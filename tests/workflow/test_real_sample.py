@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest_workflow import own_folder, snakemake
+from helpers.workflow import own_folder, snakemake
 from PIL import Image
 
 from debatch.files import Files

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest_workflow import ROOT, hollow_workflow, planned, snakemake
+from helpers import ROOT
+from helpers.workflow import hollow_workflow, planned, snakemake
 
 from debatch.config.screen import Store
 from debatch.errors import DataError

@@ -151,9 +151,9 @@ def run_recipe(wildcards):
     return REGISTRY.recipes[wildcards.method].model_dump()
 
 
-def adaptation_params(wildcards):
-    """Under which test-time statistics a trained method is looked at for tables of adaptation, and on which classes."""
-    return REGISTRY.adaptation(PLACES[wildcards.run].weights)._asdict()
+def many_statistics(wildcards):
+    """The test-time statistics under which a trained method is looked at for tables of adaptation, and on which classes."""
+    return REGISTRY.statistics(PLACES[wildcards.run].weights)._asdict()
 
 
 def run_normalization(wildcards):

@@ -65,7 +65,7 @@ for _, _, places in forms("embed_adaptation"):
         params:
             recipe=recipe_of_run,
             place=place,
-            looked_at=adaptation_params,
+            statistics=many_statistics,
         script:
             "../scripts/embed_adaptation.py"
 

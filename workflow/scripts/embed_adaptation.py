@@ -10,7 +10,7 @@ from trained import read_run
 
 with job(snakemake) as log:
     run = read_run(snakemake)
-    names, percents = snakemake.params.looked_at["statistics"], snakemake.params.looked_at["classes"]
+    names, percents = (snakemake.params.statistics[key] for key in ("names", "classes"))
     ids = {subset: set(part) for subset, part in run.split.groupby("subset")["image_id"]}
     tested = run.index[run.index["image_id"].isin(ids[scored_subset(run.split)]) & run.index["label"].notna()]
     subsets = {WHOLE: set(tested["image_id"])}

@@ -1,4 +1,4 @@
-from debatch.evaluate.accuracy import score_split
+from debatch.evaluate.predictions import score_split
 from debatch.tabular import read_frame, write_frame
 from door import job
 

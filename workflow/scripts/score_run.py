@@ -6,7 +6,7 @@ from door import job
 
 
 def metrics(log):
-    from debatch.evaluate.accuracy import score_split
+    from debatch.evaluate.predictions import score_split
 
     given = snakemake.input
     accuracies = score_split(*(read_frame(path) for path in (given.predictions, given.index, given.split)))

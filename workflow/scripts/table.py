@@ -3,7 +3,8 @@ from pathlib import Path
 
 from debatch.files import Files
 from debatch.registry import build_registry
-from debatch.report.kinds.tables import draft_table, laid_out, tidy
+from debatch.report.cells import laid_out, record_origins, tidy
+from debatch.report.kinds.tables import draft_table
 from debatch.report.published import Published
 from debatch.report.results import Results
 from debatch.tabular import write_frame, write_text
@@ -17,5 +18,6 @@ with job(snakemake):
     table = tidy(draft, name, registry, Published.read(Path(snakemake.input.published)))
     write_frame(table, snakemake.output.csv)
     write_text(laid_out(name, draft, registry), snakemake.output.md)
-    record = {"table": name, "runs": results.records(registry.runs(name))}
+    runs = results.records(registry.runs(name))
+    record = {"table": name, "runs": runs, "made_from": record_origins(draft)}
     write_text(json.dumps(record, indent=1) + "\n", snakemake.output.runs)

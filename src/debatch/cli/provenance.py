@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 
-from debatch.cli.cells import Origin, origin_of
 from debatch.cli.choice import chosen_registry
 from debatch.cli.evidence import (
     Profiles,
@@ -27,6 +26,7 @@ from debatch.errors import ConfigError, DataError
 from debatch.files import Files
 from debatch.registry import Registry
 from debatch.registry.run import ALL_IMAGES
+from debatch.report.cells import Origin, recorded_origin
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,7 +52,8 @@ class Provenance:
         self.cell = read_cell(self.path, row, column)
         made = self.path.stat().st_mtime
         listed = read_json(Path(files.table(name, "json")))
-        self.origin: Origin = origin_of(registry, name, row, column)
+        origin = recorded_origin(listed, row, column)
+        self.origin = origin or Origin()
         runs = {(r.weights, r.split, r.seed, r.view): r for r in self.origin.runs}.values()
         self.views = sorted({r.view for r in self.origin.runs})
         self.profiles: list[Profiles] = [read_profiles(registry, r.weights) for r in runs if r.external]
@@ -61,7 +62,7 @@ class Provenance:
             read_training(registry, files, r, records, made) for r in runs if not r.external
         ]
         self.findings = (
-            [] if isinstance(listed, dict) else [f"{files.table(name, 'json')} is gone: its runs are not known"]
+            [] if origin else [f"{files.table(name, 'json')} does not say what the cell is made from: make it again"]
         )
         self.splits = {}
         for split in (s for s in self.origin.splits if s != ALL_IMAGES):

@@ -52,7 +52,7 @@ class Work:
     def _embedded(self, job: Job, recipe: Recipe, size: SplitSize, split: str) -> int:
         products = list(job.products)
         if job.rule == "embed_adaptation":
-            statistics = self.registry.adaptation(job.wildcards["method"]).statistics
+            statistics = self.registry.statistics(job.wildcards["method"]).names
             products = [Product("adaptation", name) for name in statistics]
         return sum(forward_passes(product, recipe, size, split) for product in products)
 

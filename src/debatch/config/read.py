@@ -120,7 +120,7 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
     kind, given = detail["type"], detail["input"]
     if kind == "extra_forbidden":
         section = location[-2].removeprefix(TAG) if len(location) > 1 and location[-2].startswith(TAG) else ""
-        of_what = f" of the {location[-3]} `{section}`" if section else ""
+        of_what = f" of the kind `{section}`" if section else ""
         there = _known_keys(model, location[:-1])
         if below := [f"`{name}`" for name, keys in there.items() if location[-1] in keys]:
             return f"unknown key `{key}`{of_what}: it is a key of {' and of '.join(below)} there"
@@ -128,7 +128,9 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
     if kind == "union_tag_invalid":
         known = re.findall(rf"{TAG}(\w+)", detail["ctx"]["expected_tags"])
         asked = detail["ctx"]["tag"].removeprefix(TAG)
-        return f"`{key}.kind`: no {location[-1]} {asked!r}{nearest(asked, known)}"
+        return f"`{key}.kind`: no kind {asked!r}{nearest(asked, known)}"
+    if kind == "union_tag_not_found" and isinstance(given, dict):
+        return f"the key `{key}.kind` is missing"
     if kind == "missing":
         return f"the key `{key}` is missing"
     if kind == "value_error":

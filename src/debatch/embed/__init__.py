@@ -1,6 +1,6 @@
 """A trained model's embeddings and predictions of a screen's images."""
 
-from debatch.embed.embed import Embedded, embed_images, snapshot_accuracy
+from debatch.embed.embed import Embedded, embed_images, snapshot_predictions
 from debatch.embed.many_statistics import LookedAt, by_statistics
 from debatch.embed.statistics import StatisticsGroup, held_by_few_classes, statistics_groups, training_groups
 
@@ -11,7 +11,7 @@ __all__ = [
     "by_statistics",
     "embed_images",
     "held_by_few_classes",
-    "snapshot_accuracy",
+    "snapshot_predictions",
     "statistics_groups",
     "training_groups",
 ]

@@ -27,8 +27,7 @@ class Embedded:
 
     Attributes:
         embeddings: `Metadata_*` columns, then one float32 column a feature.
-        predictions: image_id, label, predicted, predicted_well, batch, batch_predicted, log_probability (of the label),
-            statistics_images (how many images the batch-norm statistics come from).
+        predictions: as `prediction_table` makes them.
     """
 
     embeddings: pd.DataFrame
@@ -104,10 +103,10 @@ def outputs_by_group(
             yield part.positions, outputs, used
 
 
-def snapshot_accuracy(
+def snapshot_predictions(
     path: Path, images: ImageSet, groups: list[StatisticsGroup], recipe: Recipe, device: torch.device
-) -> tuple[float, int]:
-    """Accuracy per image of weights that a run kept on its way, and over how many labelled images.
+) -> pd.DataFrame:
+    """Predictions, as in `Embedded`, of weights that a run kept on its way.
 
     Args:
         path: of the weights.
@@ -117,6 +116,4 @@ def snapshot_accuracy(
         device: where it is computed.
     """
     network, batch_names = load_network(path, recipe, device)
-    predictions = embed_images(network, images, groups, recipe, batch_names).predictions
-    scored = predictions[predictions["label"].notna()]
-    return float((scored["predicted"] == scored["label"]).mean()), len(scored)
+    return embed_images(network, images, groups, recipe, batch_names).predictions

@@ -1,7 +1,6 @@
 """k-BET: do an embedding's neighbours come from the batches in the proportions of all?"""
 
 import numpy as np
-from scipy.special import chdtrc
 
 from debatch.evaluate.neighbors import as_it_is, count_by_row, nearest
 from debatch.evaluate.vectors import blocks, finite
@@ -39,6 +38,8 @@ def kbet_accepted(
 ) -> np.ndarray:
     """(N,) 1 for each embedding whose neighbours are not rejected, 0 for the others; NaN of one batch. As `kbet`."""
     statistic = kbet_statistic(embeddings, batches, k, include_self)
+    from scipy.special import chdtrc  # half a second, which a start of the workflow need not wait
+
     accepted = chdtrc(len(np.unique(batches)) - 1, statistic) >= alpha
     return np.where(np.isnan(statistic), np.nan, accepted)
 

@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from scipy.special import log_softmax
 
 from debatch.evaluate.vectors import finite
 
@@ -63,6 +62,7 @@ def linear_probe_log_probabilities(
 def _fitted_log_probabilities(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     """(M, K) of two classes or more."""
     # here, since they take a second to import and the other metrics need none of it
+    from scipy.special import log_softmax
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler

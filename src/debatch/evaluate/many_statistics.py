@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from debatch.evaluate import tidy
-from debatch.evaluate.accuracy import score_predictions
 from debatch.evaluate.label_shift import label_shift
+from debatch.evaluate.metrics import OF_PREDICTIONS
+from debatch.evaluate.predictions import score_predictions
 
 COLUMNS = ["statistics", *tidy.COLUMNS, "domain"]
-METRICS = ("accuracy", "accuracy_well")
 WHOLE = "all"
 
 
 def score_statistics(
     statistics: str, predictions: pd.DataFrame, index: pd.DataFrame, subsets: Mapping[str, set[str]]
 ) -> pd.DataFrame:
-    """Accuracies of test images under one choice of test-time statistics.
+    """Every metric of predictions of test images under one choice of test-time statistics.
 
     Args:
         statistics: its name.
@@ -25,13 +25,12 @@ def score_statistics(
         subsets: name -> the images that are scored by themselves.
 
     Returns:
-        `COLUMNS`: `accuracy` and `accuracy_well` as `score_predictions` has them, of each subset, over all
-        batches and by batch.
+        `COLUMNS`: the metrics as `score_predictions` has them, of each subset, over all batches and by batch.
     """
     frames = []
     for subset, images in subsets.items():
         metrics = score_predictions(predictions[predictions["image_id"].isin(images)], index, set())
-        own = (metrics["subset"] == WHOLE) & metrics["metric"].isin(METRICS)
+        own = (metrics["subset"] == WHOLE) & metrics["metric"].isin(OF_PREDICTIONS)
         chosen = metrics[own & (metrics["cell_type"] == tidy.ALL)]
         frames.append(chosen.assign(statistics=statistics, subset=subset, domain="")[COLUMNS])
     return pd.concat(frames, ignore_index=True)

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.naive_bayes import CategoricalNB
 
-from debatch.evaluate.accuracy import score_predictions
+from debatch.embedding_table import prediction_table
+from debatch.evaluate.predictions import score_predictions
 from debatch.evaluate.tidy import COLUMNS
 
 
@@ -24,28 +25,26 @@ def score_nulls(index: pd.DataFrame, train: pd.Series, test: pd.Series) -> pd.Da
     """
     rows = index[index["label"].notna()]
     trained, tested = rows[rows["image_id"].isin(set(train))], rows[rows["image_id"].isin(set(test))]
+    labels = trained["label"].to_numpy(np.int64)
     guesses = {
-        "majority_class": np.full(len(tested), majority_class(trained["label"].to_numpy(np.int64))),
-        "position_only": position_only(trained, trained["label"].to_numpy(np.int64), tested),
+        "majority_class": class_frequencies(labels, len(tested)),
+        "position_only": position_only(trained, labels, tested),
     }
     scored = []
     for name, guess in guesses.items():
-        predictions = tested[["image_id", "label", "batch"]].assign(
-            predicted=guess, predicted_well=guess, batch_predicted="", statistics_images=0
-        )
-        metrics = score_predictions(predictions, index, set())
+        metrics = score_predictions(prediction_table(tested, guess, np.unique(labels)), index, set())
         scored.append(metrics[metrics["metric"] != "statistics_images"].assign(null=name))
     return pd.concat(scored, ignore_index=True)[["null", *COLUMNS]]
 
 
-def majority_class(train_labels: np.ndarray) -> int:
-    """The most frequent class; the first of them where several are."""
-    classes, counts = np.unique(train_labels, return_counts=True)
-    return int(classes[counts.argmax()])
+def class_frequencies(train_labels: np.ndarray, images: int) -> np.ndarray:
+    """(images, K) logarithms of how frequent the K classes are: the same for every image."""
+    _, counts = np.unique(train_labels, return_counts=True)
+    return np.broadcast_to(np.log(counts / counts.sum()), (images, len(counts)))
 
 
 def position_only(train: pd.DataFrame, train_labels: np.ndarray, test: pd.DataFrame) -> np.ndarray:
-    """Predict the class from the plate's name and the well by naive Bayes.
+    """Log-probabilities of the classes from the plate's name and the well, by naive Bayes.
 
     Args:
         train: (N, …) plate, well.
@@ -53,7 +52,7 @@ def position_only(train: pd.DataFrame, train_labels: np.ndarray, test: pd.DataFr
         test: (M, …) plate, well; a name that training has not seen tells nothing.
 
     Returns:
-        (M,) classes.
+        (M, K), the classes in order.
     """
     columns = ["plate", "well"]
     codes = [pd.factorize(pd.concat([train[column], test[column]]), sort=True) for column in columns]
@@ -64,4 +63,4 @@ def position_only(train: pd.DataFrame, train_labels: np.ndarray, test: pd.DataFr
     for likelihood, counts in zip(model.feature_log_prob_, model.category_count_, strict=True):
         likelihood[:, counts.sum(axis=0) == 0] = 0  # else an unseen name would speak for the rare classes
     places, place = np.unique(features[len(train) :], axis=0, return_inverse=True)
-    return np.asarray(model.predict(places))[place.ravel()]
+    return np.asarray(model.predict_log_proba(places))[place.ravel()]

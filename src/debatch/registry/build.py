@@ -11,10 +11,11 @@ from debatch.config.objectives import laid_over
 from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe, with_screen_channels
 from debatch.config.screen import MetadataFile, Screen, check_experiment_name
-from debatch.config.tables import Choice, Table, Tables
+from debatch.config.tables import Choice, Tables
 from debatch.config.trained import TrainedModel, channel_positions, read_trained_model
 from debatch.errors import ConfigError
 from debatch.files import UNCORRECTED
+from debatch.registry.kinds import kind_of, tables_model
 from debatch.registry.registry import Registry
 from debatch.registry.targets import check_targets
 from debatch.registry.variants import BETWEEN, Derived, derive
@@ -33,21 +34,21 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
     choice = validate(Choice, choice_data, "config")
     name, screen = _read_screen(choice.screen, base)
     methods = _read_methods(_find(choice.methods, base))
-    tables = read_model(Tables, _find(choice.tables, base))
-    for target, table in tables.all().items():
-        for method in [*table.methods, *(table.nulls if isinstance(table, Table) else [])]:
+    tables = read_model(tables_model(), _find(choice.tables, base))
+    used: set[str] = set()
+    for target, spec in tables.all().items():
+        for method in [*spec.methods, *kind_of(spec).nulls(spec)]:
             if method not in methods:
                 raise ConfigError(f"{choice.tables}: `{target}`: no method {method!r}{nearest(method, list(methods))}")
+            used.add(method)
     corrections = read_corrections(_find(choice.corrections, base))
     _check_corrections(choice, screen, name, tables, corrections)
     check_targets(name, screen, tables)
-    used = {method for table in tables.all().values() for method in table.methods}
-    used |= {method for table in tables.tables.values() for method in table.nulls}
     recipes = _resolve(screen, methods, used)
-    derived = Derived(methods, recipes, {})
+    derived = Derived(methods, recipes, {}, {})
     if not screen.profiles:
         derived = derive(screen, methods, recipes, tables)
-        trained = {method: recipe for method, recipe in derived.recipes.items() if method in used or BETWEEN in method}
+        trained = {method: recipe for method, recipe in derived.recipes.items() if method in {*used, *derived.changed}}
         _check_devices(name, screen, trained)
     experiments = [] if screen.profiles else _experiments(name, screen)
     if screen.profiles and (choice.model or choice.ome_zarr):
@@ -59,6 +60,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         recipes=derived.recipes,
         methods=derived.methods,
         variants=derived.variants,
+        changed=derived.changed,
         corrections=corrections,
         targets_of=tables,
         seeds=choice.seeds or screen.seeds,
@@ -81,7 +83,7 @@ def _check_corrections(
 ) -> None:
     """Refuse corrections that have no entry."""
     known = [UNCORRECTED, *corrections]
-    named = {f"{choice.tables}: `{target}`": spec.corrections for target, spec in tables.all().items()}
+    named = {f"{choice.tables}: `{target}`": kind_of(spec).corrections(spec) for target, spec in tables.all().items()}
     for where, some in {**named, f"screen {name!r}: `corrections`": screen.corrections or []}.items():
         for correction in some:
             if correction not in known:

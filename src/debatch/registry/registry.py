@@ -1,5 +1,6 @@
 """The registry: one screen, the methods, the tables, and which runs each of them is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,24 +11,14 @@ from debatch.config.read import expand, unset_variables
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
 from debatch.config.splits import few_batches
-from debatch.config.tables import (
-    CHANNEL_SUBSETS,
-    NEEDS,
-    SCREEN_FIGURES,
-    TRAINED,
-    VARIED,
-    WITHOUT_SPLIT,
-    Figure,
-    Table,
-    Tables,
-)
+from debatch.config.tables import SCREEN_FIGURES, Figure, Table, Tables, Target
 from debatch.config.trained import TrainedModel
 from debatch.errors import ConfigError
 from debatch.files import UNCORRECTED
-from debatch.registry.adaptation import ADAPTED, Adaptation, adaptation
+from debatch.registry.kinds import Kind, ManyStatistics, kind_of
 from debatch.registry.run import ALL_IMAGES, PROFILES, Run
-from debatch.registry.targets import few_batch_splits, lacking
-from debatch.registry.variants import BETWEEN, Variant
+from debatch.registry.targets import lacking
+from debatch.registry.variants import Variant
 
 # targets that hold others
 PAGES = ("report", "paper")
@@ -39,6 +30,7 @@ class Registry:
 
     Attributes:
         variants: target -> its rows, where those are changes of methods.
+        changed: derived method -> the method that it is a change of.
         targets_of: every table and figure.
     """
 
@@ -48,6 +40,7 @@ class Registry:
     recipes: dict[str, Recipe]
     methods: dict[str, Method]
     variants: dict[str, list[Variant]]
+    changed: dict[str, str]
     corrections: dict[str, Correction]
     targets_of: Tables
     seeds: int
@@ -56,20 +49,20 @@ class Registry:
     model: TrainedModel | None
 
     @property
-    def tables(self) -> dict[str, Table]:
+    def tables(self) -> Mapping[str, Table]:
         """Tables by name."""
         return self.targets_of.tables
 
     @property
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> Mapping[str, Figure]:
         """Figures of trained runs by name."""
         return self.targets_of.figures
 
     @cached_property
     def split_names(self) -> list[str]:
         """The screen's splits, and those of few training batches that its tables may take."""
-        few = [split for target in self.tables for split in few_batch_splits(target, self.screen, self.targets_of)]
-        return [*self.screen.splits.names, *dict.fromkeys(few)]
+        of_tables = [] if self.externals else [split for target in self.tables for split in self.splits(target)]
+        return [*dict.fromkeys([*self.screen.splits.names, *of_tables])]
 
     @property
     def externals(self) -> dict[str, ProfileSet]:
@@ -105,10 +98,10 @@ class Registry:
 
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""
-        made_of = self._target(target)
-        if self.externals and made_of.kind in TRAINED:
+        made_of, kind = self.target(target), self.kind(target)
+        if self.externals and kind.trains:
             return []
-        nulls = made_of.nulls if isinstance(made_of, Table) and not self.externals else []
+        nulls = [] if self.externals else kind.nulls(made_of)
         splits = self.splits(target)
         runs = [
             self.run(method, split, seed)
@@ -122,39 +115,35 @@ class Registry:
 
     def rows(self, target: str) -> list[str]:
         """The methods of a table or figure; of a screen of profiles, those."""
-        return list(self.externals) or self._target(target).methods
+        return list(self.externals) or self.target(target).methods
 
     def trained(self, target: str) -> list[str]:
         """The methods that it has runs of: under each of its variations, where it has such."""
-        made_of = self._target(target)
-        if self.externals or made_of.kind not in (*VARIED, *CHANNEL_SUBSETS):
+        if self.externals or target not in self.variants:
             return self.rows(target)
-        rows = self.variants.get(target, [])
-        return list(dict.fromkeys(row.methods[method] for method in made_of.methods for row in rows))
+        rows = self.variants[target]
+        return list(dict.fromkeys(row.methods[method] for method in self.target(target).methods for row in rows))
 
     def seeds_on(self, target: str, split: str) -> int:
         """How many seeds it takes on a split: of few training batches, one on all draws but the first."""
         few = few_batches(split)
         if self.externals or (few and few.draw):
             return 1
-        return min(self._target(target).seeds, self.seeds)
+        return min(self.target(target).seeds, self.seeds)
 
     def is_derived(self, method: str) -> bool:
         """Whether a method is a variation of a named one."""
-        return BETWEEN in method
+        return method in self.changed
 
     def splits(self, target: str) -> list[str]:
         """The splits of a table or figure that the screen has; `all` where profiles need none."""
-        made_of = self._target(target)
-        if self.externals and made_of.kind in WITHOUT_SPLIT:
+        if self.externals and self.kind(target).whole_screen:
             return [ALL_IMAGES]
-        if made_of.kind == "few_batches":
-            return few_batch_splits(target, self.screen, self.targets_of)
-        return [split for split in made_of.splits if split in self.screen.splits.names]
+        return [] if self.lacking(target) else self.kind(target).splits(self.target(target), self.screen)
 
     def corrections_of(self, target: str) -> list[str]:
         """The corrections that a table or figure shows here; `none` alone where it is of embeddings as they are."""
-        named = self._target(target).corrections or [UNCORRECTED]
+        named = self.kind(target).corrections(self.target(target))
         chosen = self.screen.corrections
         return [name for name in named if name == UNCORRECTED or chosen is None or name in chosen]
 
@@ -164,20 +153,21 @@ class Registry:
             return Run(method, split, seed, PROFILES, method, external=True)
         return Run(method, split, seed, self.recipes[method].inference, self.methods[method].weights_of or method)
 
-    def needs(self, target: str) -> list[str]:
+    def needs(self, target: str) -> tuple[str, ...]:
         """What a table or figure is made from, of each of its runs."""
-        return NEEDS[self._target(target).kind]
+        return self.kind(target).needs
 
-    def adaptation(self, method: str) -> Adaptation:
-        """How one job looks at a trained method for all tables and figures of adaptation."""
-        looked_at = [
-            adaptation(spec, self.recipes[name].inference)
+    def statistics(self, method: str) -> ManyStatistics:
+        """The test-time statistics under which one job looks at a trained method for all tables and figures."""
+        asked = [
+            kind_of(spec).statistics(spec, self.recipes[name].inference)
             for spec in self.targets_of.all().values()
             for name in spec.methods
-            if spec.kind in ADAPTED and method in (name, self.methods[name].weights_of)
+            if method in (name, self.methods[name].weights_of)
         ]
-        statistics = dict.fromkeys(name for each in looked_at for name in each.statistics)
-        return Adaptation([*statistics], sorted({percent for each in looked_at for percent in each.classes}))
+        found = [each for each in asked if each is not None]
+        names = dict.fromkeys(name for each in found for name in each.names)
+        return ManyStatistics([*names], sorted({percent for each in found for percent in each.classes}))
 
     def title(self, method: str) -> str:
         """A method's name for people."""
@@ -219,5 +209,10 @@ class Registry:
         """Why the screen cannot make a target, as the rest of a sentence; empty where it can."""
         return lacking(target, self.screen, self.targets_of)
 
-    def _target(self, name: str) -> Table | Figure:
+    def target(self, name: str) -> Target:
+        """A table or figure as it is configured."""
         return self.tables[name] if name in self.tables else self.figures[name]
+
+    def kind(self, target: str) -> Kind:
+        """The kind of a table or figure."""
+        return kind_of(self.target(target))

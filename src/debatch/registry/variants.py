@@ -1,15 +1,15 @@
 """Methods that a table or figure derives from others: changes of their recipes, subsets of their channels."""
 
 import json
-from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from debatch.config.objectives import laid_over
 from debatch.config.recipe import Method, Recipe, Variation, resolve_recipe, with_screen_channels
 from debatch.config.screen import Screen
-from debatch.config.tables import CHANNEL_SUBSETS, VARIED, Tables
+from debatch.config.tables import Tables
 from debatch.errors import ConfigError
+from debatch.registry.kinds import kind_of
 
 # parts a derived method's name: a method's and a variation's own have none
 BETWEEN = "__"
@@ -43,11 +43,13 @@ class Derived(NamedTuple):
         methods: every method, the derived ones last.
         recipes: resolved.
         variants: target -> its rows.
+        changed: derived method -> the method that it is a change of.
     """
 
     methods: dict[str, Method]
     recipes: dict[str, Recipe]
     variants: dict[str, list[Variant]]
+    changed: dict[str, str]
 
 
 def derive(screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe], tables: Tables) -> Derived:
@@ -65,16 +67,13 @@ def derive(screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe
     Raises:
         ConfigError: a change that cannot be trained, or two of one name.
     """
-    deriver = _Deriver(screen, methods, recipes, tables)
+    deriver = Deriver(screen, methods, recipes, tables)
     variants: dict[str, list[Variant]] = {}
     for target, spec in tables.all().items():
-        if spec.kind in VARIED:
-            variations = tables.tables[target].variations.items()
-            rows = [deriver.variant(target, spec.methods, name, change) for name, change in variations]
-            variants[target] = _joined(rows)
-        elif spec.kind in CHANNEL_SUBSETS and len(subset_players(screen)) <= MOST_CHANNELS:
-            variants[target] = [deriver.channels(target, spec.methods, subset) for subset in _subsets(screen)]
-    return Derived(deriver.methods, deriver.recipes, variants)
+        rows = kind_of(spec).variants(target, spec, deriver)
+        if rows is not None:
+            variants[target] = rows
+    return Derived(deriver.methods, deriver.recipes, variants, deriver.changed)
 
 
 def subset_players(screen: Screen) -> list[str]:
@@ -83,22 +82,35 @@ def subset_players(screen: Screen) -> list[str]:
     return [name for name in there if name in (screen.training.channels or there)]
 
 
-def _subsets(screen: Screen) -> Iterator[tuple[str, ...]]:
-    players = subset_players(screen)
-    for size in range(1, len(players) + 1):
-        yield from combinations(players, size)
+class Deriver:
+    """Makes the methods that targets derive from others, each once.
 
+    Attributes:
+        changed: derived method -> the method that it is a change of.
+    """
 
-class _Deriver:
     def __init__(self, screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe], tables: Tables) -> None:
         self.screen, self.methods, self.recipes = screen, dict(methods), dict(recipes)
-        self.origin: dict[str, str] = {}
+        self.changed: dict[str, str] = {}
+        self._origin: dict[str, str] = {}
         self.by_recipe: dict[str, str] = {}
         for method in dict.fromkeys(method for spec in tables.all().values() for method in spec.methods):
             if methods[method].weights_of is None:
                 self.by_recipe.setdefault(_identity(recipes[method]), method)
 
-    def variant(self, target: str, methods: list[str], name: str, variation: Variation) -> Variant:
+    def variations(self, target: str, methods: list[str], changes: dict[str, Variation]) -> list[Variant]:
+        """Methods under changes of their recipes, those that come to the same here as one row."""
+        return _joined([self._variation(target, methods, name, change) for name, change in changes.items()])
+
+    def channel_subsets(self, target: str, methods: list[str]) -> list[Variant]:
+        """Methods that are trained on each subset of the channels; none of those of too many channels."""
+        players = subset_players(self.screen)
+        if len(players) > MOST_CHANNELS:
+            return []
+        subsets = (subset for size in range(1, len(players) + 1) for subset in combinations(players, size))
+        return [self._channels(target, methods, subset) for subset in subsets]
+
+    def _variation(self, target: str, methods: list[str], name: str, variation: Variation) -> Variant:
         """Methods under a change of their recipes."""
         changes = {key: value for key, value in variation.stated().items() if key != "title"}
         title = variation.title or name.replace("_", " ")
@@ -111,7 +123,7 @@ class _Deriver:
                 title += ", from scratch"
         return Variant(name, title, {m: self._derived(target, m, name, title, changes) for m in methods})
 
-    def channels(self, target: str, methods: list[str], subset: tuple[str, ...]) -> Variant:
+    def _channels(self, target: str, methods: list[str], subset: tuple[str, ...]) -> Variant:
         """Methods that are trained on some channels."""
         there = self.screen.channel_names()
         # numbers: a channel's name may hold anything
@@ -127,7 +139,9 @@ class _Deriver:
             if weights == own.weights_of:
                 return method
             changed = own.model_copy(update={"weights_of": weights, "title": f"{self._title(method)}, {title}"})
-            return self._add(target, derived, changed, self._resolve(self.methods[weights], own.stated(), derived))
+            return self._add(
+                target, method, derived, changed, self._resolve(self.methods[weights], own.stated(), derived)
+            )
         if changes.get("backbone", self.recipes[method].backbone) != self.recipes[method].backbone:
             changes = {"weights": None, **changes}  # pretrained weights are of one network
         recipe = self._resolve(own, changes, derived)
@@ -139,7 +153,7 @@ class _Deriver:
         # accuracy on the way is shown of named methods alone, and weights of every few epochs fill a disk
         kept = {"snapshot_every": 0, **changes}
         changed = own.model_copy(update={**laid_over(own.stated(), kept), "title": f"{self._title(method)}, {title}"})
-        self._add(target, derived, changed, self._resolve(own, kept, derived))
+        self._add(target, method, derived, changed, self._resolve(own, kept, derived))
         self.by_recipe[identity] = derived
         return derived
 
@@ -149,14 +163,15 @@ class _Deriver:
         recipe = resolve_recipe(self.screen.training, changed, name)
         return with_screen_channels(recipe, self.screen.channel_names(), f"method {name!r}")
 
-    def _add(self, target: str, name: str, method: Method, recipe: Recipe) -> str:
+    def _add(self, target: str, base: str, name: str, method: Method, recipe: Recipe) -> str:
         if self.recipes.get(name, recipe) != recipe:
             raise ConfigError(
-                f"`{target}` and `{self.origin[name]}` both have a variation {name.split(BETWEEN)[1]!r}, with "
-                "different changes; rename one of them"
+                f"`{target}` and `{self._origin[name]}` both have a variation {name.removeprefix(base + BETWEEN)!r}, "
+                "with different changes; rename one of them"
             )
         self.methods[name], self.recipes[name] = method, recipe
-        self.origin.setdefault(name, target)
+        self._origin.setdefault(name, target)
+        self.changed[name] = base
         return name
 
     def _title(self, method: str) -> str:

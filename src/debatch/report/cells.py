@@ -1,21 +1,74 @@
 """What all tables share: how a cell is computed from runs, and how cells are laid out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from debatch.evaluate.metrics import METRICS, OF_PREDICTIONS
 from debatch.evaluate.tidy import ALL
 from debatch.evaluate.uncertainty import pooled_interval
-from debatch.registry import Registry
+from debatch.registry import Registry, Run
 from debatch.report.published import Published, verdict
+from debatch.report.results import ByRun
 
 COLUMNS = [
     "row", "column", "mean", "sd", "n", "low", "high", "unit", "published_mean", "published_sd", "verdict", "note",
 ]  # fmt: skip
 FEWEST_STATISTICS_IMAGES = 8
 NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a cell was made from.
+
+    Attributes:
+        runs: those that share their weights are several views of one training; none: no model was asked.
+        splits: that it looks at.
+        words: what is special about it; empty where nothing is.
+    """
+
+    runs: tuple[Run, ...] = ()
+    splits: tuple[str, ...] = ()
+    words: str = ""
+
+    @classmethod
+    def of(cls, *frames: object, split: str = "", words: str = "") -> "Origin":
+        """Of the runs that frames are of.
+
+        Args:
+            frames: as `Results.by_seed` gives them.
+            split: that it looks at where there is no run.
+            words: as above.
+        """
+        runs = tuple(dict.fromkeys(run for own in frames if isinstance(own, ByRun) for run in own.runs))
+        splits = tuple(dict.fromkeys(run.split for run in runs))
+        return cls(runs, splits or ((split,) if split else ()), words)
+
+
+def record_origins(draft: "Draft") -> list[dict[str, Any]]:
+    """What each cell is made from, as JSON takes it; cells of one origin stand together."""
+    found: dict[Origin, list[tuple[str, str]]] = {}
+    for place, cell in draft.cells.items():
+        found.setdefault(cell.origin, []).append(place)
+    return [{"cells": cells, **asdict(origin)} for origin, cells in found.items()]
+
+
+def recorded_origin(record: Any, row: str, column: str) -> Origin | None:
+    """What a cell was made from, by the JSON of its table; None where that does not say.
+
+    Args:
+        record: the content of `tables/<table>.json`.
+        row: of the cell.
+        column: of the cell.
+    """
+    for origin in record.get("made_from", []) if isinstance(record, dict) else []:
+        if [row, column] in origin["cells"]:
+            return Origin(tuple(Run(**run) for run in origin["runs"]), tuple(origin["splits"]), origin["words"])
+    return None
 
 
 @dataclass(frozen=True)
@@ -29,6 +82,7 @@ class Cell:
     high: float | None = None
     note: str = ""
     words: str = ""
+    origin: Origin = Origin()
 
 
 @dataclass
@@ -45,6 +99,7 @@ class Draft:
         signed: whether a plus sign is shown, as of differences.
         nulls: rows that can only score at chance.
         ranges_of: columns whose n and range are of something else than seeds and test batches -> of what.
+        unchanged: rows of recipes that change nothing of the screen's own training.
         notes: what holds for the whole table.
     """
 
@@ -57,6 +112,7 @@ class Draft:
     signed: bool = False
     nulls: tuple[str, ...] = ()
     ranges_of: dict[str, str] = field(default_factory=dict)
+    unchanged: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def text(self, value: float, column: str) -> str:
@@ -87,32 +143,43 @@ def chosen(frame: pd.DataFrame, metric: str, subset: str = "all", cell_type: str
 
 
 def pooled(
-    frames: Sequence[pd.DataFrame], metric: str, lacking: str, subset: str = "all", cell_type: str = ALL
+    frames: Sequence[pd.DataFrame],
+    metric: str,
+    lacking: str,
+    subset: str = "all",
+    cell_type: str = ALL,
+    origin: Origin | None = None,
 ) -> Cell:
-    """A share in % over test images: mean and sd over seeds, interval over batches.
+    """A metric: mean and sd over seeds, interval over batches, in the metric's unit.
 
     Args:
-        frames: metrics, seed by seed.
+        frames: tidy metrics, seed by seed.
         metric: its name there.
         lacking: the note where there is no such number.
         subset: of images.
         cell_type: whose images alone.
+        origin: where it comes from; None: the frames say.
     """
+    origin = origin or Origin.of(frames)
     values = by_seed(frames, metric, subset, cell_type)
     if not values:
-        return Cell(note=lacking)
+        return Cell(note=lacking, origin=origin)
     batches = by_batch(frames, metric, subset, cell_type)
     low, high = (None, None)
     if len(batches):
         low, high = pooled_interval(batches["value"].tolist(), batches["n"].tolist())
-    return percent_cell(values, low, high, few_statistics(frames, cell_type) if metric == "accuracy" else "")
+    note = few_statistics(frames, cell_type) if metric in OF_PREDICTIONS else ""
+    return scaled_cell(metric, values, low, high, note, origin)
 
 
-def percent_cell(values: list[float], low: float | None, high: float | None, note: str = "") -> Cell:
-    """Shares as a cell in %."""
-    sd = 100 * float(np.std(values, ddof=1)) if len(values) > 1 else None
-    low, high = (None if bound is None else 100 * bound for bound in (low, high))
-    return Cell(100 * float(np.mean(values)), sd, len(values), low, high, note)
+def scaled_cell(
+    metric: str, values: list[float], low: float | None, high: float | None, note: str, origin: Origin
+) -> Cell:
+    """Values of a metric, seed by seed, as a cell in the metric's unit."""
+    factor = METRICS[metric].factor
+    sd = factor * float(np.std(values, ddof=1)) if len(values) > 1 else None
+    low, high = (None if bound is None else factor * bound for bound in (low, high))
+    return Cell(factor * float(np.mean(values)), sd, len(values), low, high, note, origin=origin)
 
 
 def by_seed(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> list[float]:
@@ -146,7 +213,7 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
         names = spec.published_rows.get(row, row), spec.published_columns.get(column, column)
         comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
         # what an unchanged recipe is differs from screen to screen
-        own = row in spec.variations and not comparable and spec.variations[row].changes_nothing()
+        own = row in draft.unchanged and not comparable
         mean, sd = (None, None) if own else published.cell(spec.paper, name, *names)
         judged = "" if cell.words else verdict(cell.mean, cell.sd, mean, sd, comparable, unit == "%")
         if cell.mean is None and cell.note not in {"", NOT_RUN}:

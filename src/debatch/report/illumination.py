@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from debatch.report.style import FAINT, LOOK, new_figure
+from debatch.report.style import FAINT, look, new_figure
 
 MOST_PLATES = 12
 LEAST_SPAN = 0.1
@@ -28,7 +28,7 @@ def draw_illumination(profiles: dict[tuple[str, str], np.ndarray], channels: lis
     usual = np.nanquantile(np.abs(values - 1), 0.99) if np.isfinite(values).any() else 0.0
     span = max(LEAST_SPAN, float(usual))
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad=FAINT)
-    with mpl.rc_context(LOOK):
+    with look():
         # square panels in a frame of their own shape: in a wider one their labels would leave the page
         figure = new_figure(max(1.25 * len(channels) + 1.9, 3.6), max(1.25 * len(shown) + 1.0, 3.0))
         axes = figure.subplots(len(shown), len(channels), squeeze=False)

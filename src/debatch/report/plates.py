@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from debatch.config.screen import PlateFormat
-from debatch.report.style import FAINT, LOOK, new_figure
+from debatch.report.style import FAINT, look, new_figure
 from debatch.screen.flags import flagged, measured_channels
 from debatch.screen.wells import row_and_column, row_letters
 
@@ -66,7 +66,7 @@ def draw_plates(table: pd.DataFrame, measure: str, title: str, plate_format: Pla
         opaque[top : top + rows] = 1
     colours = mpl.colormaps["viridis"].with_extremes(bad=FAINT)
     cell_width, cell_height = 1.75, 1.75 * rows / columns + 0.12
-    with mpl.rc_context(LOOK):
+    with look():
         figure = new_figure(max(cell_width * len(channels) + 1.1, 4.5), cell_height * len(shown) + 1.5)
         axes = figure.subplots(1, len(channels), squeeze=False)[0]
         for channel, own, axis in zip(channels, grids, axes, strict=True):

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from debatch.report.style import LOOK, new_figure
+from debatch.report.style import look, new_figure
 from debatch.screen.metadata import natural_key
 
 MOST_ROWS, MOST_COLUMNS = 5, 5
@@ -47,7 +47,7 @@ def draw_qc(
     limits = _display_limits(list(shown.values()))
     width = max(len(batches) for _, batches in rows)
     same_batches = all(batches == rows[0][1] for _, batches in rows)
-    with mpl.rc_context(LOOK):
+    with look():
         figure = new_figure(max(1.55 * width + 0.9, 5.5), 1.5 * len(rows) + 1.3)
         axes = figure.subplots(len(rows), width, squeeze=False)
         for axis in axes.flat:

@@ -1,14 +1,45 @@
 """A screen's results as tables, figures and the report read them: by run, and None where a file is not there."""
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import pandas as pd
 
 from debatch.files import UNCORRECTED, Files, run_files
 from debatch.registry import Registry, Run
 from debatch.tabular import read_frame
+
+
+class ByRun(Sequence[pd.DataFrame]):
+    """A file of each of some runs, seed by seed.
+
+    Attributes:
+        runs: that were asked for; of those that have not been made there is no frame.
+    """
+
+    def __init__(self, runs: Iterable[Run], frames: Iterable[pd.DataFrame]) -> None:
+        self.runs, self._frames = tuple(runs), list(frames)
+
+    @overload
+    def __getitem__(self, at: int) -> pd.DataFrame: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[pd.DataFrame]: ...
+    def __getitem__(self, at: int | slice) -> pd.DataFrame | list[pd.DataFrame]:
+        return self._frames[at]
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def first(self) -> "ByRun":
+        """The first seed alone."""
+        return ByRun(self.runs[:1], self._frames[:1])
+
+    def each(self, change: Callable[[pd.DataFrame], pd.DataFrame]) -> "ByRun":
+        """A change of each frame; those that come to nothing are left out."""
+        changed = (change(frame) for frame in self._frames)
+        return ByRun(self.runs, [frame for frame in changed if len(frame)])
 
 
 class Results:
@@ -25,30 +56,33 @@ class Results:
         """A run's distributions of cosine similarities."""
         return self._read(run_files(self.files, "cosine", run)[1])
 
-    def nulls(self, split: str) -> pd.DataFrame | None:
-        """What guesses score on a split."""
-        return self._read(self.files.nulls(split))
+    def nulls(self, split: str, guess: str) -> ByRun | None:
+        """What a guess scores on a split, of no run; None where it was not made."""
+        frame = self._read(self.files.nulls(split))
+        return None if frame is None else ByRun((), [frame[frame["null"] == guess]])
 
-    def by_seed(
-        self, need: str, target: str, method: str, split: str, correction: str = UNCORRECTED
-    ) -> list[pd.DataFrame]:
-        """One file of each of a target's runs of a method on a split, seed by seed, without those that lack."""
+    def by_seed(self, need: str, target: str, method: str, split: str, correction: str = UNCORRECTED) -> ByRun:
+        """One file of each of a target's runs of a method on a split."""
         chosen = (method, split, correction)
         runs = sorted(r for r in self.registry.runs(target) if (r.method, r.split, r.correction) == chosen)
-        return [frame for run in runs if (frame := self.of(need, run)) is not None]
+        return ByRun(runs, [frame for run in runs if (frame := self.of(need, run)) is not None])
 
-    def pair(
-        self, need: str, target: str, methods: tuple[str, str], split: str
-    ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
-        """As `by_seed` of two methods, of those seeds that both have."""
-        by_method: list[dict[int, pd.DataFrame]] = [{}, {}]
-        for run in self.registry.runs(target):
-            for at, method in enumerate(methods):
-                frame = self.of(need, run) if (run.method, run.split) == (method, split) else None
-                if frame is not None:
-                    by_method[at][run.seed] = frame
-        seeds = sorted(set(by_method[0]) & set(by_method[1]))
-        return [by_method[0][seed] for seed in seeds], [by_method[1][seed] for seed in seeds]
+    def pair(self, need: str, target: str, methods: tuple[str, str], split: str) -> tuple[ByRun, ByRun]:
+        """As `by_seed` of two methods, the frames of those seeds that both have."""
+        by_method: list[dict[Run, pd.DataFrame | None]] = [
+            {
+                run: self.of(need, run)
+                for run in sorted(self.registry.runs(target))
+                if (run.method, run.split) == (m, split)
+            }
+            for m in methods
+        ]
+        first, second = ({run.seed for run, frame in own.items() if frame is not None} for own in by_method)
+        of_one, of_other = (
+            ByRun(own, [frame for run, frame in own.items() if frame is not None and run.seed in first & second])
+            for own in by_method
+        )
+        return of_one, of_other
 
     def records(self, runs: list[Run]) -> list[dict[str, Any]]:
         """The records of trainings, each once, without those that lack."""

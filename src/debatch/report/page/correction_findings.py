@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from debatch.evaluate.metrics import METRICS
 from debatch.evaluate.tidy import of_all
 from debatch.files import UNCORRECTED
 from debatch.report.cells import Cell, Draft
-from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, CHANCE, COLUMNS, draft, row_key
+from debatch.report.kinds.tables import draft_table
+from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, CHANCE, row_key
 from debatch.report.page.headline import Headline
 from debatch.report.results import Results
 
@@ -43,7 +45,7 @@ class _Table:
         return "compounds" if self.results.registry.screen.columns.compound else "perturbations"
 
     def shown(self, value: float | None, metric: str) -> str:
-        unit = {"%": " %", "sd": " sd"}.get(COLUMNS[metric][1], "")
+        unit = METRICS[metric].unit and f" {METRICS[metric].unit}"
         return "—" if value is None else self.draft.text(value, metric) + unit
 
     def change(self, method: str, correction: str, metric: str) -> tuple[float, float]:
@@ -65,7 +67,7 @@ def correction_headline(name: str, results: Results) -> Headline:
         name: of a table of kind `correction`.
         results: of the screen.
     """
-    table = _Table(name, results, draft(name, results))
+    table = _Table(name, results, draft_table(name, results))
     registry = results.registry
     first = registry.rows(name)[0]
     before = table.mean(first, UNCORRECTED, BATCH)

@@ -1,19 +1,18 @@
 """Training curves: small multiples of loss and accuracy by epoch."""
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from debatch.registry import Registry, Run
-from debatch.report.style import COLOURS, LOOK, new_figure
+from debatch.report.style import COLOURS, look, new_figure
 
 
 def draw_curves(registry: Registry, histories: dict[Run, pd.DataFrame]) -> Figure:
     """A column a split; loss above, training accuracy below; a line a run, a colour a method."""
     splits = list(dict.fromkeys(run.split for run in histories))
     methods = list(dict.fromkeys(run.method for run in histories))
-    with mpl.rc_context(LOOK):
+    with look():
         figure = new_figure(max(4.2 * len(splits), 4.8), 4.6)
         axes = figure.subplots(2, len(splits), squeeze=False, sharex="col", sharey="row")
         for run, history in histories.items():

@@ -1,5 +1,6 @@
 """What the report says in words, computed from the results."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 from debatch.config import Screen
 from debatch.config.statistics import POOL_IMAGES, parse_statistics
 from debatch.evaluate.label_shift import label_shift
+from debatch.evaluate.metrics import OF_PREDICTIONS
 from debatch.evaluate.tidy import ALL
 from debatch.files import UNCORRECTED, Files
 from debatch.registry import Registry
@@ -120,7 +122,7 @@ def shift_facts(results: Results, index: pd.DataFrame, table: str) -> Shift:
 
 
 def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
-    """Accuracy in its other forms, averaged over seeds, a row a method and split."""
+    """Every metric of predictions, averaged over seeds, a row a method and split."""
     registry = results.registry
     spec = registry.tables[table]
     rows = []
@@ -130,13 +132,9 @@ def companion_rows(results: Results, table: str) -> list[dict[str, str]]:
             if not frames:
                 continue
             row = {"method": registry.title(method), "split": split}
-            for heading, metric, subset in (
-                ("per image", "accuracy", "all"),
-                ("per well", "accuracy_well", "all"),
-                ("per class (macro)", "accuracy_macro", "all"),
-                ("treatments only", "accuracy", "treatments"),
-            ):
-                row[heading] = _percent(frames, metric, subset)
+            for metric, shown in OF_PREDICTIONS.items():
+                row[shown.title] = _percent(frames, metric, "all")
+            row["Accuracy, treatments only"] = _percent(frames, "accuracy", "treatments")
             for kind in sorted(set(pd.concat(frames)["cell_type"]) - {ALL}):
                 row[kind] = _percent(frames, "accuracy", "all", kind)
             rows.append(row)
@@ -283,7 +281,7 @@ def _shift_outcome(results: Results, table: str) -> str:
     return f"{did}: AdaBN {means['adabn']:.1f} % against the baseline's {means['baseline']:.1f} %."
 
 
-def _percent(frames: list[pd.DataFrame], metric: str, subset: str, cell_type: str = ALL) -> str:
+def _percent(frames: Sequence[pd.DataFrame], metric: str, subset: str, cell_type: str = ALL) -> str:
     values = by_seed(frames, metric, subset, cell_type)
     return f"{100 * sum(values) / len(values):.1f}" if values else "—"
 

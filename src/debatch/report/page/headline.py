@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from debatch.evaluate.metrics import METRICS
+from debatch.registry import Registry
 from debatch.report.cells import Cell, pooled
+from debatch.report.kinds.base import ByMetric
 from debatch.report.kinds.tables.differences import paired
 from debatch.report.results import Results
 
@@ -27,17 +30,19 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
         test_batches: how many batches `separated` tests on.
     """
     registry = results.registry
+    metric = metric_of(name, registry)
     frames = {method: results.by_seed("metrics", name, method, "separated") for method in registry.rows(name)}
-    cells = {method: pooled(own, "accuracy", "") for method, own in frames.items() if own}
+    cells = {method: pooled(own, metric, "") for method, own in frames.items() if own}
     if not cells:
         return Headline("No run on unseen batches has been made.")
 
     def less(method: str, other: str) -> Cell:
-        return paired(*results.pair("metrics", name, (method, other), "separated"))
+        return paired(*results.pair("metrics", name, (method, other), "separated"), metric)
 
     best = max(cells, key=lambda method: cells[method].mean or 0.0)
     first = next(iter(cells))
     finding = f"{registry.title(best)} recognises {cells[best].mean:.1f} % of images from batches it never saw"
+    finding += "" if metric == "accuracy" else f" ({METRICS[metric].title.lower()})"
     if best != first:
         gain = less(best, first)
         finding += (
@@ -55,6 +60,12 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
             "them, since they are too few for an interval"
         )
     return Headline(finding + ".", [*details, sure[0].upper() + sure[1:] + "."])
+
+
+def metric_of(name: str, registry: Registry) -> str:
+    """The metric that a table shows; accuracy where its kind shows no such."""
+    spec = registry.tables[name]
+    return spec.metric if isinstance(spec, ByMetric) else "accuracy"
 
 
 def _compared(
@@ -78,10 +89,10 @@ def _compared(
 
 def _kept(name: str, best: str, first: str, results: Results) -> list[str]:
     """How much of the accuracy on seen batches is kept on unseen ones."""
-    shares = {}
+    shares, registry = {}, results.registry
     for method in dict.fromkeys((best, first)):
         unseen, seen = (
-            pooled(results.by_seed("metrics", name, method, split), "accuracy", "").mean
+            pooled(results.by_seed("metrics", name, method, split), metric_of(name, registry), "").mean
             for split in ("separated", "stratified")
         )
         if unseen is None or not seen:

@@ -12,8 +12,8 @@ from debatch.config import SCREEN_FIGURES
 from debatch.config.splits import few_batches
 from debatch.files import Files
 from debatch.registry import Registry, Run
-from debatch.report.captions import SCREEN_TITLES, figure_caption
 from debatch.report.page import facts
+from debatch.report.page.captions import SCREEN_TITLES, figure_caption
 from debatch.report.page.correction_findings import correction_headline
 from debatch.report.page.curves import draw_curves
 from debatch.report.page.headline import Headline, headline

@@ -1,31 +1,36 @@
-"""Figures that show trained runs."""
+"""Figures of trained runs, a kind a file."""
 
-import pandas as pd
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from debatch.errors import ConfigError
-from debatch.report.kinds.figures import adaptation, channel_subsets, correction, cosine, epochs, shapley, umap
+from debatch.registry import Registry
+from debatch.report.kinds.base import FigureKind
 from debatch.report.results import Results
 
-DRAWERS = {
-    "adaptation": adaptation.draw,
-    "umap": umap.draw,
-    "cosine": cosine.draw,
-    "epochs": epochs.draw,
-    "correction": correction.draw,
-    "channel_subsets": channel_subsets.draw,
-    "shapley": shapley.draw,
-}
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
-def draw_figure(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
+def draw_figure(name: str, results: Results) -> "tuple[Figure, pd.DataFrame]":
     """A figure of the registry, and the numbers behind it.
 
     Raises:
         ConfigError: the screen cannot make it.
     """
-    spec = results.registry.figures[name]
-    reason = results.registry.lacking(name)
+    registry = results.registry
+    reason = registry.lacking(name)
     if reason:
-        raise ConfigError(f"screen {results.registry.name!r}: {name} {reason}")
-    return DRAWERS[spec.kind](name, results)
+        raise ConfigError(f"screen {registry.name!r}: {name} {reason}")
+    return _kind(name, registry).draw(name, results)
+
+
+def caption_of(name: str, registry: Registry) -> str:
+    """What a figure shows, but for its runs."""
+    return _kind(name, registry).caption_of(registry.figures[name])
+
+
+def _kind(name: str, registry: Registry) -> FigureKind:
+    kind = registry.kind(name)
+    assert isinstance(kind, FigureKind)
+    return kind

@@ -1,26 +1,45 @@
-"""Accuracy by the images that test-time statistics come from: how many, which, and of how many classes."""
+"""A metric by the images that test-time statistics come from: how many, which, and of how many classes."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from pydantic import Field
 
-from debatch.config import Figure as FigureSpec
 from debatch.config.statistics import DOMAINS, POOLS, Statistics
+from debatch.config.tables import Figure
+from debatch.registry.kinds import ManyStatistics
 from debatch.report.cells import NOT_RUN, Cell, pooled
-from debatch.report.kinds.tables.adaptation import DOMAIN_WORDS, POOL_WORDS, accuracy_cell, available_cell, under
-from debatch.report.kinds.tables.label_shift import ALONE, WHOLE, shift_cells
+from debatch.report.kinds.base import ByMetric, FigureKind
+from debatch.report.kinds.statistics import (
+    ALL,
+    ALONE,
+    DOMAIN_WORDS,
+    POOL_WORDS,
+    WHOLE,
+    ByClasses,
+    ByImages,
+    available_cell,
+    cell_under,
+    many_statistics,
+    shift_cells,
+    under,
+)
 from debatch.report.results import Results
-from debatch.report.style import COLOURS, LOOK, MARKERS, figure_title, new_figure
+from debatch.report.style import COLOURS, MARKERS, figure_title, look, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+    from matplotlib.lines import Line2D
+
 
 COLUMNS = [
     "method", "panel", "chosen", "images", "available", "classes", "mean", "sd", "n", "low", "high", "note",
 ]  # fmt: skip
-ALL = "all"
 SHIFT, WITHOUT = "classes", "none"
 INK = "#1b1f24"
 GREY = "#8a9199"
@@ -32,64 +51,92 @@ LOOKS |= {WHOLE: LOOKS["all"], WITHOUT: (GREY, "")}
 WORDS = {**POOL_WORDS, ALONE: "only the classes left (right)"}
 
 
-def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
-    """A panel each for images of the batch and of the plate, and one for batches that hold few of their classes.
+class AdaptationFigure(ByImages, ByClasses, ByMetric, Figure):
+    """A metric by how many images give the batch-norm statistics, and which."""
 
-    A colour a choice of images, a line style a method; level or dark: methods that take nothing from the new batch.
+    kind: Literal["adaptation"] = Field(
+        "adaptation", description="A metric by how many images give the batch-norm statistics, and which."
+    )
 
-    Returns:
-        The figure, and a row a point (`COLUMNS`): mean, sd, low, high in %, n seeds; available: the median of what
-        there is to choose from; mean is NaN, and note says why, where a point is not drawn.
-    """
+
+class Adaptation(FigureKind[AdaptationFigure]):
+    """A metric by how many images give the batch-norm statistics, and which."""
+
+    spec = AdaptationFigure
+    needs = ("adaptation",)
+    trains = True
+    caption = (
+        "{metric} over all classes, under batch-norm statistics from some images of a new batch: by how "
+        "many of them (chosen by a hash of their names; all: as many as there are, another number for each choice), "
+        "of the image's batch (left) or of its plate (middle), by which (colour) and by method (line style). A point "
+        "is drawn where every batch or plate holds as many images. Right: a batch is treated as if it held the images "
+        "of some of its classes alone; beside it are the same images under the statistics of the whole batch: the gap "
+        "is what the missing classes cost. Of unseen batches the scored images are among those that give "
+        "the statistics, as in the paper. Means over seeds; bars: how much the test batches differ, as in the tables."
+    )
+
+    def statistics(self, spec: Any, inference: str) -> ManyStatistics:
+        """Each number of images, from each place; and those of some classes."""
+        return many_statistics(inference, spec.images, spec.classes)
+
+    def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
+        """A panel each for images of the batch and of the plate, and one for batches that hold few of their classes.
+
+        A colour a choice of images, a line style a method; level or dark: methods that take nothing from the new batch.
+
+        Returns:
+            The figure, and a row a point (`COLUMNS`): mean, sd, low, high in %, n seeds; available: the median of what
+            there is to choose from; mean is NaN, and note says why, where a point is not drawn.
+        """
+        registry = results.registry
+        spec = self.spec_of(name, registry)
+        points = pd.DataFrame(_points(name, results, spec), columns=COLUMNS)
+        points = points.astype({"mean": float, "sd": float, "low": float, "high": float})
+        adapting = [m for m in registry.rows(name) if registry.recipes[m].inference != "train"]
+        styles = {registry.title(method): STYLES[at % len(STYLES)] for at, method in enumerate(adapting)}
+        with look():
+            figure = new_figure(12.0, 4.8)
+            *axes, shifted = figure.subplots(1, len(DOMAINS) + 1, sharey=True)
+            for domain, axis in zip(DOMAINS, axes, strict=True):
+                _by_number(axis, points[points["panel"] == domain], styles, spec)
+                for _, level in _lines(points[(points["chosen"] == WITHOUT) & (points["classes"] == ALL)]):
+                    axis.axhline(level["mean"].iloc[0], color=GREY, lw=2.2, zorder=1)
+                axis.set(xlabel="images that give the statistics", title=f"images {DOMAIN_WORDS[domain]}")
+            _by_classes(shifted, points[points["panel"] == SHIFT], styles, spec)
+            shifted.set(xlabel="classes that the batch holds (%)", title="few of the classes")
+            axes[0].set_ylabel(spec.axis_label)
+            shown = points["high"].fillna(points["mean"]).max()
+            axes[0].set_ylim(0, min(100, 1.08 * shown) if np.isfinite(shown) and shown > 0 else 100)
+            figure.legend(handles=_legend(points, styles), loc="outside lower center", ncols=4)
+            figure.suptitle(figure_title(name, registry))
+        return figure, points
+
+
+def _points(name: str, results: Results, spec: AdaptationFigure) -> Iterator[tuple[object, ...]]:
     registry = results.registry
-    spec = registry.figures[name]
-    points = pd.DataFrame(_points(name, results), columns=COLUMNS)
-    points = points.astype({"mean": float, "sd": float, "low": float, "high": float})
-    adapting = [m for m in registry.rows(name) if registry.recipes[m].inference != "train"]
-    styles = {registry.title(method): STYLES[at % len(STYLES)] for at, method in enumerate(adapting)}
-    with mpl.rc_context(LOOK):
-        figure = new_figure(12.0, 4.8)
-        *axes, shifted = figure.subplots(1, len(DOMAINS) + 1, sharey=True)
-        for domain, axis in zip(DOMAINS, axes, strict=True):
-            _by_number(axis, points[points["panel"] == domain], styles, spec)
-            for _, level in _lines(points[(points["chosen"] == WITHOUT) & (points["classes"] == ALL)]):
-                axis.axhline(level["mean"].iloc[0], color=GREY, lw=2.2, zorder=1)
-            axis.set(xlabel="images that give the statistics", title=f"images {DOMAIN_WORDS[domain]}")
-        _by_classes(shifted, points[points["panel"] == SHIFT], styles, spec)
-        shifted.set(xlabel="classes that the batch holds (%)", title="few of the classes")
-        axes[0].set_ylabel("test accuracy (%)")
-        shown = points["high"].fillna(points["mean"]).max()
-        axes[0].set_ylim(0, min(100, 1.08 * shown) if np.isfinite(shown) and shown > 0 else 100)
-        figure.legend(handles=_legend(points, styles), loc="outside lower center", ncols=4)
-        figure.suptitle(figure_title(name, registry))
-    return figure, points
-
-
-def _points(name: str, results: Results) -> Iterator[tuple[object, ...]]:
-    registry = results.registry
-    spec, split = registry.figures[name], registry.splits(name)[0]
+    split = registry.splits(name)[0]
     shares = {ALL: ALL} | {Statistics(classes=percent).name: str(percent) for percent in spec.classes}
     for method in registry.rows(name):
         frames, title = results.by_seed("adaptation", name, method, split), registry.title(method)
         if registry.recipes[method].inference == "train":
             for subset, share in shares.items():
-                cell = pooled(under(frames, "train", subset), "accuracy", NOT_RUN)
-                yield (title, SHIFT, WITHOUT, "0", None, share, *_told(cell))
+                cell = pooled(under(frames, "train", subset), spec.metric, NOT_RUN)
+                yield (title, SHIFT, WITHOUT, "0", None, share, *_numbers(cell))
             continue
         for domain in DOMAINS:
             for pool in POOLS:
                 there = available_cell(frames, Statistics(domain=domain, pool=pool).name).mean
                 for images in (*spec.images, None):
-                    cell = accuracy_cell(frames, Statistics(domain=domain, pool=pool, images=images).name)
-                    yield (title, domain, pool, str(images or ALL), there, ALL, *_told(cell))
+                    cell = cell_under(frames, Statistics(domain=domain, pool=pool, images=images).name, spec.metric)
+                    yield (title, domain, pool, str(images or ALL), there, ALL, *_numbers(cell))
         for subset, share in shares.items():
-            cells = shift_cells(frames, subset)
+            cells = shift_cells(frames, subset, spec.metric)
             for chosen in (ALONE, WHOLE):
                 cell = cells[chosen if subset != ALL else WHOLE]  # all classes alone are the whole batch
-                yield (title, SHIFT, chosen, ALL, None, share, *_told(cell))
+                yield (title, SHIFT, chosen, ALL, None, share, *_numbers(cell))
 
 
-def _told(cell: Cell) -> tuple[object, ...]:
+def _numbers(cell: Cell) -> tuple[object, ...]:
     return cell.mean, cell.sd, cell.n, cell.low, cell.high, cell.note
 
 
@@ -99,7 +146,7 @@ def _lines(points: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame
         yield (str(method), str(chosen)), own
 
 
-def _by_number(axis: Axes, points: pd.DataFrame, styles: dict[str, str], spec: FigureSpec) -> None:
+def _by_number(axis: Axes, points: pd.DataFrame, styles: dict[str, str], spec: AdaptationFigure) -> None:
     places = {str(images): float(np.log2(images)) for images in spec.images}
     places[ALL] = max(places.values()) + BEYOND
     lines = list(_lines(points))
@@ -112,7 +159,7 @@ def _by_number(axis: Axes, points: pd.DataFrame, styles: dict[str, str], spec: F
     axis.set_xticks(list(places.values()), list(places))
 
 
-def _by_classes(axis: Axes, points: pd.DataFrame, styles: dict[str, str], spec: FigureSpec) -> None:
+def _by_classes(axis: Axes, points: pd.DataFrame, styles: dict[str, str], spec: AdaptationFigure) -> None:
     places = {share: at for at, share in enumerate((ALL, *map(str, spec.classes)))}
     lines = list(_lines(points))
     for at, ((method, chosen), own) in enumerate(lines):
@@ -135,6 +182,8 @@ def _line(axis: Axes, x: np.ndarray, own: pd.DataFrame, chosen: str, style: str)
 
 
 def _legend(points: pd.DataFrame, styles: dict[str, str]) -> Sequence[Line2D]:
+    from matplotlib.lines import Line2D
+
     drawn = points[points["mean"].notna()]
     # all images of the batch are one choice, in whichever panel
     choices = [choice for choice in LOOKS if choice in WORDS and (drawn["chosen"] == choice).any()]
@@ -145,3 +194,6 @@ def _legend(points: pd.DataFrame, styles: dict[str, str]) -> Sequence[Line2D]:
     ]
     still = drawn.loc[drawn["chosen"] == WITHOUT, "method"].unique()
     return [*handles, *(Line2D([], [], color=GREY, lw=2.2, label=f"{method}: no image") for method in still)]
+
+
+KIND = Adaptation()

@@ -1,15 +1,24 @@
 """Batch effect removed against biology kept: every method and correction as a point."""
 
-import matplotlib as mpl
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from debatch.config.tables import Figure
+from debatch.evaluate.metrics import METRICS
 from debatch.report.cells import by_seed
-from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, COLUMNS, score_cell
+from debatch.report.kinds.base import FigureKind, OfCorrections
+from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, SHOWN, score_cell
 from debatch.report.results import Results
-from debatch.report.style import COLOURS, LOOK, figure_title, new_figure
+from debatch.report.style import COLOURS, figure_title, look, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
 OF_CHANCE = f"{BATCH}_chance"
@@ -17,30 +26,53 @@ OF_CHANCE = f"{BATCH}_chance"
 COST = ("weak_separability", "separability", "positive_control_retention")
 
 
-def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Two panels, for what is kept and for what over-correction would cost; best is at the top of the dotted line.
+class CorrectionFigure(OfCorrections, Figure):
+    """Batch effect removed against biology kept."""
 
-    Returns:
-        The figure, and a row a point: method, correction, metric, mean, low, high.
-    """
-    numbers = correction_points(name, results)
-    defined = set(numbers.loc[numbers["mean"].notna(), "metric"])
-    kept = next((metric for metric in BIOLOGY if metric in defined), None)
-    costs = [metric for metric in COST if metric in defined and metric != kept]
-    panels = [metric for metric in (kept, *costs[:1]) if metric is not None]
-    with mpl.rc_context(LOOK):
-        named = len(set(numbers["method"])) == 1
-        figure = new_figure(4.9 * max(len(panels), 1) + (0.4 if named else 1.9), 4.9 if named else 5.3)
-        if BATCH not in defined or not panels:
-            figure.text(0.5, 0.5, "No batch or no biology metric is defined on this screen.", ha="center")
-            return figure, numbers
-        axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axis, metric in zip(axes, panels, strict=True):
-            _scatter(axis, numbers, metric)
-            _mark_chance(axis, numbers)
-        figure.suptitle(figure_title(name, results.registry))
-        _legends(figure, numbers)
-    return figure, numbers
+    kind: Literal["correction"] = Field("correction", description="Batch effect removed against biology kept.")
+
+
+class CorrectionKind(FigureKind[CorrectionFigure]):
+    """Batch effect removed against biology kept."""
+
+    spec = CorrectionFigure
+    needs = ("scores",)
+    whole_screen = True
+    caption = (
+        "A point is one method's embeddings under one correction; large with a black rim: as they are, and a thin line "
+        "leads from there to each correction. At the dotted line (a random neighbour) the batch is gone, and beyond it "
+        "wells of one batch are pushed apart; at the top biology is kept. One wants to be at the top of the line. "
+        "Means; intervals are in the table."
+    )
+
+    def corrections(self, spec: Any) -> list[str]:
+        """The figure's own."""
+        return list(spec.corrections)
+
+    def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
+        """Two panels, for what is kept and for what over-correction would cost; best is at the top of the dotted line.
+
+        Returns:
+            The figure, and a row a point: method, correction, metric, mean, low, high.
+        """
+        numbers = correction_points(name, results)
+        defined = set(numbers.loc[numbers["mean"].notna(), "metric"])
+        kept = next((metric for metric in BIOLOGY if metric in defined), None)
+        costs = [metric for metric in COST if metric in defined and metric != kept]
+        panels = [metric for metric in (kept, *costs[:1]) if metric is not None]
+        with look():
+            named = len(set(numbers["method"])) == 1
+            figure = new_figure(4.9 * max(len(panels), 1) + (0.4 if named else 1.9), 4.9 if named else 5.3)
+            if BATCH not in defined or not panels:
+                figure.text(0.5, 0.5, "No batch or no biology metric is defined on this screen.", ha="center")
+                return figure, numbers
+            axes = figure.subplots(1, len(panels), squeeze=False)[0]
+            for axis, metric in zip(axes, panels, strict=True):
+                _scatter(axis, numbers, metric)
+                _mark_chance(axis, numbers)
+            figure.suptitle(figure_title(name, results.registry))
+            _legends(figure, numbers)
+        return figure, numbers
 
 
 def correction_points(name: str, results: Results) -> pd.DataFrame:
@@ -52,7 +84,7 @@ def correction_points(name: str, results: Results) -> pd.DataFrame:
         for correction in registry.corrections_of(name):
             frames = results.by_seed("scores", name, method, split, correction)
             titles = registry.title(method), registry.correction_title(correction)
-            for metric in COLUMNS:
+            for metric in SHOWN:
                 cell = score_cell(frames, metric)
                 records.append((*titles, metric, cell.mean, cell.low, cell.high))
             chance = by_seed(frames, OF_CHANCE)
@@ -123,11 +155,13 @@ def _mark_chance(axis: Axes, numbers: pd.DataFrame) -> None:
 
 
 def _label(metric: str) -> str:
-    heading, unit, _, _ = COLUMNS[metric]
-    return heading.removesuffix(" ↑").removesuffix(" → chance") + (f" ({unit})" if unit else "")
+    shown = METRICS[metric]
+    return shown.title + (f" ({shown.unit})" if shown.unit else "")
 
 
-def _legends(figure: Figure, numbers: pd.DataFrame) -> None:
+def _legends(figure: Drawing, numbers: pd.DataFrame) -> None:
+    from matplotlib.lines import Line2D
+
     methods = list(dict.fromkeys(numbers["method"]))
     if len(methods) == 1:
         return  # the points are named
@@ -141,3 +175,6 @@ def _legends(figure: Figure, numbers: pd.DataFrame) -> None:
     ]
     figure.legend(handles=colours, loc="outside lower center", ncols=4, fontsize=8.5)
     figure.legend(handles=markers, loc="outside right center", fontsize=8.5)
+
+
+KIND = CorrectionKind()

@@ -1,56 +1,91 @@
 """Distributions of cosine similarities within and across batches (Figure 7)."""
 
-import matplotlib as mpl
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from pydantic import Field
 
+from debatch.config.tables import Figure
 from debatch.evaluate.cosine import BINS, kolmogorov_smirnov, wasserstein
+from debatch.report.kinds.base import FigureKind
 from debatch.report.results import Results
-from debatch.report.style import COLOURS, LOOK, figure_title, new_figure
+from debatch.report.style import COLOURS, figure_title, look, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
 
 SHOWN_BINS = 128
 PERTURBATIONS = {"same": "same perturbation", "different": "different perturbations"}
 
 
-def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
-    """A row a method; pairs of the same perturbation on the left, of different ones on the right.
+class CosineFigure(Figure):
+    """Distributions of cosine similarities within and across batches."""
 
-    Source: RxRx1 paper, Figure 7.
+    kind: Literal["cosine"] = Field(
+        "cosine", description="Distributions of cosine similarities within and across batches."
+    )
 
-    Returns:
-        The figure, and a row a bin: method, cosine (middle), pairs of each kind.
-    """
-    registry = results.registry
-    runs = {run.method: run for run in registry.runs(name) if run.seed == 0}
-    histograms = {method: results.histograms(run) for method, run in runs.items()}
-    shown = {registry.title(method): frame for method, frame in histograms.items() if frame is not None}
-    low, high = _range(shown)
-    records = []
-    with mpl.rc_context(LOOK):
-        figure = new_figure(8.6, 2.5 * len(shown) + 0.7)
-        axes = figure.subplots(len(shown), 2, squeeze=False, sharex=True, sharey="col")
-        for (method, frame), row in zip(shown.items(), axes, strict=True):
-            for axis, (kind, words) in zip(row, PERTURBATIONS.items(), strict=True):
-                within, across = frame[f"{kind}_within"].to_numpy(), frame[f"{kind}_across"].to_numpy()
-                _densities(axis, within, across)
-                axis.set_title(f"{method}: {words}", loc="left")
-                # like perturbations gather at the right, different ones at the left
-                at, side = (0.02, "left") if kind == "same" else (0.98, "right")
-                axis.annotate(
-                    _distances(within, across), (at, 0.95), xycoords="axes fraction", va="top", ha=side, fontsize=8.5
-                )
-                axis.set_xlim(low, high)
-                axis.set_ylabel("density")
-            records.append(frame.assign(method=method))
-        for axis in axes[-1]:
-            axis.set_xlabel("cosine similarity")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
-        figure.suptitle(figure_title(name, registry))
-    numbers = pd.concat(records, ignore_index=True)
-    return figure, numbers[["method", *(column for column in numbers if column != "method")]]
+
+class Cosine(FigureKind[CosineFigure]):
+    """Distributions of cosine similarities within and across batches."""
+
+    spec = CosineFigure
+    needs = ("cosine",)
+    whole_screen = True
+    caption = (
+        "Cosine similarities of embeddings, of every pair of images of one cell type: of the same perturbation "
+        "(left) and of different ones (right), within one batch (solid) and across two (dashed). Where the two lines "
+        "of a panel agree, similarity does not depend on the batch. KS: largest difference of the two distribution "
+        "functions; Wasserstein: the area between them. Exact, from all pairs; drawn in 128 bins."
+    )
+
+    def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
+        """A row a method; pairs of the same perturbation on the left, of different ones on the right.
+
+        Source: RxRx1 paper, Figure 7.
+
+        Returns:
+            The figure, and a row a bin: method, cosine (middle), pairs of each kind.
+        """
+        registry = results.registry
+        runs = {run.method: run for run in registry.runs(name) if run.seed == 0}
+        histograms = {method: results.histograms(run) for method, run in runs.items()}
+        shown = {registry.title(method): frame for method, frame in histograms.items() if frame is not None}
+        low, high = _range(shown)
+        records = []
+        with look():
+            figure = new_figure(8.6, 2.5 * len(shown) + 0.7)
+            axes = figure.subplots(len(shown), 2, squeeze=False, sharex=True, sharey="col")
+            for (method, frame), row in zip(shown.items(), axes, strict=True):
+                for axis, (kind, words) in zip(row, PERTURBATIONS.items(), strict=True):
+                    within, across = frame[f"{kind}_within"].to_numpy(), frame[f"{kind}_across"].to_numpy()
+                    _densities(axis, within, across)
+                    axis.set_title(f"{method}: {words}", loc="left")
+                    # like perturbations gather at the right, different ones at the left
+                    at, side = (0.02, "left") if kind == "same" else (0.98, "right")
+                    axis.annotate(
+                        _distances(within, across),
+                        (at, 0.95),
+                        xycoords="axes fraction",
+                        va="top",
+                        ha=side,
+                        fontsize=8.5,
+                    )
+                    axis.set_xlim(low, high)
+                    axis.set_ylabel("density")
+                records.append(frame.assign(method=method))
+            for axis in axes[-1]:
+                axis.set_xlabel("cosine similarity")
+            handles, labels = axes[0, 0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside lower center", ncols=2)
+            figure.suptitle(figure_title(name, registry))
+        numbers = pd.concat(records, ignore_index=True)
+        return figure, numbers[["method", *(column for column in numbers if column != "method")]]
 
 
 def _densities(axis: Axes, within: np.ndarray, across: np.ndarray) -> None:
@@ -81,3 +116,6 @@ def _range(shown: dict[str, pd.DataFrame]) -> tuple[float, float]:
     filled = np.flatnonzero(total)
     first = filled[0] if len(filled) else 0
     return max(-1.0, np.floor((first * 2 / BINS - 1) * 10) / 10), 1.0
+
+
+KIND = Cosine()

@@ -1,20 +1,26 @@
 """UMAP of test embeddings, coloured by batch and by perturbation: what does the network see first?"""
 
-import warnings
-from typing import Any
+from __future__ import annotations
 
-import matplotlib as mpl
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from pydantic import Field
 
+from debatch.config.tables import Figure
 from debatch.embedding_table import OPTIONAL, features_of
 from debatch.evaluate.neighbors import as_it_is, nearest
+from debatch.report.kinds.base import FigureKind
 from debatch.report.results import Results
-from debatch.report.style import FAINT, LOOK, category_styles, figure_title, new_figure
+from debatch.report.style import FAINT, category_styles, figure_title, look, new_figure
 from debatch.screen.metadata import natural_key
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
 
 FEWEST_POINTS = 12
 NEIGHBORS = 15
@@ -24,18 +30,40 @@ METADATA_MECHANISM = OPTIONAL["mechanism"]
 DRAWING_ROUNDS = 20
 
 
-def draw(name: str, results: Results) -> tuple[Figure, pd.DataFrame]:
-    """The figure of the registry's methods, of each its first seed."""
-    registry = results.registry
-    runs = [run for run in registry.runs(name) if run.seed == 0]
-    read = {registry.title(run.method): results.of("embeddings", run) for run in runs}
-    embeddings = {title: frame for title, frame in read.items() if frame is not None}
-    return draw_umap(embeddings, figure_title(name, registry), registry.figures[name].cell_type)
+class UmapFigure(Figure):
+    """UMAP of test embeddings, by batch and by perturbation."""
+
+    kind: Literal["umap"] = Field("umap", description="UMAP of test embeddings, by batch and by perturbation.")
+    cell_type: str | None = Field(
+        None, description="The one cell type that it shows; null: the one with most test batches."
+    )
+
+
+class Umap(FigureKind[UmapFigure]):
+    """UMAP of test embeddings, by batch and by perturbation."""
+
+    spec = UmapFigure
+    needs = ("embeddings",)
+    whole_screen = True
+    caption = (
+        f"UMAP (cosine distance, {NEIGHBORS} neighbours, fixed seed) of embeddings, a row a method; a point is "
+        "one image. Left: coloured by batch. Right: some treatments, or their mechanisms, in colour, all others grey. "
+        "Where colours separate on the left, the batch shows in the embedding; where they gather on the right, the "
+        "perturbation does. Distances between clusters in a UMAP mean little."
+    )
+
+    def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
+        """The figure of the registry's methods, of each its first seed."""
+        registry = results.registry
+        runs = [run for run in registry.runs(name) if run.seed == 0]
+        read = {registry.title(run.method): results.of("embeddings", run) for run in runs}
+        embeddings = {title: frame for title, frame in read.items() if frame is not None}
+        return draw_umap(embeddings, figure_title(name, registry), self.spec_of(name, registry).cell_type)
 
 
 def draw_umap(
     embeddings: dict[str, pd.DataFrame], title: str, cell_type: str | None = None
-) -> tuple[Figure, pd.DataFrame]:
+) -> tuple[Drawing, pd.DataFrame]:
     """A row a method: its test embeddings by batch, and by perturbation, or mechanism where that is known.
 
     Args:
@@ -59,7 +87,7 @@ def draw_umap(
     column, kind = _what_to_tell(reference)
     told = category_styles(_most_frequent(reference, column))
     records = []
-    with mpl.rc_context(LOOK):
+    with look():
         figure = new_figure(9.4, 3.7 * len(shown) + 0.5)
         axes = figure.subplots(len(shown), 2, squeeze=False)
         for (method, frame), (left, right) in zip(shown.items(), axes, strict=True):
@@ -173,6 +201,8 @@ def _scatter(
 
 
 def _legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: bool) -> None:
+    from matplotlib.lines import Line2D
+
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=colour, markersize=5, label=name)
         for name, (colour, marker) in styles.items()
@@ -184,3 +214,6 @@ def _legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: 
         handles=handles, title=title, loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=8, ncols=columns,
         handletextpad=0.2, borderaxespad=0,
     )  # fmt: skip
+
+
+KIND = Umap()

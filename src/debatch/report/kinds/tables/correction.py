@@ -1,33 +1,30 @@
 """What corrections of embeddings remove of the batch effect, and what they cost in biology."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
 import pandas as pd
+from pydantic import Field
 
 from debatch.config.screen import CONTROLS
 from debatch.config.statistics import parse_statistics
-from debatch.evaluate.uncertainty import pooled_interval
+from debatch.config.tables import Table
+from debatch.evaluate.metrics import METRICS
 from debatch.files import UNCORRECTED
 from debatch.registry import Registry
 from debatch.registry.run import ALL_IMAGES
-from debatch.report.cells import NOT_RUN, Cell, Draft, by_batch, by_seed
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled
+from debatch.report.kinds.base import OfCorrections, TableKind
 from debatch.report.results import Results
 from debatch.screen.splits import scored_subset
 from debatch.tabular import read_frame
 
 SEES = ("sees", "Saw of a test batch")
-# metric -> heading, unit, decimals, factor from the metric's own scale
-COLUMNS: dict[str, tuple[str, str, int, float]] = {
-    "kbet": ("k-BET acceptance ↑", "%", 1, 100),
-    "kbet_controls": ("k-BET, negative controls ↑", "%", 1, 100),
-    "neighbor_same_batch": ("Nearest neighbour of same batch → chance", "%", 1, 100),
-    "replicate_across_batches": ("Nearest well of another batch is a replicate ↑", "%", 1, 100),
-    "replicate_map": ("Replicate mAP ↑", "", 3, 1),
-    "grit": ("Grit, median ↑", "sd", 2, 1),
-    "nsc": ("Mechanism, NSC ↑", "%", 1, 100),
-    "nscb": ("Mechanism, NSCB ↑", "%", 1, 100),
-    "positive_control_retention": ("Positive controls kept ↑", "%", 1, 100),
-    "separability": ("Treatments stand out, AUROC ↑", "", 3, 1),
-    "weak_separability": ("Weak ones stand out, AUROC ↑", "", 3, 1),
-}
+SHOWN = (
+    "kbet", "kbet_controls", "neighbor_same_batch", "replicate_across_batches", "replicate_map", "grit", "nsc", "nscb",
+    "positive_control_retention", "separability", "weak_separability",
+)  # fmt: skip
 # what tells the batch, and what tells biology: the first that the screen defines
 BATCH = "neighbor_same_batch"
 BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
@@ -40,35 +37,55 @@ FEW_CONTROLS = 32
 WORDS = ("images", "controls", "labels")
 
 
-def draft(name: str, results: Results) -> Draft:
+class CorrectionTable(OfCorrections, Table):
+    """What corrections of embeddings do."""
+
+    kind: Literal["correction"] = Field(
+        "correction", description="What corrections of embeddings remove of the batch effect, and what they cost."
+    )
+
+
+class CorrectionKind(TableKind[CorrectionTable]):
     """A row each method and correction; columns that nothing defines on this screen are left out."""
-    registry = results.registry
-    split = registry.splits(name)[0]
-    rows: dict[str, str] = {}
-    cells: dict[tuple[str, str], Cell] = {}
-    for method in registry.rows(name):
-        for correction in registry.corrections_of(name):
-            row = row_key(method, correction)
-            rows[row] = registry.title(method)
-            if correction != UNCORRECTED:
-                rows[row] += f" + {registry.correction_title(correction)}"
-            cells[row, SEES[0]] = Cell(words=seen_of_a_test_batch(registry, method, correction))
-            frames = results.by_seed("scores", name, method, split, correction)
-            for metric in COLUMNS:
-                cells[row, metric] = score_cell(frames, metric)
-    defined = [metric for metric in COLUMNS if any(cells[row, metric].mean is not None for row in rows)]
-    if not any(key[1] in COLUMNS and cell.mean is not None for key, cell in cells.items()):
-        defined = list(COLUMNS)
-    cells = {key: cell for key, cell in cells.items() if key[1] in {SEES[0], *defined}}
-    for metric in defined:
-        chance = _chance(results, name, split, metric)
-        if chance.mean is not None:
-            rows[CHANCE] = "A random neighbour (null)"
-            cells[CHANCE, metric] = chance
-    columns = {SEES[0]: SEES[1], **{metric: COLUMNS[metric][0] for metric in defined}}
-    formats = {metric: COLUMNS[metric][1:3] for metric in defined}
-    notes = [*_notes(results, name, split, defined), *_lacking(defined)]
-    return Draft(rows, columns, cells, unit="", formats=formats, nulls=(CHANCE,) if CHANCE in rows else (), notes=notes)
+
+    spec = CorrectionTable
+    needs = ("scores",)
+    whole_screen = True
+
+    def corrections(self, spec: Any) -> list[str]:
+        """The table's own."""
+        return list(spec.corrections)
+
+    def draft(self, name: str, results: Results) -> Draft:
+        """The table."""
+        registry = results.registry
+        split = registry.splits(name)[0]
+        rows: dict[str, str] = {}
+        cells: dict[tuple[str, str], Cell] = {}
+        for method in registry.rows(name):
+            for correction in registry.corrections_of(name):
+                row = row_key(method, correction)
+                rows[row] = registry.title(method)
+                if correction != UNCORRECTED:
+                    rows[row] += f" + {registry.correction_title(correction)}"
+                frames = results.by_seed("scores", name, method, split, correction)
+                sees = seen_of_a_test_batch(registry, method, correction)
+                cells[row, SEES[0]] = Cell(words=sees, origin=Origin.of(frames))
+                for metric in SHOWN:
+                    cells[row, metric] = score_cell(frames, metric)
+        defined = [metric for metric in SHOWN if any(cells[row, metric].mean is not None for row in rows)]
+        cells = {key: cell for key, cell in cells.items() if key[1] in {SEES[0], *(defined or SHOWN)}}
+        defined = defined or list(SHOWN)
+        for metric in defined:
+            chance = _chance(results, name, split, metric)
+            if chance.mean is not None:
+                rows[CHANCE] = "A random neighbour (null)"
+                cells[CHANCE, metric] = chance
+        columns = {SEES[0]: SEES[1], **{metric: METRICS[metric].heading for metric in defined}}
+        formats = {metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in defined}
+        notes = [*_notes(results, name, split, defined), *_lacking(defined)]
+        nulls = (CHANCE,) if CHANCE in rows else ()
+        return Draft(rows, columns, cells, unit="", formats=formats, nulls=nulls, notes=notes)
 
 
 def row_key(method: str, correction: str) -> str:
@@ -91,25 +108,20 @@ def seen_of_a_test_batch(registry: Registry, method: str, correction: str) -> st
     return ", ".join(word for word in WORDS if word in seen) or "nothing"
 
 
-def score_cell(frames: list[pd.DataFrame], metric: str) -> Cell:
-    """A metric: mean and sd over seeds, interval over batches where it is told by batch."""
-    _, _, _, factor = COLUMNS[metric]
-    values = [factor * value for value in by_seed(frames, metric)]
-    if not values:
-        return Cell(note="not defined on this screen" if frames else NOT_RUN)
-    batches = by_batch(frames, metric)
-    low, high = (None, None)
-    if len(batches) > 1:
-        low, high = pooled_interval((factor * batches["value"]).tolist(), batches["n"].tolist())
-    series = pd.Series(values)
-    sd = float(series.std(ddof=1)) if len(values) > 1 else None
-    return Cell(float(series.mean()), sd, len(values), low, high)
+def score_cell(frames: Sequence[pd.DataFrame], metric: str) -> Cell:
+    """A metric: mean and sd over seeds, interval over batches where it is told by more than one."""
+    cell = pooled(frames, metric, "not defined on this screen" if frames else NOT_RUN)
+    if cell.mean is not None and len(by_batch(frames, metric)) < 2:
+        return replace(cell, low=None, high=None)
+    return cell
 
 
 def _chance(results: Results, name: str, split: str, metric: str) -> Cell:
-    first = results.registry.rows(name)[0]
-    values = by_seed(results.by_seed("scores", name, first, split), f"{metric}_chance")
-    return Cell(COLUMNS[metric][3] * sum(values) / len(values), None, len(values)) if values else Cell()
+    frames = results.by_seed("scores", name, results.registry.rows(name)[0], split)
+    values = by_seed(frames, f"{metric}_chance")
+    origin = Origin.of(frames, words="a null: how frequent the batches of the first method's embeddings are")
+    mean = METRICS[metric].factor * sum(values) / len(values) if values else None
+    return Cell(mean, None, len(values), origin=origin)
 
 
 def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[str]:
@@ -191,7 +203,8 @@ def _composition(results: Results, name: str, split: str) -> list[str]:
 
 
 def _lacking(defined: list[str]) -> list[str]:
-    lacking = [
-        COLUMNS[metric][0].removesuffix(" ↑").removesuffix(" → chance") for metric in COLUMNS if metric not in defined
-    ]
+    lacking = [METRICS[metric].title for metric in SHOWN if metric not in defined]
     return [f"not defined on this screen, for want of wells that it needs: {'; '.join(lacking)}"] if lacking else []
+
+
+KIND = CorrectionKind()

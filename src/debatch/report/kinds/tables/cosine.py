@@ -1,47 +1,71 @@
-"""How far cosine similarities across batches are from those within (Table S3)."""
+"""How far cosine similarities across batches are from those within (Table S3 of the RxRx1 paper)."""
+
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
+from debatch.config.tables import Table
+from debatch.evaluate.metrics import METRICS
 from debatch.registry.run import ALL_IMAGES
-from debatch.report.cells import NOT_RUN, Cell, Draft
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin
+from debatch.report.kinds.base import TableKind
 from debatch.report.results import Results
 
-MEASURES = {
-    "ks_same_perturbation": "KS, same perturbation",
-    "ks_different_perturbation": "KS, different perturbations",
-    "wasserstein_same_perturbation": "Wasserstein, same perturbation",
-    "wasserstein_different_perturbation": "Wasserstein, different perturbations",
-}
+MEASURES = (
+    "ks_same_perturbation",
+    "ks_different_perturbation",
+    "wasserstein_same_perturbation",
+    "wasserstein_different_perturbation",
+)
 OTHER_WELLS = "_other_wells"
 
 
-def draft(name: str, results: Results) -> Draft:
-    """Table S3 of the RxRx1 paper; below each method the same without pairs of two images of one well."""
-    registry = results.registry
-    split = registry.splits(name)[0]
-    rows, cells = {}, {}
-    own = {method: results.by_seed("cosine", name, method, split) for method in registry.rows(name)}
-    kinds = [("", "all", "")]
-    found = [frame for frames in own.values() for frame in frames]
-    if not registry.externals or any(map(_has_images_of_one_well, found)):  # profiles are often one a well
-        kinds.append((OTHER_WELLS, "other_wells", ", pairs of two wells"))
-    for method, frames in own.items():
-        for suffix, subset, title in kinds:
-            rows[method + suffix] = registry.title(method) + title
-            for measure in MEASURES:
-                cells[method + suffix, measure] = _cell(frames, measure, subset)
-    notes = [
-        f"{_of_what(split)}, every pair of one cell type: the nearer to 0, the less similarity tells of the "
-        "batch; pairs are pooled over cell types as in the paper, so that types with more batches weigh more across",
-    ]
-    if len(kinds) > 1:
-        notes.append(
-            "sites of one well are alike for more reasons than their perturbation: the rows below leave their pairs "
-            "out, and perturbations of one well a batch, which could only be compared across (on RxRx1: controls "
-            "remain)"
-        )
-    return Draft(rows, dict(MEASURES), cells, unit="", decimals=3, notes=notes)
+class CosineTable(Table):
+    """Distances between distributions of cosine similarities."""
+
+    kind: Literal["cosine"] = Field(
+        "cosine", description="How far similarities of embeddings across batches are from those within."
+    )
+
+
+class Cosine(TableKind[CosineTable]):
+    """A row a method, and below it the same without pairs of two images of one well."""
+
+    spec = CosineTable
+    needs = ("cosine",)
+    whole_screen = True
+
+    def draft(self, name: str, results: Results) -> Draft:
+        """The table."""
+        registry = results.registry
+        split = registry.splits(name)[0]
+        rows, cells = {}, {}
+        own = {method: results.by_seed("cosine", name, method, split) for method in registry.rows(name)}
+        pairs = [("", "all", "")]
+        found = [frame for frames in own.values() for frame in frames]
+        if not registry.externals or any(map(_has_images_of_one_well, found)):  # profiles are often one a well
+            pairs.append((OTHER_WELLS, "other_wells", ", pairs of two wells"))
+        for method, frames in own.items():
+            for suffix, subset, title in pairs:
+                rows[method + suffix] = registry.title(method) + title
+                for measure in MEASURES:
+                    cells[method + suffix, measure] = _cell(frames, measure, subset)
+        notes = [
+            f"{_of_what(split)}, every pair of one cell type: the nearer to 0, the less similarity tells of the "
+            "batch; pairs are pooled over cell types as in the paper, so that types with more batches weigh more "
+            "across",
+        ]
+        if len(pairs) > 1:
+            notes.append(
+                "sites of one well are alike for more reasons than their perturbation: the rows below leave their "
+                "pairs out, and perturbations of one well a batch, which could only be compared across (on RxRx1: "
+                "controls remain)"
+            )
+        columns = {measure: METRICS[measure].title for measure in MEASURES}
+        return Draft(rows, columns, cells, unit="", decimals=3, notes=notes)
 
 
 def _has_images_of_one_well(frame: pd.DataFrame) -> bool:
@@ -55,14 +79,18 @@ def _of_what(split: str) -> str:
     return "all profiles" if split == ALL_IMAGES else f"split {split}, test images"
 
 
-def _cell(frames: list[pd.DataFrame], measure: str, subset: str) -> Cell:
+def _cell(frames: Sequence[pd.DataFrame], measure: str, subset: str) -> Cell:
     found = [frame[(frame["metric"] == measure) & (frame["subset"] == subset)].iloc[0] for frame in frames]
     chosen = [row for row in found if np.isfinite(row["value"])]
     values = [float(row["value"]) for row in chosen]
+    origin = Origin.of(frames)
     if not values:
-        return Cell(note="no pair of this kind" if frames else NOT_RUN)
+        return Cell(note="no pair of this kind" if frames else NOT_RUN, origin=origin)
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     low, high = (float(np.mean([row[bound] for row in chosen])) for bound in ("low", "high"))
     left_out = max(int(frame.loc[frame["metric"] == "left_out", "value"].iloc[0]) for frame in frames)
     note = f"{left_out} embeddings without a direction (all zero) left out" if left_out else ""
-    return Cell(float(np.mean(values)), sd, len(values), low, high, note)
+    return Cell(float(np.mean(values)), sd, len(values), low, high, note, origin=origin)
+
+
+KIND = Cosine()

@@ -2,31 +2,48 @@
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Literal
 
 import pandas as pd
+from pydantic import Field
 
+from debatch.config.tables import Table
 from debatch.evaluate.uncertainty import pooled_interval
-from debatch.report.cells import NOT_RUN, Cell, Draft, by_batch, by_seed, percent_cell
-from debatch.report.kinds.tables.generalization import split_column
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, scaled_cell
+from debatch.report.kinds.base import ByMetric, TableKind, split_column
 from debatch.report.results import Results
 
 
-def draft(name: str, results: Results) -> Draft:
-    """Each method's accuracy less each other's that stands before it, those from the first method on top."""
-    registry = results.registry
-    splits, methods = registry.splits(name), registry.rows(name)
-    pairs = sorted(combinations(methods, 2), key=lambda pair: methods.index(pair[0]))
-    rows = {pair_key(b, a): f"{registry.title(b)} − {registry.title(a)}" for a, b in pairs}
-    cells = {}
-    for split in splits:
-        for a, b in pairs:
-            cells[pair_key(b, a), split_column(split)[0]] = paired(*results.pair("metrics", name, (b, a), split))
-    notes = [
-        "percentage points; a range that holds 0 means that the test batches do not say which of the two is better",
-        "paired: sd of the differences of equal seeds; every draw of test batches serves both methods",
-    ]
-    columns = dict(split_column(split) for split in splits)
-    return Draft(rows, columns, cells, signed=True, notes=notes)
+class DifferencesTable(ByMetric, Table):
+    """Paired differences between methods."""
+
+    kind: Literal["differences"] = Field("differences", description="A metric of methods less others, paired.")
+
+
+class Differences(TableKind[DifferencesTable]):
+    """Each method's metric less each other's that stands before it, those from the first method on top."""
+
+    spec = DifferencesTable
+    needs = ("metrics",)
+
+    def draft(self, name: str, results: Results) -> Draft:
+        """The table."""
+        registry = results.registry
+        spec, splits, methods = self.spec_of(name, registry), registry.splits(name), registry.rows(name)
+        pairs = sorted(combinations(methods, 2), key=lambda pair: methods.index(pair[0]))
+        rows = {pair_key(b, a): f"{registry.title(b)} − {registry.title(a)}" for a, b in pairs}
+        cells = {}
+        for split in splits:
+            column, _ = split_column(split, spec.metric)
+            for a, b in pairs:
+                frames, less = results.pair("metrics", name, (b, a), split)
+                cells[pair_key(b, a), column] = paired(frames, less, spec.metric)
+        notes = [
+            "percentage points; a range that holds 0 means that the test batches do not say which of the two is better",
+            "paired: sd of the differences of equal seeds; every draw of test batches serves both methods",
+        ]
+        columns = dict(split_column(split, spec.metric) for split in splits)
+        return Draft(rows, columns, cells, signed=True, notes=notes, **spec.format)
 
 
 def pair_key(method: str, less: str) -> str:
@@ -34,18 +51,23 @@ def pair_key(method: str, less: str) -> str:
     return f"{method}_minus_{less}"
 
 
-def paired(frames: Sequence[pd.DataFrame], less: Sequence[pd.DataFrame]) -> Cell:
-    """One method's accuracy less another's, seed by seed and batch by batch.
+def paired(frames: Sequence[pd.DataFrame], less: Sequence[pd.DataFrame], metric: str) -> Cell:
+    """One method's metric less another's, seed by seed and batch by batch.
 
     Args:
         frames: metrics of one method, seed by seed.
         less: of the other, of the same seeds.
+        metric: its name there.
     """
-    values = [a - b for a, b in zip(by_seed(frames, "accuracy"), by_seed(less, "accuracy"), strict=True)]
+    origin = Origin.of(frames, less)
+    values = [a - b for a, b in zip(by_seed(frames, metric), by_seed(less, metric), strict=True)]
     if not values:
-        return Cell(note=NOT_RUN)
-    both = by_batch(frames, "accuracy").merge(
-        by_batch(less, "accuracy"), left_index=True, right_index=True, suffixes=("", "_less")
+        return Cell(note=NOT_RUN, origin=origin)
+    both = by_batch(frames, metric).merge(
+        by_batch(less, metric), left_index=True, right_index=True, suffixes=("", "_less")
     )
     low, high = pooled_interval((both["value"] - both["value_less"]).tolist(), both["n"].tolist())
-    return percent_cell(values, low, high)
+    return scaled_cell(metric, values, low, high, "", origin)
+
+
+KIND = Differences()

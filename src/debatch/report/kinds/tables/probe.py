@@ -1,53 +1,117 @@
 """What still tells the batch: the head that was trained beside the network, and probes fitted afterwards."""
 
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from debatch.config import has_unseen_batches
+from debatch.config.tables import Table
 from debatch.evaluate.tidy import WITHIN
-from debatch.report.cells import NOT_RUN, Draft, pooled
-from debatch.report.results import Results
+from debatch.registry.run import PROFILES
+from debatch.report.cells import NOT_RUN, Draft, Origin, pooled
+from debatch.report.kinds.base import TableKind
+from debatch.report.results import ByRun, Results
 
 HEAD = "batch_classification_accuracy"
-# column -> heading, whether its batches are unseen, metric and subset there
-PROBES = {
-    "probe_seen": ("LDA probe, seen batches", False, "probe_lda", "all"),
-    "probe_seen_within": ("LDA, seen, within a cell type", False, "probe_lda", WITHIN),
-    "knn_seen": ("k-NN, seen batches", False, "probe_knn", "all"),
-    "probe_unseen": ("LDA probe, unseen batches", True, "probe_lda", "all"),
-    "probe_unseen_within": ("LDA, unseen, within a cell type", True, "probe_lda", WITHIN),
-    "knn_unseen": ("k-NN, unseen batches", True, "probe_knn", "all"),
-}
 GUESS = "guess"
 
 
-def draft(name: str, results: Results) -> Draft:
+class Probe(NamedTuple):
+    """One way of telling the batch from embeddings.
+
+    Attributes:
+        column: of tables.
+        heading: of that column.
+        short: the same where all are of unseen batches.
+        unseen: whether it tells batches that were not trained on.
+        metric: among a run's probes.
+        subset: of its rows there.
+    """
+
+    column: str
+    heading: str
+    short: str
+    unseen: bool
+    metric: str
+    subset: str
+
+
+PROBES = (
+    Probe("probe_seen", "LDA probe, seen batches", "LDA probe", False, "probe_lda", "all"),
+    Probe("probe_seen_within", "LDA, seen, within a cell type", "LDA, within a cell type", False, "probe_lda", WITHIN),
+    Probe("knn_seen", "k-NN, seen batches", "k-NN", False, "probe_knn", "all"),
+    Probe("probe_unseen", "LDA probe, unseen batches", "LDA probe", True, "probe_lda", "all"),
+    Probe(
+        "probe_unseen_within", "LDA, unseen, within a cell type", "LDA, within a cell type", True, "probe_lda", WITHIN
+    ),
+    Probe("knn_unseen", "k-NN, unseen batches", "k-NN", True, "probe_knn", "all"),
+)
+
+
+class ProbeTable(Table):
+    """Batch accuracies of the head and of probes."""
+
+    kind: Literal["probe"] = Field("probe", description="What still tells the batch: the trained head, and probes.")
+
+
+class ProbeKind(TableKind[ProbeTable]):
     """Batch accuracies of all methods; below them that of always answering with the most frequent batch."""
-    registry = results.registry
-    splits, methods = registry.splits(name), registry.rows(name)
-    seen = next((split for split in splits if split.startswith("stratified")), None)
-    unseen = next((split for split in splits if not split.startswith("stratified")), None)
-    rows, cells = {}, {}
-    for method in methods:
-        rows[method] = registry.title(method)
-        heads = results.by_seed("metrics", name, method, seen) if seen else []
-        lacking = NOT_RUN if seen else "the screen has no stratified split"
-        if registry.externals:
-            lacking = "profiles come without a head"
-        cells[method, HEAD] = pooled(heads, "batch_accuracy", lacking)
-        for column, (_, is_unseen, metric, subset) in PROBES.items():
-            split = unseen if is_unseen else seen
-            frames = results.by_seed("probe", name, method, split) if split else []
-            lacking = "too few batches or wells" if frames else NOT_RUN if split else "the screen has no such split"
-            cells[method, column] = pooled(frames, metric, lacking, subset)
-    rows[GUESS] = "Most frequent batch (null)"
-    for column, (_, is_unseen, _, subset) in PROBES.items():
-        split = unseen if is_unseen else seen
-        frames = results.by_seed("probe", name, methods[0], split)[:1] if split else []
-        cells[GUESS, column] = pooled(frames, "probe_guess", "too few batches or wells", subset)
-    columns = {HEAD: "Head trained beside the network", **{column: about[0] for column, about in PROBES.items()}}
-    notes = [
-        "probes: standardised shrinkage LDA and 10 nearest neighbours on frozen embeddings, the same for all methods; "
-        "a head that was fooled in training proves nothing",
-        "seen batches: fitted on training images, scored on test images; unseen: fitted on one quarter of a batch's "
-        "wells, scored on another, both ways; under a batch's own statistics each of the two has its own, from the "
-        "quarters that are left",
-        "within a cell type: knowing the cell type alone tells much of the batch; of its own null, see the last row",
-    ]
-    return Draft(rows, columns, cells, nulls=(GUESS,), notes=notes)
+
+    spec = ProbeTable
+    needs = ("metrics", "probe")
+
+    def draft(self, name: str, results: Results) -> Draft:
+        """The table."""
+        registry = results.registry
+        splits, methods = registry.splits(name), registry.rows(name)
+        of_probe = {
+            unseen: next((split for split in splits if has_unseen_batches(split) == unseen), None)
+            for unseen in (False, True)
+        }
+        rows, cells = {}, {}
+        for method in methods:
+            rows[method] = registry.title(method)
+            seen = of_probe[False]
+            heads = results.by_seed("metrics", name, method, seen) if seen else ByRun((), ())
+            lacking = NOT_RUN if seen else "the screen has no stratified split"
+            if registry.externals:
+                lacking = "profiles come without a head"
+            cells[method, HEAD] = pooled(heads, "batch_accuracy", lacking)
+            for probe in PROBES:
+                split = of_probe[probe.unseen]
+                frames = results.by_seed("probe", name, method, split) if split else ByRun((), ())
+                lacking = "too few batches or wells" if frames else NOT_RUN if split else "the screen has no such split"
+                origin = probed_origin(frames, probe)
+                cells[method, probe.column] = pooled(frames, probe.metric, lacking, probe.subset, origin=origin)
+        rows[GUESS] = "Most frequent batch (null)"
+        for probe in PROBES:
+            split = of_probe[probe.unseen]
+            first = results.by_seed("probe", name, methods[0], split).first() if split else ByRun((), ())
+            cells[GUESS, probe.column] = pooled(
+                first, "probe_guess", "too few batches or wells", probe.subset, origin=guess_origin(first)
+            )
+        columns = {HEAD: "Head trained beside the network", **{probe.column: probe.heading for probe in PROBES}}
+        notes = [
+            "probes: standardised shrinkage LDA and 10 nearest neighbours on frozen embeddings, the same for all "
+            "methods; a head that was fooled in training proves nothing",
+            "seen batches: fitted on training images, scored on test images; unseen: fitted on one quarter of a "
+            "batch's wells, scored on another, both ways; under a batch's own statistics each of the two has its own, "
+            "from the quarters that are left",
+            "within a cell type: knowing the cell type alone tells much of the batch; of its own null, see the last "
+            "row",
+        ]
+        return Draft(rows, columns, cells, nulls=(GUESS,), notes=notes)
+
+
+def probed_origin(frames: ByRun, probe: Probe) -> Origin:
+    """Of what a probe looked at."""
+    halves = probe.unseen and any(run.inference not in {"train", PROFILES} for run in frames.runs)
+    return Origin.of(frames, words="probed under statistics from other wells of the batch (`half`)" if halves else "")
+
+
+def guess_origin(frames: ByRun) -> Origin:
+    """Of the null of probes."""
+    return Origin.of(frames, words="a null: how frequent the batches of the first method's embeddings are")
+
+
+KIND = ProbeKind()

@@ -1,0 +1,85 @@
+"""The registry of metrics: what tables and figures say of each, and how those of predictions are computed.
+
+A metric of predictions is one function (as in `accuracy.py`) and one entry of `METRICS`; `metric:` of a table or figure
+names it. The others are computed where the functions of this room are called together (`scores.py`, `embeddings.py`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from debatch.evaluate import accuracy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Better = Literal["higher", "lower", "chance"]
+_ARROWS: dict[Better, str] = {"higher": " ↑", "lower": " ↓", "chance": " → chance"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What tables and figures say of a metric.
+
+    Attributes:
+        title: in headings.
+        words: within a sentence; empty: the title serves.
+        unit: `%` of a share, `sd`, or nothing.
+        decimals: that are shown.
+        better: which way is better; `chance`: the nearer to a random one.
+        score: scored predictions of some images -> a share of them, and of how many; None: not of predictions.
+    """
+
+    title: str
+    words: str = ""
+    unit: str = "%"
+    decimals: int = 1
+    better: Better = "higher"
+    score: Callable[["pd.DataFrame"], tuple[float, int]] | None = None
+
+    @property
+    def factor(self) -> float:
+        """From a metric's own scale to its unit."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def heading(self) -> str:
+        """The title, and which way is better."""
+        return self.title + _ARROWS[self.better]
+
+
+METRICS: dict[str, Metric] = {
+    # of predictions
+    "accuracy": Metric("Accuracy", "accuracy per image", score=accuracy.per_image),
+    "accuracy_top5": Metric(
+        "Top-5 accuracy", "share of images whose label is among the five most probable classes", score=accuracy.among_5
+    ),
+    "accuracy_well": Metric("Accuracy per well", "accuracy per well", score=accuracy.per_well),
+    "accuracy_macro": Metric("Accuracy per class", "mean over classes of accuracy per image", score=accuracy.per_class),
+    # of the batch that the head beside the network predicts
+    "batch_accuracy": Metric("Batch accuracy", better="lower"),
+    # of probes that are fitted on embeddings
+    "probe_lda": Metric("LDA probe", better="lower"),
+    "probe_knn": Metric("k-NN", better="lower"),
+    "probe_guess": Metric("Most frequent batch", better="lower"),
+    # of embeddings, before and after corrections
+    "kbet": Metric("k-BET acceptance"),
+    "kbet_controls": Metric("k-BET, negative controls"),
+    "neighbor_same_batch": Metric("Nearest neighbour of same batch", better="chance"),
+    "replicate_across_batches": Metric("Nearest well of another batch is a replicate"),
+    "replicate_map": Metric("Replicate mAP", unit="", decimals=3),
+    "grit": Metric("Grit, median", unit="sd", decimals=2),
+    "nsc": Metric("Mechanism, NSC"),
+    "nscb": Metric("Mechanism, NSCB"),
+    "positive_control_retention": Metric("Positive controls kept"),
+    "separability": Metric("Treatments stand out, AUROC", unit="", decimals=3),
+    "weak_separability": Metric("Weak ones stand out, AUROC", unit="", decimals=3),
+    # of the distributions of cosine similarities
+    "ks_same_perturbation": Metric("KS, same perturbation", unit="", decimals=3, better="lower"),
+    "ks_different_perturbation": Metric("KS, different perturbations", unit="", decimals=3, better="lower"),
+    "wasserstein_same_perturbation": Metric("Wasserstein, same perturbation", unit="", decimals=3, better="lower"),
+    "wasserstein_different_perturbation": Metric(
+        "Wasserstein, different perturbations", unit="", decimals=3, better="lower"
+    ),
+}
+OF_PREDICTIONS = {name: metric for name, metric in METRICS.items() if metric.score is not None}

@@ -1,0 +1,65 @@
+"""What still tells unseen batches under changes of the methods' recipes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from debatch.config.tables import Table
+from debatch.report.cells import NOT_RUN, Cell, Draft, pooled
+from debatch.report.kinds.base import OfVariations, TableKind, Varied, same_rows
+from debatch.report.kinds.tables.probe import GUESS, PROBES, guess_origin, probed_origin
+from debatch.report.results import Results
+
+LACKING = "too few batches or wells"
+
+
+class ProbeVariationsTable(OfVariations, Table):
+    """Batch accuracies of probes under changes of the methods' recipes."""
+
+    kind: Literal["probe_variations"] = Field(
+        "probe_variations", description="What still tells the batch under each of some changes of the recipes."
+    )
+
+
+class ProbeVariations(Varied, TableKind[ProbeVariationsTable]):
+    """A row a change, three columns a method: batch accuracies of probes on unseen batches, and that of a guess."""
+
+    spec = ProbeVariationsTable
+    needs = ("probe",)
+
+    def draft(self, name: str, results: Results) -> Draft:
+        """The table."""
+        registry = results.registry
+        split, variants = registry.splits(name)[0], registry.variants[name]
+        probes = [probe for probe in PROBES if probe.unseen]
+        rows = {row.key: row.title for row in variants} | {GUESS: "Most frequent batch (null)"}
+        columns: dict[str, str] = {}
+        cells: dict[tuple[str, str], Cell] = {}
+        for method in registry.rows(name):
+            for probe in probes:
+                column = f"{method}.{probe.column}"
+                columns[column] = f"{registry.title(method)}: {probe.short}"
+                for row in variants:
+                    frames = results.by_seed("probe", name, row.methods[method], split)
+                    lacking = LACKING if frames else NOT_RUN
+                    cells[row.key, column] = pooled(
+                        frames, probe.metric, lacking, probe.subset, origin=probed_origin(frames, probe)
+                    )
+                    if frames and (GUESS, column) not in cells:
+                        first = frames.first()
+                        cells[GUESS, column] = pooled(
+                            first, "probe_guess", LACKING, probe.subset, origin=guess_origin(first)
+                        )
+        notes = [
+            f"share of test images whose batch a probe tells, split {split}: standardised shrinkage LDA and 10 nearest "
+            "neighbours on frozen embeddings, fitted on some wells of unseen batches and scored on others; lower is "
+            "better",
+            "pixels are normalized by statistics of all wells of the plate, experiment or screen, the scored ones "
+            "included",
+            "what normalization leaves of the batch, and what AdaBN leaves of that; accuracy under the same runs is in "
+            "the tables of normalization",
+        ]
+        return Draft(rows, columns, cells, nulls=(GUESS,), notes=[*notes, *same_rows(variants)])
+
+
+KIND = ProbeVariations()

@@ -1,0 +1,61 @@
+"""Captions of figures: how each was made, and from which runs."""
+
+from debatch.config import has_unseen_batches
+from debatch.registry import Registry
+from debatch.report.kinds.figures import caption_of
+
+SCREEN_TITLES = {
+    "qc": "The batch effect, before any training",
+    "plates_intensity": "Mean intensity by well",
+    "plates_focus": "Focus by well",
+    "plates_foreground": "Foreground by well",
+    "plates_saturation": "Saturation by well",
+    "illumination": "Illumination by plate and channel",
+}
+_WELLS = (
+    "A row a plate, a column a channel, a cell a well (mean over its sites); grey: no image. One colour scale per "
+    "channel for all plates. "
+)
+SCREEN_CAPTIONS = {
+    "plates_intensity": "Mean stored value. " + _WELLS + "Rings and gradients within a plate are position effects; a "
+    "plate that differs as a whole is a batch effect.",
+    "plates_focus": "Variance of the Laplacian: low where an image is blurred or empty. " + _WELLS,
+    "plates_foreground": "Share of pixels above Otsu's threshold: low where few cells are. " + _WELLS,
+    "plates_saturation": "Share of pixels at the largest value that the store can hold. " + _WELLS,
+    "illumination": (
+        "The mean of all stored images of a plate, in blocks, relative to its mean: 1 (white) is even, blue is darker "
+        "and red brighter. One scale for all panels. What is common to a plate's images is the microscope's: a dark "
+        "rim is vignetting. With few images a plate, single cells show too."
+    ),
+}
+
+
+def figure_caption(name: str, registry: Registry) -> str:
+    """How a figure was made, and from which runs."""
+    if name == "qc":
+        if registry.screen.metadata is None and registry.screen.simulate is None:
+            return (
+                "Stored images: each row is one well, each column one batch; the first site of each. Every channel has "
+                "one display range for the whole grid, from the 1st to the 99.7th percentile of the images shown."
+            )
+        return (
+            "Stored images before any training or normalization: each row is one perturbation, each column one batch; "
+            "the first site of the first well of each. Every channel has one display range for the whole grid, from "
+            "the 1st to the 99.7th percentile of the images shown: a range per image would hide the batch effect. "
+            "What differs along a whole column, in colour, brightness or sharpness, is the batch effect."
+        )
+    if name in SCREEN_CAPTIONS:
+        return SCREEN_CAPTIONS[name]
+    if registry.externals:
+        return f"{caption_of(name, registry)} Profiles: {', '.join(map(registry.title, registry.externals))}."
+    runs = registry.runs(name)
+    methods = ", ".join(registry.title(method) for method in registry.rows(name))
+    seeds = sorted({run.seed for run in runs})
+    numbered = ", ".join(map(str, seeds))
+    splits = list(dict.fromkeys(run.split for run in runs))
+    unseen = " of batches that were not trained on" if all(map(has_unseen_batches, splits)) else ""
+    made_from = (
+        f"Test images{unseen}; runs: {methods}; split {' and '.join(splits)}; "
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {numbered}."
+    )
+    return f"{caption_of(name, registry)} {made_from}"

@@ -1,0 +1,384 @@
+import datetime
+import json
+
+import pytest
+import torch
+import yaml
+from helpers.workflow import planned, snakemake
+
+from debatch.cli import main
+from debatch.cli.bill import Pricing, wall_seconds
+from debatch.cli.choice import chosen_registry, parse_override
+from debatch.cli.disk import disk, weight_bytes
+from debatch.cli.dry_run import Job, dry_run
+from debatch.cli.hardware import chosen_hardware
+from debatch.cli.rates import ingestion_rate, network_rate
+from debatch.cli.sizes import ScreenSize, SplitSize
+from debatch.cli.work import Work, forward_passes
+from debatch.config.read import read_yaml, validate
+from debatch.config.throughput import Processor, Throughput, read_throughput
+from debatch.errors import ConfigError
+from debatch.files import Files, Product
+from debatch.model.network import Network
+
+TODAY = datetime.date(2026, 11, 21)
+DONE = {"date": TODAY, "script": "s"}
+OLD = {"name": "EPYC", "vendor": "AMD", "family": 25, "model": 1, "instructions": ["avx2"]}
+NEW = {**OLD, "model": 17, "instructions": ["avx2", "avx512f", "avx512_bf16"]}
+OTHER = {**NEW, "vendor": "INTEL", "family": 6, "model": 143, "name": "Xeon"}
+HERE = Processor(**OLD)
+INGESTED = {"what": "ingest", "pixels": 512, "channels": 6, "device": "OLD", "threads": 4, "images_per_second": 50.0}
+TRAINED = {"what": "train", "backbone": "densenet161", "pixels": 512, "channels": 6, "precision": "bfloat16"}
+SIZE = {"parameters": 26_000_000, "features": 2208, "forward_gflop": 80.0, "step_gflop": 250.0}
+PEAKS = {"bfloat16_tflops": 1000.0, "float32_tflops": 50.0, "source": "a data sheet"}
+KNOWN = {
+    "processors": {"NEW": NEW, "OLD": OLD, "OTHER": OTHER},
+    "measured": [{**INGESTED, **DONE}, {**TRAINED, **DONE, "device": "MEASURED", "images_per_second": 200.0}],
+    "networks": [{"backbone": "densenet161", "pixels": 512, "channels": 6, **SIZE, **DONE}],
+    "gpus": {
+        "G": {**PEAKS, "compute_capability": 9.0},
+        "MEASURED": {**PEAKS, "compute_capability": 8.0},
+        "AGED": {**PEAKS, "compute_capability": 7.5},
+    },
+    "estimates": [
+        {"what": "train", "backbone": "*", "share_of_peak": 0.1, "precision": "bfloat16", "assumption": "A guess."},
+        {"what": "embed", "backbone": "*", "share_of_peak": 0.4, "precision": "float32", "assumption": "A guess."},
+    ],
+    "codecs": [{"codec": "lz4", "share_of_raw": 0.5, "note": "n", **DONE}],
+}
+TRAIN = [Job("train", {"method": "baseline", "split": "separated", "seed": str(seed)}) for seed in range(5)]
+EMBED = [Job("embed_run", job.wildcards, (Product("view", "train"),)) for job in TRAIN]
+
+
+def pricing(*overrides: str, device: str = "G", **changes) -> Pricing:
+    registry = chosen_registry(overrides or ["screen=rxrx1"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    throughput = validate(Throughput, {**KNOWN, **changes}, "throughput")
+    return Pricing(Work(registry, size), throughput, chosen_hardware(throughput, registry, device, HERE))
+
+
+def small(what: str, device: str, rate: float, precision: str = "float32", backbone: str = "small_resnet") -> dict:
+    made = {"backbone": backbone, "pixels": 48, "channels": 6, "threads": 1, **DONE}
+    return {**made, "what": what, "device": device, "images_per_second": rate, "precision": precision}
+
+
+def demo_rate(measured: list[dict], here: dict = OLD, device: str | None = None, what: str = "train", **changes):
+    """The rate of the demo's baseline on a machine."""
+    throughput = validate(Throughput, {**KNOWN, "measured": measured}, "throughput")
+    registry = chosen_registry(["screen=demo"])
+    recipe = registry.recipes["baseline"].model_copy(update=changes)
+    return network_rate(
+        throughput, what, recipe, 6, chosen_hardware(throughput, registry, device, Processor(**here)), 1
+    )
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """No data, no results, and no RxRx1 on the machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RXRX1", str(tmp_path / "nowhere"))
+    return tmp_path
+
+
+def test_training_costs_images_by_epochs_over_the_assumed_share_of_the_peak():
+    train, embed = pricing().lines([*TRAIN, *EMBED])
+    rate = 0.1 * 1_000_000 / 250  # GFLOP/s over GFLOP an image
+    images = 125_510 - round(125_510 * 18 / 51)
+    assert train.images == 100 * images
+    assert train.seconds == pytest.approx(100 * images / rate)
+    assert train.rate.basis == "estimate"
+    assert "A guess." in train.rate.words
+    assert "250 GFLOP an image at 10 % of G's peak of 1,000 TFLOP/s" in train.rate.words
+    assert embed.images == 125_510 - images + 6400
+    assert embed.seconds == pytest.approx(embed.images / (0.4 * 50_000 / 80))
+
+
+def test_what_was_measured_comes_before_what_is_assumed():
+    (line,) = pricing(device="MEASURED").lines(TRAIN)
+    assert (line.rate.basis, line.rate.images_per_second) == ("measured", 200.0)
+    assert "2026-11-21, s" in line.rate.words
+
+
+def test_at_half_the_side_an_image_costs_a_quarter(tmp_path):
+    (tmp_path / "half.yaml").write_text("extends: rxrx1\ntraining: {pixels: 256}\n")
+    (whole,) = pricing().lines(TRAIN)
+    (half,) = pricing("screen=half.yaml").lines(TRAIN)
+    assert half.seconds == pytest.approx(whole.seconds / 4)
+
+
+def test_unknown_network_costs_an_unknown_time_and_not_none(tmp_path):
+    (tmp_path / "other.yaml").write_text("extends: rxrx1\ntraining: {backbone: resnet26}\n")
+    priced = pricing("screen=other.yaml")
+    (line,) = priced.lines(TRAIN)
+    assert (line.seconds, line.rate.basis) == (None, "unknown")
+    assert wall_seconds([line], 8) == (None, None)
+    sizes = {room.what: room.size for room in disk(TRAIN, priced.work.registry, priced.work.size, priced.throughput, 1)}
+    assert set(sizes.values()) == {None}
+
+
+def test_unknown_number_of_images_is_unknown(tmp_path):
+    (tmp_path / "other.yaml").write_text("extends: rxrx1\nexpected_images: null\n")
+    priced = pricing("screen=other.yaml")
+    (line,) = priced.lines(TRAIN)
+    assert (line.images, line.seconds) == (None, None)
+
+
+def test_wall_time_is_bound_by_the_work_and_by_the_longest_run():
+    lines = pricing().lines([*TRAIN, *EMBED])
+    total = sum(line.total_seconds for line in lines)
+    one = sum(line.seconds for line in lines)
+    assert wall_seconds(lines, 1) == (pytest.approx(total), pytest.approx(one))
+    assert wall_seconds(lines, 2)[0] == pytest.approx(total / 2)
+    assert wall_seconds(lines, 100)[0] == pytest.approx(one)
+
+
+def test_disk_of_stores_is_raw_bytes_by_the_measured_codec():
+    priced = pricing()
+    jobs = [Job("ingest_experiment", {"experiment": name}) for name in priced.work.registry.experiments]
+    (stores,) = disk(jobs, priced.work.registry, priced.work.size, priced.throughput, 1)
+    assert stores.size == pytest.approx(125_510 * 6 * 512 * 512 * 0.5)
+    (line,) = priced.lines(jobs)
+    assert line.total_seconds == pytest.approx(125_510 / 50, rel=1e-3)
+
+
+def test_snapshots_are_kept_on_unseen_batches_alone():
+    priced = pricing()
+    seen = [Job("train", {**job.wildcards, "split": "stratified"}) for job in TRAIN]
+    kept = {}
+    for name, jobs in {"unseen": TRAIN, "seen": seen}.items():
+        rooms = {
+            room.what: room.size for room in disk(jobs, priced.work.registry, priced.work.size, priced.throughput, 2)
+        }
+        kept[name] = rooms["snapshots"] / rooms["weights"]
+        # weights and momentum, twice, of the two that run at once
+        assert rooms["checkpoints, while they train"] == pytest.approx(rooms["weights"] / 5 * 2 * 4)
+    assert kept == {"unseen": 19, "seen": 0}
+
+
+def test_weights_are_as_large_as_a_run_of_the_tiny_screen_saves(root):
+    registry = chosen_registry(["screen=tiny"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    recipe = registry.recipes["baseline"]
+    # the heads know the training batches alone: the plan counts all six
+    saved = Network(recipe, 6, size.classes, size.batches).state_dict()
+    floats = sum(t.numel() for t in saved.values() if t.dtype == torch.float32)
+    assert weight_bytes(recipe, size, read_throughput(root)) == 4 * floats
+
+
+def test_simulated_screen_is_counted_before_it_is_drawn():
+    registry = chosen_registry(["screen=tiny"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    assert size.images == 6 * 12 * 2  # experiments, wells, sites
+    assert (size.classes, size.batches, size.shape) == (6, 6, (3, 32, 32))
+    separated = size.split("separated")
+    assert (separated.train, separated.scored) == (96, 48)
+
+
+def test_splits_of_rxrx1_before_the_data_is_there_come_near_the_real_ones():
+    size = pricing().work.size
+    for split in ("separated", "stratified", "stratified_site"):
+        assert size.split(split).train == pytest.approx(81_224, rel=0.001)
+        assert "by the split's definition" in size.split(split).basis
+    assert size.split("separated_val").train < size.split("separated").train
+
+
+def test_metadata_that_can_be_read_gives_the_splits_themselves(tmp_path):
+    rows = ["experiment,plate,well,site,cell_type,well_type,perturbation,dataset"]
+    for experiment, side in (("A", "train"), ("B", "train"), ("C", "test")):
+        rows += [f"{experiment},1,B0{n},1,X,treatment,t{n},{side}" for n in (2, 3)]
+    (tmp_path / "m.csv").write_text("\n".join([*rows, ""]))
+    (tmp_path / "mine.yaml").write_text(
+        "source: {root: images, pattern: '{experiment}/{plate}/{well}_{site}_{channel}.png', channels: {a: A}}\n"
+        "metadata: {file: m.csv}\ncolumns: {site: site, subset: dataset}\nexpected_images: 999\n"
+    )
+    registry = chosen_registry(["screen=mine.yaml"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    assert size.images == 6
+    assert (size.split("separated").train, size.split("separated").scored) == (4, 2)
+    assert "metadata" in size.basis
+
+
+def test_statistics_of_own_batch_cost_a_second_pass():
+    recipe, size = chosen_registry(["screen=rxrx1"]).recipes["adabn"], SplitSize(1000, 300, "")
+    assert forward_passes(Product("view", "batch"), recipe, size, "separated") == 600
+    assert forward_passes(Product("view", "batch"), recipe, size, "stratified") == 1300
+    assert forward_passes(Product("view", "half"), recipe, size, "separated") == 300
+    assert forward_passes(Product("training", "batch"), recipe, size, "stratified") == 2000
+    assert forward_passes(Product("epochs", "train"), recipe, size, "separated") == 20 * 1300
+
+
+def test_one_look_at_a_run_costs_all_that_it_makes_and_one_job():
+    priced = pricing()
+    looks = Product("view", "batch"), Product("view", "half"), Product("epochs", "batch")
+    run = {"method": "adabn", "split": "separated", "seed": "0"}
+    (line,) = priced.lines([Job("embed_run", run, looks)])
+    assert (line.jobs, line.statistics) == (1, "batch, half, while training")
+    scored = priced.work.size.split("separated").scored
+    assert line.images == 2 * scored + scored + 20 * 2 * scored
+    jobs = [Job("embed_run", run, looks), Job("correct_run", run, (Product("corrected", "batch", "znorm"),))]
+    (room,) = disk(jobs, priced.work.registry, priced.work.size, priced.throughput, 1)
+    assert room.size == 3 * scored * 1024 * 4
+    assert room.words.startswith("3 files")
+
+
+def test_one_job_of_many_statistics_costs_a_pass_and_a_reference_each():
+    bill = pricing()
+    (line,) = bill.lines([Job("embed_adaptation", {"method": "adabn", "split": "separated", "seed": "0"})])
+    scored = bill.work.size.split("separated").scored
+    assert line.images == len(bill.work.registry.statistics("adabn").names) * 2 * scored
+    assert not disk(
+        [Job("embed_adaptation", {"method": "adabn"})], bill.work.registry, bill.work.size, bill.throughput, 1
+    )
+
+
+def test_unknown_hardware_names_what_there_is():
+    registry = chosen_registry(["screen=rxrx1"])
+    throughput = validate(Throughput, KNOWN, "throughput")
+    assert chosen_hardware(throughput, registry, "measured", HERE).name == "MEASURED"
+    assert chosen_hardware(throughput, registry, None, HERE).name == "G"
+    with pytest.raises(ConfigError, match=r"knows no 'GG'"):
+        chosen_hardware(throughput, registry, "GG", HERE)
+
+
+def test_own_rate_comes_before_that_of_another_generation_of_the_same_name():
+    measured = [small("train", "NEW", 1000.0), small("train", "OLD", 300.0)]
+    for here, expected in ((OLD, 300.0), (NEW, 1000.0)):
+        rate = demo_rate(measured, here)
+        assert (rate.images_per_second, rate.basis, rate.elsewhere) == (expected, "measured", None)
+        assert "another machine" not in rate.words
+
+
+def test_own_rate_at_another_size_comes_before_that_of_another_machine():
+    own = {**small("train", "OLD", 1200.0), "pixels": 24}
+    rate = demo_rate([small("train", "NEW", 1000.0), own])
+    assert (rate.images_per_second, rate.basis, rate.elsewhere) == (300.0, "estimate", None)
+
+
+def test_where_nothing_of_its_own_was_measured_the_most_alike_serves_and_is_said_to_be_another():
+    measured = [small("train", device, rate) for device, rate in (("OTHER", 500.0), ("OLD", 300.0), ("NEW", 1000.0))]
+    unheard_of = {**NEW, "family": 26, "model": 2}
+    rate = demo_rate(measured, unheard_of)
+    assert rate.images_per_second == 1000.0
+    assert rate.words.startswith("another machine, NEW: EPYC (AMD, family 25, model 17; avx2, avx512f, avx512_bf16)")
+    assert rate.elsewhere == Processor(**NEW)
+    laptop = {**OLD, "vendor": "INTEL", "family": 6, "model": 158}
+    assert demo_rate(measured, laptop).images_per_second == 300.0
+
+
+def test_hardware_that_is_asked_for_is_priced_by_its_own_rates_alone():
+    measured = [small("train", "NEW", 1000.0)]
+    asked = demo_rate(measured, OLD, "NEW")
+    assert (asked.images_per_second, asked.elsewhere) == (1000.0, Processor(**NEW))
+    assert demo_rate(measured, NEW, "OLD").basis == "unknown"
+
+
+def test_training_is_priced_in_the_arithmetic_that_the_device_takes():
+    both = [small("train", "OLD", 300.0), small("train", "OLD", 30.0, "bfloat16")]
+    assert demo_rate(both).images_per_second == 300.0
+    assert demo_rate(both, precision="bfloat16").images_per_second == 30.0
+    assert "in bfloat16" in pricing(device="G").lines(TRAIN)[0].rate.words
+    aged = pricing(device="AGED").lines(TRAIN)[0].rate
+    assert (aged.basis, "in float32" in aged.words) == ("unknown", True)
+
+
+def test_rate_of_bfloat16_units_says_nothing_of_a_processor_without_them():
+    measured = [small("train", "NEW", 1000.0, "bfloat16")]
+    assert demo_rate(measured, OLD, precision="bfloat16").basis == "unknown"
+    assert demo_rate(measured, {**NEW, "model": 18}, precision="bfloat16").images_per_second == 1000.0
+
+
+def test_gpu_whose_peak_is_not_known_has_what_was_measured_and_no_estimate():
+    gpu = {**PEAKS, "bfloat16_tflops": None, "compute_capability": 8.9}
+    known = {**KNOWN, "gpus": {"L": gpu}, "measured": [{**TRAINED, **DONE, "device": "L", "images_per_second": 80.0}]}
+    (line,) = pricing(device="L", **known).lines(TRAIN)
+    assert line.rate.images_per_second == 80.0
+    (line,) = pricing(device="L", **{**known, "measured": []}).lines(TRAIN)
+    assert (line.rate.basis, "states no peak in bfloat16 of L" in line.rate.words) == ("unknown", True)
+
+
+def test_ingestion_is_priced_by_the_processor_most_like_this_one():
+    measured = [
+        {**INGESTED, **DONE, "device": key, "images_per_second": n} for key, n in (("NEW", 80.0), ("OLD", 40.0))
+    ]
+    throughput = validate(Throughput, {**KNOWN, "measured": measured}, "throughput")
+    registry = chosen_registry(["screen=rxrx1"])
+    rates = {
+        name: ingestion_rate(throughput, 512, 6, chosen_hardware(throughput, registry, name, HERE), 4)
+        for name in ("G", "NEW", "OLD")
+    }
+    assert {name: rate.images_per_second for name, rate in rates.items()} == {"G": 40.0, "NEW": 80.0, "OLD": 40.0}
+    assert (rates["G"].elsewhere, rates["NEW"].elsewhere) == (None, Processor(**NEW))
+
+
+@pytest.mark.parametrize(("here", "another"), [(OLD, False), (NEW, True)])
+def test_plan_says_which_figures_are_of_another_machine(monkeypatch, capsys, root, tmp_path, here, another):
+    shared = read_yaml(root / "config/throughput.yaml")
+    shared["processors"] = {"mine": OLD}
+    shared["measured"] = [small("train", "mine", 300.0), small("embed", "mine", 800.0)]
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/throughput.yaml").write_text(yaml.safe_dump(shared))
+    monkeypatch.setattr("debatch.cli.plan.dry_run", lambda *_: [*TRAIN, *EMBED])
+    monkeypatch.setattr("debatch.cli.plan.this_processor", lambda: Processor(**here))
+    assert main(["plan", "table1", "--config", "screen=demo"]) == 0
+    said = capsys.readouterr().out
+    assert f"(CPU: {Processor(**here).words})" in said
+    assert (f"[1]: not measured on this machine, {Processor(**NEW).words}" in said) == another
+    assert ("another machine" in said) == another
+    assert main(["plan", "table1", "--json", "--config", "screen=demo"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["processor"] == Processor(**here).words
+    assert {line["another_machine"] for line in listed["work"]} == {HERE.words if another else None}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("seeds=2", 2),
+        ("x1=1.5", 1.5),
+        ("flag=True", True),
+        ("screen=demo", "demo"),
+        ("xs=[a, 1]", ["a", "1"]),
+        ("xs=", None),
+    ],
+)
+def test_overrides_are_read_as_snakemake_reads_them(text, value):
+    parsing = pytest.importorskip("snakemake.cli").parse_config
+    assert parse_override(text)[1] == value
+    assert dict([parse_override(text)]) == parsing([text])
+
+
+@pytest.mark.workflow
+def test_plan_has_the_jobs_of_a_dry_run_and_writes_nothing(empty_folder, tmp_path_factory, capsys):
+    assert main(["plan", "table3", "--gpus", "2", "--json", "--config", "screen=tiny"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(empty_folder.iterdir()) == []
+    own = snakemake(tmp_path_factory.mktemp("dry"), "-n", "table3", screen="tiny")
+    assert told["jobs"] == planned(own)
+    assert {(line["method"], line["jobs"]) for line in told["work"] if line["rule"] == "train"} == {
+        (method, 1) for method in ("baseline", "gradient_reversal", "adabn", "adabn_gradient_reversal")
+    }
+    assert main(["plan", "tabel3", "--config", "screen=tiny"]) == 1
+    assert "did you mean 'table3'?" in capsys.readouterr().err
+
+
+@pytest.mark.workflow
+def test_plan_of_full_rxrx1_without_its_data(capsys):
+    assert main(["plan", "table1", "--config", "screen=rxrx1"]) == 0
+    said = capsys.readouterr().out
+    assert "125,510 (`expected_images` of the screen)" in said
+    assert "estimate: 244 GFLOP an image" in said
+    assert "Peak of H100: NVIDIA H100 data sheet" in said
+    assert "…" not in said  # a pipe gets whole lines
+    assert "\x1b" not in said
+
+
+def test_finished_jobs_are_not_in_the_plan(monkeypatch, capsys):
+    monkeypatch.setattr("debatch.cli.plan.dry_run", lambda *_: [])
+    assert main(["plan", "table1", "--config", "screen=rxrx1"]) == 0
+    assert "Nothing is to be run" in capsys.readouterr().out
+
+
+def test_what_snakemake_cannot_plan_is_said_in_its_words(tmp_path):
+    registry = chosen_registry(["screen=tiny"])
+    with pytest.raises(Exception, match=r"Snakemake cannot plan this(.|\n)*results/nothing/of_this.csv"):
+        dry_run(registry, ["results/nothing/of_this.csv"], ["screen=tiny"])

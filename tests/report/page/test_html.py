@@ -1,0 +1,157 @@
+import html
+import re
+
+import pandas as pd
+import pytest
+from helpers.images import make_index
+from helpers.made_up import UNSEEN, made_up_results
+
+from debatch.registry import build_registry
+from debatch.report.page.html import build_report, trained_runs
+from debatch.report.style import new_figure, save_figure
+
+
+@pytest.fixture
+def page(root, tmp_path):
+    """Builds the page of a made-up results folder."""
+
+    def build(screen="demo", without=(), **options):
+        results = made_up_results(root, tmp_path, screen, without=without, **options)
+        for name in results.registry.targets("figures"):
+            if name not in without:
+                save_figure(new_figure(1, 1), results.files, name, pd.DataFrame())
+        return build_report(results.registry, results.files)
+
+    return build
+
+
+def words(page):
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)))
+
+
+def test_simulated_screen_is_called_simulated_wherever_its_numbers_stand(page):
+    text = page()
+    assert "Every number on this page comes from simulated images" in text
+    for anchor in ("qc", "table1", "table3", "figure6", "figure7", "table_s3", "figure10", "table_probe", "training"):
+        heading = re.search(rf'id="{anchor}"><h2>(.*?)</h2>', text)[1]
+        assert "simulated" in heading
+    assert "not comparable" in text
+
+
+def test_real_screen_is_not(page):
+    assert "simulated" not in words(page("rxrx1")).replace("a simulated screen, or one of another scale", "")
+
+
+def test_a_training_is_drawn_once_however_often_its_embeddings_were_corrected(root):
+    trained = [(run.method, run.split, run.seed) for run in trained_runs(build_registry({"screen": "demo"}, root))]
+    assert len(trained) == len(set(trained)) == 9
+
+
+def test_one_seed_is_called_no_mean_of_seeds(page):
+    assert "One training seed, so no spread." in words(page())
+    assert "Mean ± standard deviation over 2 training seeds." in words(page(seeds=2))
+
+
+def test_headline_says_which_method_generalizes_by_how_much_and_how_sure(page):
+    text = words(page())
+    assert "AdaBN recognises 89.6 % of images from batches it never saw, 39.6 points more than the baseline (+" in text
+    assert "on the single test batches)." in text
+    assert (
+        "Not told apart from it by the test batches: AdaBN + gradient reversal (89.6 %) and AdaBN at test only" in text
+    )
+    assert "Worse on every test batch: Baseline (50.0 %) and Gradient reversal (50.0 %)." in text
+    assert "AdaBN keeps 100 %, Baseline keeps 56 %." in text
+    assert "1 training seed a method; one seed has no spread; only 3 test batches" in text
+
+
+def test_headline_does_not_trust_the_adversarys_own_head(page):
+    assert re.search(
+        r"Gradient reversal brings the batch accuracy of its own head from .* to .* %; a probe", words(page())
+    )
+
+
+def test_order_is_the_papers_then_that_of_the_targets(page):
+    text = page()
+    places = [
+        text.index(f'<section id="{name}"')
+        for name in ("table1", "shift", "figure6", "table3", "figure7", "table_s3", "figure10", "table_differences")
+    ]
+    assert places == sorted(places)
+
+
+def test_page_says_what_each_method_sees_of_a_new_batch(page):
+    text = words(page())
+    assert "Sees of a new batch, without labels: all of its images." in text
+    assert "without labels: nothing." in text
+
+
+def test_headline_is_honest_when_adabn_loses_and_the_label_shift_says_why(page):
+    index = make_index(experiments=9, wells=8, sites=2)
+    index["label"] = pd.array([int(batch[1:]) % 3 for batch in index["batch"]], dtype="Int64")
+    index["perturbation"] = index["cell_type"] = [f"T{label}" for label in index["label"]]
+    text = words(page(unseen={**UNSEEN, **dict.fromkeys(UNSEEN, 0.3), "baseline": 1.0}, index=index))
+    assert "AdaBN loses to the baseline here" in text
+    assert "Each test batch holds only 1 of the 3 classes" in text
+    assert "(total variation 0.67 on average" in text
+    assert re.search(r"It did: AdaBN [23]\d\.\d % against the baseline's 100\.0 %\.", text)
+
+
+def test_no_label_shift_says_the_condition_holds(page):
+    assert "That is the condition that adaptive batch normalization rests on" in words(page())
+
+
+def test_missing_cell_is_a_dash_with_its_reason(page):
+    text = words(page("rxrx1_sample"))
+    assert "— the screen has no stratified split" in text
+
+
+def test_page_loads_nothing(page):
+    text = page()
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:image/png;base64,|#)""", text)
+    assert "@import" not in text
+    assert "url(" not in text
+    assert "<script" not in text
+
+
+def test_names_are_escaped(page):
+    assert "broken &lt;b&gt;" in page()
+
+
+def test_what_is_missing_is_said(page):
+    text = words(page(without=("runs", "figure6")))
+    assert "This figure is missing" in text
+    assert "baseline/separated/seed0" in text
+    assert "No training history was found" in text
+
+
+def test_screen_without_labels_and_training_has_a_page_of_its_images(page):
+    index = make_index(experiments=1, wells=4)
+    index["label"] = pd.array([pd.NA] * len(index), dtype="Int64")
+    index["perturbation"] = None
+    text = page("bbbc022_sample", index=index)
+    assert "Table 1" not in words(text)
+    assert 'id="training"' not in text
+    assert 'id="splits"' not in text
+    assert "No method was trained: the page shows the images" in text
+    for heading in ("Mean intensity by well", "Focus by well", "Illumination by plate and channel"):
+        assert heading in text
+
+
+def test_splits_show_their_balance(page):
+    text = words(page())
+    assert "images a class" in text
+    assert re.search(r"separated train 96 66\.7 48 6 4 24 16 0 [0-9a-f]{12}", text)
+
+
+def test_a_tie_is_no_loss(page):
+    text = words(page(unseen=dict.fromkeys(UNSEEN, 0.9)))
+    assert "AdaBN loses" not in text
+    assert "Not told apart from it by the test batches: " in text
+
+
+def test_unlabelled_test_images_leave_the_label_shift_unknown(page):
+    index = make_index(experiments=9, wells=8, sites=2)
+    index.loc[index["well"] == "B02", "label"] = pd.NA
+    text = words(page(index=index))
+    assert "test images have no label, and AdaBN's statistics come from them too" in text
+    assert "That is the condition" not in text

@@ -1,0 +1,214 @@
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from helpers.raw_screens import make_screen, write_png_screen
+
+from debatch.cli import main
+from debatch.cli.check_text import check_text
+from debatch.config.splits import Splits
+from debatch.screen.ingest.check import check_screen, proposed_ranges
+from debatch.screen.ingest.decode import truncation
+
+
+def check(root, source=None, sampled=24, **changes):
+    screen = make_screen(root, source, splits=Splits(names=[]), **changes)
+    tables = screen.metadata.tables() if screen.metadata else []
+    findings = check_screen(screen, screen.source, tables, ["E-1"], sampled)
+    return findings, check_text("x", screen, screen.source, [table.file for table in tables], findings)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    write_png_screen(tmp_path)
+    return tmp_path
+
+
+def test_a_screen_in_order_has_no_problem_and_is_described(raw):
+    findings, text = check(raw)
+    assert findings.clean
+    for line in (
+        "12 fit; 0 images do not; 0 are of experiments that the screen does not list; 1 are no images by their name",
+        "E-1             1      6       6                   6     12",
+        "height x width 40 x 40; uint8 (12 files)",
+        "to be stored: 2 x 40 x 40 (channels x height x width) uint8",
+        "a row a well: 6 wells on 1 plates of 1 experiments",
+        "1 batches; 3 classes; 0 of 6 wells without a label",
+        "Problems: none",
+    ):
+        assert line in text
+
+
+def test_how_many_images_were_opened_is_said(raw):
+    _, text = check(raw, sampled=4)
+    assert (
+        "Problems: none (the ends of 12 files were looked at, and 4 of 6 images were opened: `--sample` opens more)"
+        in text
+    )
+
+
+def test_everything_that_is_wrong_is_found_before_anything_runs(raw):
+    plate = raw / "E-1/Plate1"
+    (plate / "B03_s1_w2.png").unlink()
+    (plate / "B04_s1_w1.png").unlink()
+    (plate / "B04_s1_w2.png").unlink()
+    (plate / "B05_s1_w1.png").write_bytes(b"")
+    (plate / "B06_s1_w3.png").write_bytes((plate / "B06_s1_w1.png").read_bytes())
+    (plate / "C09_s1_w1.png").write_bytes((plate / "B06_s1_w1.png").read_bytes())
+    (plate / "overview.png").write_bytes(b"")
+    (plate / "notes.txt").write_text("x")
+    other = raw / "E-2/Plate1"
+    other.mkdir(parents=True)
+    (other / "B02_s1_w1.png").write_bytes(b"")
+    (raw / "E-1/Plate01").mkdir()
+    (raw / "E-1/Plate01/B02_s1_w1.png").write_bytes((plate / "B02_s1_w1.png").read_bytes())
+    findings, text = check(raw)
+    assert not findings.clean
+    for line in (
+        "1 images do not; 1 are of experiments that the screen does not list; 2 are no images by their name",
+        "other experiments: E-2 (1)",
+        "no images: wells.csv, notes.txt",
+        "3  (not in source.channels)      1",
+        "1 x no file of the channel ER\n      E-1/1/B03/1",
+        "1 x the metadata lists it, and no file is there\n      E-1/1/B04",
+        "1 x a channel that the screen does not name",
+        "1 x the metadata has no such well",
+        "1 x a second file of the same image and channel",
+        "1 x the name does not fit the pattern",
+        "1 x an empty file",
+    ):
+        assert line in text, text
+
+
+def test_16_bits_get_a_proposed_range_that_clips_a_thousandth(tmp_path):
+    generator = np.random.default_rng(0)
+    write_png_screen(tmp_path, wells=4)
+    for path in (tmp_path / "E-1/Plate1").glob("*.png"):
+        high = 3000 if "_w1" in path.name else 60000
+        path.write_bytes(imagecodecs.png_encode(generator.integers(100, high, (40, 40)).astype(np.uint16)))
+    findings, text = check(tmp_path)
+    assert "proposed (one is needed to store 16 bits in 8): image: {range: {DNA: [" in text
+    assert "image.range: the images have 16 bits" in text
+    raw = np.concatenate(
+        [imagecodecs.png_decode(p.read_bytes()).ravel() for p in (tmp_path / "E-1/Plate1").glob("*_w1.png")]
+    )
+    low, high = proposed_ranges(findings)["DNA"]
+    assert np.mean(raw < low) < 0.001 <= np.mean(raw <= low)
+    assert np.mean(raw > high) <= 0.001
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("  DNA  ")] == ["12"]
+    from debatch.config.screen import ImageProcessing
+
+    findings, text = check(tmp_path, image=ImageProcessing(range={"DNA": [low, high], "ER": [0, 65535]}))
+    assert findings.clean
+    assert "outside of image.range" in text
+
+
+def test_truncated_image_is_found_whether_it_is_opened_or_not(raw):
+    path = raw / "E-1/Plate1/B05_s1_w1.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    findings, text = check(raw, sampled=1)
+    assert not findings.clean
+    assert "1 x cut off: a PNG without its end\n      " + str(path) in text
+
+
+def test_truncated_tiff_is_found_by_its_ends(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((64, 64), np.uint16))
+    assert truncation(path) == ""
+    path.write_bytes(path.read_bytes()[:4000])
+    assert truncation(path) == "cut off: its pixels end beyond the file"
+    path.write_bytes(b"II")
+    assert truncation(path).startswith("cannot be opened")
+
+
+def test_fault_of_the_metadata_does_not_hide_the_files(raw):
+    wells = (raw / "wells.csv").read_text()
+    (raw / "wells.csv").write_text(wells.replace("B03", "Z99"))
+    findings, text = check(raw)
+    assert "12 fit" in text
+    assert "line 3: well Z99 is beyond a plate" in text
+    assert not findings.clean
+
+
+def test_plates_that_do_not_meet_are_named(raw):
+    wells = (raw / "wells.csv").read_text()
+    (raw / "wells.csv").write_text(wells.replace("E-1,1,", "E-1,PlateOne,"))
+    _, text = check(raw)
+    assert "plates only in file names: E-1/1" in text
+    assert "plates only in the metadata: E-1/PlateOne" in text
+    assert "E-1             1      6       6                   6     12" in text
+
+
+def test_images_that_are_not_there_leave_the_metadata_and_the_splits(tmp_path):
+    write_png_screen(tmp_path, wells=6)
+    for path in (tmp_path / "E-1/Plate1").iterdir():
+        path.unlink()
+    screen = make_screen(tmp_path, {"sites": [1, 2]}, splits=Splits(names=["stratified"]))
+    findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], 4)
+    text = check_text("x", screen, screen.source, [], findings)
+    assert "Splits of the images that the metadata promises (12)" in text
+    assert "no file fits the pattern" in text
+    assert not findings.clean
+
+
+def test_split_that_cannot_be_drawn_is_a_problem(raw):
+    screen = make_screen(raw, splits=Splits(names=["separated"]))
+    findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], 4)
+    assert not findings.clean
+    assert "separated cannot be drawn: split 'separated': no image in test" in check_text(
+        "x", screen, screen.source, [], findings
+    )
+
+
+def test_planes_of_files_with_all_channels(tmp_path):
+    path = tmp_path / "E-1/Plate1/B02_s1.tif"
+    path.parent.mkdir(parents=True)
+    tifffile.imwrite(path, np.ones((2, 32, 32), np.uint8), photometric="minisblack")
+    source = {"pattern": "{experiment}/Plate{plate:d}/{well}_s{site:d}.tif"}
+    findings, text = check(tmp_path, source, metadata=None, experiments=["E-1"])
+    assert findings.clean, text
+    assert "Channels: each file holds all; planes 1, 2 are read" in text
+    assert "Metadata: none; wells are those of the file names" in text
+
+
+def run(monkeypatch, capsys, root, *arguments):
+    monkeypatch.chdir(root)
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("screen", "lines"),
+    [
+        ("pediatric_sample", ["1080 x 1080; uint16 (6 files)", "6 x 1080 x 1080 (channels", "outside of image.range"]),
+        (
+            "bbbc022_sample",
+            ["520 x 696; uint16 (7 files)", "20585      1      4       7", "DNA       124    135     176"],
+        ),
+        (
+            "rxrx1_sample",
+            ["8 x no file of the channel WGA", "512 x 512; uint8 (48 files)", "16 a field", "4 HEPG2, 4 HUVEC"],
+        ),
+    ],
+)
+def test_check_of_the_shipped_real_screens(real_data, root, monkeypatch, capsys, screen, lines):
+    monkeypatch.setenv("DEBATCH_REAL_DATA", str(real_data.resolve()))
+    status, out, _ = run(monkeypatch, capsys, root, "check", screen)
+    assert status == (1 if "no file" in lines[0] else 0)
+    for line in lines:
+        assert line in out
+
+
+def test_check_of_a_screen_that_is_not_there(root, monkeypatch, capsys):
+    status, _, err = run(monkeypatch, capsys, root, "check", "rxrx1_sampel")
+    assert status == 1
+    assert "no screen 'rxrx1_sampel'; did you mean 'rxrx1_sample'?" in err
+
+
+def test_check_of_a_simulated_screen_that_is_not_drawn(root, monkeypatch, capsys, tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("screen: tiny\n")
+    status, out, _ = run(monkeypatch, capsys, tmp_path, "check")
+    assert status == 0
+    assert "Screen tiny is simulated, and not drawn yet" in out
