@@ -7,13 +7,14 @@ import yaml
 from helpers.workflow import planned, snakemake
 
 from debatch.cli import main
-from debatch.cli.bill import Pricing, forward_passes, wall_seconds
+from debatch.cli.bill import Pricing, wall_seconds
 from debatch.cli.choice import chosen_registry, parse_overrides
 from debatch.cli.disk import disk, weight_bytes
 from debatch.cli.dry_run import Job, dry_run
 from debatch.cli.hardware import chosen_hardware
 from debatch.cli.rates import ingestion_rate, network_rate
 from debatch.cli.sizes import ScreenSize, SplitSize
+from debatch.cli.work import Work, forward_passes
 from debatch.config.read import read_yaml, validate
 from debatch.config.throughput import Processor, Throughput, read_throughput
 from debatch.errors import ConfigError
@@ -53,7 +54,7 @@ def pricing(*overrides: str, device: str = "G", **changes) -> Pricing:
     registry = chosen_registry(overrides or ["screen=rxrx1"])
     size = ScreenSize(registry, Files(registry.results, registry.name))
     throughput = validate(Throughput, {**KNOWN, **changes}, "throughput")
-    return Pricing(registry, size, throughput, chosen_hardware(throughput, registry, device, HERE))
+    return Pricing(Work(registry, size), throughput, chosen_hardware(throughput, registry, device, HERE))
 
 
 def small(what: str, device: str, rate: float, precision: str = "float32", backbone: str = "small_resnet") -> dict:
@@ -87,7 +88,7 @@ def test_training_costs_images_by_epochs_over_the_assumed_share_of_the_peak():
     assert train.seconds == pytest.approx(100 * images / rate)
     assert train.rate.basis == "estimate"
     assert "A guess." in train.rate.words
-    assert "250 GFLOP an image at 10 % of 1,000 TFLOP/s" in train.rate.words
+    assert "250 GFLOP an image at 10 % of G's peak of 1,000 TFLOP/s" in train.rate.words
     assert embed.images == 125_510 - images + 6400
     assert embed.seconds == pytest.approx(embed.images / (0.4 * 50_000 / 80))
 
@@ -111,7 +112,7 @@ def test_unknown_network_costs_an_unknown_time_and_not_none(tmp_path):
     (line,) = priced.lines(TRAIN)
     assert (line.seconds, line.rate.basis) == (None, "unknown")
     assert wall_seconds([line], 8) == (None, None)
-    sizes = {room.what: room.size for room in disk(TRAIN, priced.registry, priced.size, priced.throughput, 1)}
+    sizes = {room.what: room.size for room in disk(TRAIN, priced.work.registry, priced.work.size, priced.throughput, 1)}
     assert set(sizes.values()) == {None}
 
 
@@ -133,8 +134,8 @@ def test_wall_time_is_bound_by_the_work_and_by_the_longest_run():
 
 def test_disk_of_stores_is_raw_bytes_by_the_measured_codec():
     priced = pricing()
-    jobs = [Job("ingest_experiment", {"experiment": name}) for name in priced.registry.experiments]
-    (stores,) = disk(jobs, priced.registry, priced.size, priced.throughput, 1)
+    jobs = [Job("ingest_experiment", {"experiment": name}) for name in priced.work.registry.experiments]
+    (stores,) = disk(jobs, priced.work.registry, priced.work.size, priced.throughput, 1)
     assert stores.size == pytest.approx(125_510 * 6 * 512 * 512 * 0.5)
     (line,) = priced.lines(jobs)
     assert line.total_seconds == pytest.approx(125_510 / 50, rel=1e-3)
@@ -145,7 +146,9 @@ def test_snapshots_are_kept_on_unseen_batches_alone():
     seen = [Job("train", {**job.wildcards, "split": "stratified"}) for job in TRAIN]
     kept = {}
     for name, jobs in {"unseen": TRAIN, "seen": seen}.items():
-        rooms = {room.what: room.size for room in disk(jobs, priced.registry, priced.size, priced.throughput, 2)}
+        rooms = {
+            room.what: room.size for room in disk(jobs, priced.work.registry, priced.work.size, priced.throughput, 2)
+        }
         kept[name] = rooms["snapshots"] / rooms["weights"]
         # weights and momentum, twice, of the two that run at once
         assert rooms["checkpoints, while they train"] == pytest.approx(rooms["weights"] / 5 * 2 * 4)
@@ -172,7 +175,7 @@ def test_simulated_screen_is_counted_before_it_is_drawn():
 
 
 def test_splits_of_rxrx1_before_the_data_is_there_come_near_the_real_ones():
-    size = pricing().size
+    size = pricing().work.size
     for split in ("separated", "stratified", "stratified_site"):
         assert size.split(split).train == pytest.approx(81_224, rel=0.001)
         assert "by the split's definition" in size.split(split).basis
@@ -209,11 +212,11 @@ def test_one_look_at_a_run_costs_all_that_it_makes_and_one_job():
     looks = Product("view", "batch"), Product("view", "half"), Product("epochs", "batch")
     run = {"method": "adabn", "split": "separated", "seed": "0"}
     (line,) = priced.lines([Job("embed_run", run, looks)])
-    assert (line.jobs, line.looked_at) == (1, "batch, half, while training")
-    scored = priced.size.split("separated").scored
+    assert (line.jobs, line.statistics) == (1, "batch, half, while training")
+    scored = priced.work.size.split("separated").scored
     assert line.images == 2 * scored + scored + 20 * 2 * scored
     jobs = [Job("embed_run", run, looks), Job("correct_run", run, (Product("corrected", "batch", "znorm"),))]
-    (room,) = disk(jobs, priced.registry, priced.size, priced.throughput, 1)
+    (room,) = disk(jobs, priced.work.registry, priced.work.size, priced.throughput, 1)
     assert room.size == 3 * scored * 1024 * 4
     assert room.words.startswith("3 files")
 
@@ -221,9 +224,11 @@ def test_one_look_at_a_run_costs_all_that_it_makes_and_one_job():
 def test_one_job_of_many_statistics_costs_a_pass_and_a_reference_each():
     bill = pricing()
     (line,) = bill.lines([Job("embed_adaptation", {"method": "adabn", "split": "separated", "seed": "0"})])
-    scored = bill.size.split("separated").scored
-    assert line.images == len(bill.registry.statistics("adabn").names) * 2 * scored
-    assert not disk([Job("embed_adaptation", {"method": "adabn"})], bill.registry, bill.size, bill.throughput, 1)
+    scored = bill.work.size.split("separated").scored
+    assert line.images == len(bill.work.registry.statistics("adabn").names) * 2 * scored
+    assert not disk(
+        [Job("embed_adaptation", {"method": "adabn"})], bill.work.registry, bill.work.size, bill.throughput, 1
+    )
 
 
 def test_unknown_hardware_names_what_there_is():
@@ -317,8 +322,7 @@ def test_plan_says_which_figures_are_of_another_machine(monkeypatch, capsys, roo
     assert main(["plan", "table1", "--config", "screen=demo"]) == 0
     said = capsys.readouterr().out
     assert f"(CPU: {Processor(**here).words})" in said
-    told = f"[1]: of another machine, {HERE.words}; this one is {Processor(**NEW).words}"
-    assert (told in said) == another
+    assert (f"[1]: not measured on this machine, {Processor(**NEW).words}" in said) == another
     assert ("another machine" in said) == another
     assert main(["plan", "table1", "--json", "--config", "screen=demo"]) == 0
     listed = json.loads(capsys.readouterr().out)
@@ -362,6 +366,7 @@ def test_plan_of_full_rxrx1_without_its_data(capsys):
     said = capsys.readouterr().out
     assert "125,510 (`expected_images` of the screen)" in said
     assert "estimate: 244 GFLOP an image" in said
+    assert "Peak of H100: NVIDIA H100 data sheet" in said
     assert "…" not in said  # a pipe gets whole lines
     assert "\x1b" not in said
 
@@ -372,7 +377,7 @@ def test_finished_jobs_are_not_in_the_plan(monkeypatch, capsys):
     assert "Nothing is to be run" in capsys.readouterr().out
 
 
-def test_what_snakemake_cannot_plan_is_told_in_its_words(tmp_path):
+def test_what_snakemake_cannot_plan_is_said_in_its_words(tmp_path):
     registry = chosen_registry(["screen=tiny"])
     with pytest.raises(Exception, match=r"Snakemake cannot plan this(.|\n)*results/nothing/of_this.csv"):
         dry_run(registry, ["results/nothing/of_this.csv"], ["screen=tiny"])

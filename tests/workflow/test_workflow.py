@@ -17,6 +17,8 @@ from helpers.workflow import PATIENCE, own_folder, planned, snakemake
 from debatch.config.trained import read_weights_facts
 from debatch.evaluate.tidy import of_all
 from debatch.files import Files
+from debatch.registry.products import rule_of_form
+from debatch.runtime.times import read_times
 from debatch.tabular import read_about, read_frame, write_frame
 
 pytestmark = pytest.mark.workflow
@@ -95,6 +97,15 @@ def test_corrected_embeddings_say_of_which_split_they_are(tiny):
 
 def test_nothing_is_left_to_do(tiny):
     assert "Nothing to be done" in snakemake(tiny, "-n", screen="tiny").output
+
+
+def test_times_of_jobs_are_gathered_and_no_benchmark_stays_that_could_date_a_result(tiny):
+    files = Files("results", "tiny")
+    times = read_times(tiny / files.benchmarks(), tiny / files.times())
+    rules = {rule_of_form(time.rule) for time in times}
+    assert {"ingest_experiment", "train", "embed_run", "score_run", "probe_run", "correct_run"} <= rules
+    assert all(time.recipe for time in times if time.rule in ("train", "embed_adaptation"))
+    assert list((tiny / files.benchmarks()).rglob("*.jsonl")) == []
 
 
 def test_editing_one_methods_learning_rate_reruns_that_methods_runs_only(tiny_copy):

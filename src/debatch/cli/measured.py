@@ -72,7 +72,7 @@ class MeasuredJobs:
     def _of(self, alike: list[Measured], images: int | None, by: str) -> Rate | None:
         if not alike:
             return None
-        counted = [(n, other) for other in alike if other.seconds > 0 and (n := self.work.images(other.job))]
+        counted = [(n, other) for other in alike if other.seconds > 0 and (n := self._images(other))]
         if images and counted:
             # starting up costs the same for few images as for many: jobs of about as many say the most
             apart = [abs(log(n / images)) for n, _ in counted]
@@ -81,6 +81,13 @@ class MeasuredJobs:
             rates = [n / (other.seconds * max(1, other.time.gpus)) for n, other in near]
             return Rate(median(rates), "measured here", _words([other for _, other in near], by))
         return Rate(None, "measured here", _words(alike, by), job_seconds=median(other.seconds for other in alike))
+
+    def _images(self, other: Measured) -> float | None:
+        """That passed through a job: a training's by the epochs that it had then."""
+        images, recipe = self.work.images(other.job), self.work.recipe(other.job)
+        if images is None or recipe is None or other.job.rule != "train":
+            return images
+        return images * other.time.recipe.get("epochs", recipe.epochs) / recipe.epochs
 
 
 def measured_jobs(registry: Registry, files: Files, work: Work) -> MeasuredJobs:
