@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from conftest import make_index
 
-from debatch.evaluate.many_statistics import count_statistics_images, score_label_shift, score_statistics
+from debatch.evaluate.many_statistics import count_statistics_images, score_label_shift, score_under_statistics
 
 INDEX = make_index(experiments=2, wells=4, sites=2)
 
@@ -15,7 +15,7 @@ def scored():
     )
     predictions["predicted_well"] = INDEX["label"]
     subsets = {"all": set(INDEX["image_id"]), "classes_50": set(INDEX.loc[INDEX["label"] < 2, "image_id"])}
-    return score_statistics("n8", predictions, INDEX, subsets)
+    return score_under_statistics("n8", predictions, INDEX, subsets)
 
 
 def value(frame, metric, subset, batch="", domain=""):

@@ -148,7 +148,7 @@ def run_recipe(wildcards):
 
 
 def adaptation_params(wildcards):
-    """Under which test-time statistics a trained method is looked at for tables of adaptation, and on which classes."""
+    """The test-time statistics under which tables of adaptation ask for a trained method's accuracy, and the classes."""
     return REGISTRY.adaptation(PLACES[wildcards.run].weights)._asdict()
 
 
