@@ -205,7 +205,7 @@ def test_channels_are_those_of_the_screen_in_its_order(configured):
     assert registry.variants["figure9"][-1].methods == {"baseline": "baseline"}
     there = ["DNA", "ER"]
     assert with_screen_channels(Recipe(channels=["ER", "DNA"]), there, "x").channels is None
-    with pytest.raises(ConfigError, match="x: `channels`: 'ER' stands twice"):
+    with pytest.raises(ConfigError, match="x: `channels`: 'ER' is listed twice"):
         with_screen_channels(Recipe(channels=["ER", "ER"]), there, "x")
     with pytest.raises(ConfigError, match=r"`channels`: the screen has no channel 'Mit'; did you mean 'Mito'\?"):
         configured("extends: demo\ntraining: {channels: [Mit]}\n")

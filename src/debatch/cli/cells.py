@@ -31,7 +31,7 @@ class Origin:
 
     Attributes:
         runs: of the registry; those that share their weights are several views of one training.
-        splits: that it looks at.
+        splits: that it is computed on.
         words: what is special about it; empty where nothing is.
     """
 
@@ -50,7 +50,7 @@ def origin_of(registry: Registry, table: str, row: str, column: str) -> Origin:
     splits = _splits(registry, table, kind, column)
     runs = [run for run in registry.runs(table) if run.split in splits]
     if kind == "generalization" and row in generalization.GUESSES:
-        return Origin([], splits, "a guess that looks at no image: counted from the split and the index alone")
+        return Origin([], splits, "a guess that uses no image: computed from the split and the index alone")
     if column in COUNTED.get(kind, ()):
         return Origin([], splits, "counted from the split and the index alone")
     views = _views(registry, table, kind, row, column)
@@ -59,7 +59,7 @@ def origin_of(registry: Registry, table: str, row: str, column: str) -> Origin:
         runs = [run for run in runs if run.seed == 0]
         words = "the first seed on each draw of training batches"
     if row in {probe.GUESS, correction.CHANCE}:
-        words = "a null: told by the batches of the first method's embeddings, and not by what they say"
+        words = "a null: computed from the batches of the first method's embeddings, not from the embeddings"
     chosen = [run for run in runs if (run.method, run.correction) in views]
     if not chosen:
         known = sorted({correction.row_key(run.method, run.correction) for run in runs})
@@ -90,7 +90,7 @@ def _views(registry: Registry, table: str, kind: str, row: str, column: str) -> 
         found = {method for method in methods if row in {method, method + cosine.OTHER_WELLS}}
     elif kind == "probe" and row == probe.GUESS:
         found = {methods[0]}
-    elif kind in ADAPTED:  # a method and how it is looked at, parted by a dot
+    elif kind in ADAPTED:  # a method and its test-time statistics, with a dot between
         found = {(row if kind == "adaptation" else column).split(".")[0]} & set(methods)
     else:
         found = {row} & set(methods)
@@ -98,7 +98,7 @@ def _views(registry: Registry, table: str, kind: str, row: str, column: str) -> 
 
 
 def _splits(registry: Registry, table: str, kind: str, column: str) -> list[str]:
-    """The splits that a column looks at."""
+    """The splits that a column is computed on."""
     splits = registry.splits(table)
     if kind in {"generalization", "differences"}:
         if column == generalization.GENERALIZATION[0]:

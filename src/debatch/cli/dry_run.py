@@ -47,13 +47,13 @@ def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]
     with tempfile.TemporaryDirectory(prefix="debatch-plan-") as scratch:
         command = [sys.executable, "-m", "debatch.cli.dry_run_child", scratch, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        told = Path(scratch, "told.json")
-        found: dict[str, list[Any]] = json.loads(told.read_text()) if told.exists() else {"errors": []}
+        planned = Path(scratch, "planned.json")
+        found: dict[str, list[Any]] = json.loads(planned.read_text()) if planned.exists() else {"errors": []}
     if done.returncode == 0:
         files = Files(registry.results, registry.name)
         runs = wanted(registry, registry.targets_of.all())
         places = {place.path: (place, products) for place, products in runs.items()}
-        return [_as_job(told, files, places) for told in found["jobs"]]
+        return [_as_job(job, files, places) for job in found["jobs"]]
     words = "\n".join(found["errors"]) or done.stderr[-2000:]
     known = known_targets(registry)
     for target in targets:
@@ -62,15 +62,15 @@ def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]
     raise UserError(f"Snakemake cannot plan this: {words}")
 
 
-def _as_job(told: dict[str, Any], files: Files, places: dict[str, tuple[Place, list[Product]]]) -> Job:
-    """A job as the child tells it: a run by its parts, and what it makes of it by its files."""
-    rule, wildcards = rule_of_form(told["rule"]), dict(told["wildcards"])
+def _as_job(job: dict[str, Any], files: Files, places: dict[str, tuple[Place, list[Product]]]) -> Job:
+    """A job from the child's record of it: a run by its parts, and what it makes of it by its files."""
+    rule, wildcards = rule_of_form(job["rule"]), dict(job["wildcards"])
     if wildcards.get("run") not in places:
         return Job(rule, wildcards)
     place, products = places[wildcards.pop("run")]
     named = {"external": place.weights} if place.external else {
         "method": place.weights, "split": place.split, "seed": str(place.seed)
     }  # fmt: skip
-    folder, made = files.any_run(place.path), set(told["output"])
+    folder, made = files.any_run(place.path), set(job["output"])
     own = tuple(product for product in products if made.issuperset(product_files(files, folder, product)))
     return Job(rule, {**wildcards, **named}, own)

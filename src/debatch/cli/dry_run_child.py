@@ -1,6 +1,6 @@
-"""A dry run of Snakemake in a process of its own that writes nothing and tells its jobs as JSON.
+"""A dry run of Snakemake in a process of its own that writes nothing and writes its jobs as JSON.
 
-`python -m debatch.cli.dry_run_child SCRATCH ARGUMENT ...`: Snakemake's own arguments. SCRATCH/told.json then holds
+`python -m debatch.cli.dry_run_child SCRATCH ARGUMENT ...`: Snakemake's own arguments. SCRATCH/planned.json then holds
 `jobs`, each with rule, wildcards and output, and `errors`: what Snakemake had to say against it.
 """
 
@@ -40,8 +40,8 @@ def main(scratch: Path, arguments: list[str]) -> None:
 
     def listen(record: logging.LogRecord) -> bool:
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
-            told = vars(record)
-            job = {"rule": told["rule_name"], "wildcards": dict(told["wildcards"]), "output": list(told["output"])}
+            event = vars(record)
+            job = {"rule": event["rule_name"], "wildcards": dict(event["wildcards"]), "output": list(event["output"])}
             jobs.append(job)
         elif record.levelno >= logging.ERROR:
             errors.append(record.getMessage())
@@ -53,7 +53,7 @@ def main(scratch: Path, arguments: list[str]) -> None:
     try:
         cli.main(arguments)
     finally:  # it leaves by SystemExit
-        (scratch / "told.json").write_text(json.dumps({"jobs": jobs, "errors": errors}))
+        (scratch / "planned.json").write_text(json.dumps({"jobs": jobs, "errors": errors}))
 
 
 if __name__ == "__main__":

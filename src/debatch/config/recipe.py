@@ -193,6 +193,6 @@ def with_screen_channels(recipe: Recipe, there: list[str], where: str) -> Recipe
         if name not in there:
             raise ConfigError(f"{where}: `channels`: the screen has no channel {name!r}{nearest(name, there)}")
         if count > 1:
-            raise ConfigError(f"{where}: `channels`: {name!r} stands twice")
+            raise ConfigError(f"{where}: `channels`: {name!r} is listed twice")
     chosen = [name for name in there if name in recipe.channels]
     return recipe.model_copy(update={"channels": None if chosen == there else chosen})
