@@ -66,7 +66,7 @@ def images_of(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_direction(table: pd.DataFrame) -> pd.DataFrame:
-    """The embeddings that are numbers and not all zero: the others can be told from nothing by anything."""
+    """The embeddings that are finite and not all zero: the others have no direction, and so no similarity."""
     features = features_of(table)
     return table[np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)].reset_index(drop=True)
 

@@ -116,7 +116,7 @@ class Files:
         return f"{self.root}/splits/{split}.parquet"
 
     def nulls(self, split: str) -> str:
-        """What guesses that look at no image score on a split."""
+        """Scores of guesses that use no image, on a split."""
         return f"{self.root}/splits/{split}.nulls.csv"
 
     # runs: their files are siblings in one folder
@@ -161,7 +161,7 @@ class Files:
         return f"{folder}/metrics/{inference}.csv"
 
     def scores(self, folder: str, view: str) -> str:
-        """What embeddings tell of batches and of biology, without any training."""
+        """Metrics of batch effect and biology of embeddings, which need no training."""
         return f"{folder}/metrics/{view}.scores.csv"
 
     def cosine(self, folder: str, view: str) -> str:
@@ -173,7 +173,7 @@ class Files:
         return f"{folder}/metrics/{view}.cosine.parquet"
 
     def probe(self, folder: str, inference: str) -> str:
-        """How well the batch is told from a run's embeddings."""
+        """How well probes predict the batch from a run's embeddings."""
         return f"{folder}/metrics/{inference}.probe.csv"
 
     def snapshot(self, folder: str, epoch: str | int) -> str:
@@ -295,15 +295,15 @@ def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]
 def run_files(files: Files, need: str, run: RunPlace) -> list[str]:
     """The files of one need that belong to one run."""
     folder = files.folder(run)
-    # profiles are the same on every split: what is told from them by a split is named for it
-    told = run.split if run.external else run.inference
+    # profiles are the same on every split: what is computed from them on a split is named for it
+    name = run.split if run.external else run.inference
     match need:
         case "cosine":
             return [files.cosine(folder, run.view), files.cosine_histograms(folder, run.view)]
         case "metrics":
-            return [files.metrics(folder, told)]
+            return [files.metrics(folder, name)]
         case "probe":
-            return [files.probe(folder, told)]
+            return [files.probe(folder, name)]
         case "embeddings":
             return [files.embeddings(folder, run.view)]
         case "scores":

@@ -87,7 +87,7 @@ def test_done_running_failed_and_waiting_are_told_apart(capsys):
     assert "running" in lines["gradient_reversal"]
     assert "6/10" in lines["gradient_reversal"]
     assert "80.0 s" in lines["gradient_reversal"]  # four epochs as the last five were, and not as the first
-    assert "no finish can be told: failed runs must be started again" in said
+    assert "when it will be done is not known: failed runs must be started again" in said
 
 
 def test_finish_is_told_for_as_many_at_once_as_run_now(capsys):

@@ -66,7 +66,7 @@ def test_wrong_choice_names_the_choices():
 def test_key_that_stands_twice_is_an_error(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("epochs: 3\nepochs: 4\n")
-    with pytest.raises(ConfigError, match="stands twice"):
+    with pytest.raises(ConfigError, match="is given twice"):
         read_yaml(file)
 
 

@@ -133,7 +133,7 @@ def test_constant_features_stay_and_harm_no_other(caplog):
 def test_a_batch_of_one_is_named_and_one_batch_is_left_alone():
     embeddings, batches = planted([40, 40, 40])
     np.testing.assert_array_equal(combat(embeddings, np.zeros(120)), embeddings)
-    with pytest.raises(DataError, match="batch week9: one image"):
+    with pytest.raises(DataError, match="batch week9: a single image"):
         combat(embeddings, np.array(["week1"] * 119 + ["week9"]))
     with pytest.raises(DataError, match="1 features vary"):
         combat(embeddings[:, :1], batches)

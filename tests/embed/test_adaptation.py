@@ -5,7 +5,7 @@ import torch
 from helpers.images import MemoryReader, make_images, make_index, self_statistics
 
 from debatch.config import Recipe
-from debatch.embed import by_statistics, embed_images, held_by_few_classes, statistics_groups
+from debatch.embed import embed_images, held_by_few_classes, predict_under_each, statistics_groups
 from debatch.errors import DataError
 from debatch.model.inputs import ImageSet
 from debatch.model.network import Network
@@ -91,15 +91,15 @@ def model(recipe, index=INDEX):
     return network, ImageSet(index, self_statistics(index, images), MemoryReader(index, images), torch.device("cpu"))
 
 
-def look(recipe, names, index=INDEX):
+def predict(recipe, names, index=INDEX):
     network, images = model(recipe, index)
-    return {each.statistics: each for each in by_statistics(network, images, names, SPLIT, recipe, ["E00", "E01"])}
+    return {each.statistics: each for each in predict_under_each(network, images, names, SPLIT, recipe, ["E00", "E01"])}
 
 
 def test_many_statistics_in_one_go_say_what_each_says_alone(tiny_recipe):
     """What one leaves in the network must not be seen by the next, in whatever order."""
     names = ["batch", "train", "plate_n4", "classes_50", "controls", "batch"]
-    found = look(tiny_recipe, names)
+    found = predict(tiny_recipe, names)
     for name, each in found.items():
         groups = statistics_groups(name, INDEX, SPLIT, tiny_recipe)
         alone = embed_images(*model(tiny_recipe), groups, tiny_recipe, ["E00", "E01"])
@@ -107,8 +107,8 @@ def test_many_statistics_in_one_go_say_what_each_says_alone(tiny_recipe):
     assert not found["train"].predictions["log_probability"].equals(found["batch"].predictions["log_probability"])
 
 
-def test_a_number_that_a_plate_does_not_hold_is_not_looked_at(tiny_recipe, caplog):
-    found = look(tiny_recipe, ["plate_controls_n4", "plate_controls_n5", "controls_n5"])
+def test_a_number_that_a_plate_does_not_hold_is_not_scored(tiny_recipe, caplog):
+    found = predict(tiny_recipe, ["plate_controls_n4", "plate_controls_n5", "controls_n5"])
     assert [len(group.reference) for group in found["plate_controls_n5"].groups] == [4, 2]
     assert found["plate_controls_n4"].predictions is None
     assert found["plate_controls_n5"].predictions is None
@@ -120,7 +120,7 @@ def test_a_plate_without_controls_stops_the_run_but_not_the_comparison(tiny_reci
     index = INDEX.assign(well_type=INDEX["well_type"].where(INDEX["plate"] == "1", "treatment"))
     with pytest.raises(DataError, match=r"E02_2: test statistics 'plate_controls' would come from no control image"):
         statistics_groups("plate_controls", index, SPLIT, tiny_recipe)
-    found = look(tiny_recipe, ["plate_controls", "controls"], index)
+    found = predict(tiny_recipe, ["plate_controls", "controls"], index)
     assert found["plate_controls"].predictions is None
     assert {group.name: len(group.reference) for group in found["plate_controls"].groups} == {"E02_1": 4, "E02_2": 0}
     assert len(found["controls"].predictions) == 28

@@ -172,7 +172,7 @@ def test_larger_images_are_averaged_and_smaller_ones_refused(run, tmp_path, capl
 def test_channel_that_lacks_is_named_with_both_lists():
     with pytest.raises(DataError) as error:
         channel_positions(["DNA", "ER", "Actin"], ["DNA", "RNA", "AGP"])
-    assert "looks at the channels 'DNA', 'ER', 'Actin'" in str(error.value)
+    assert "was trained on the channels 'DNA', 'ER', 'Actin'" in str(error.value)
     assert "the screen has 'DNA', 'RNA', 'AGP' and lacks 'ER', 'Actin'." in str(error.value)
     assert "`source.channels`" in str(error.value)
     with pytest.raises(DataError, match=r"the screen's 'f_actin' looks like the model's 'F-Actin'"):

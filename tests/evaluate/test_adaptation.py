@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from helpers.images import make_index, with_runners_up
 
-from debatch.evaluate.many_statistics import count_statistics_images, score_label_shift, score_statistics
+from debatch.evaluate.many_statistics import count_statistics_images, score_label_shift, score_under_statistics
 
 INDEX = make_index(experiments=2, wells=4, sites=2)
 
@@ -16,7 +16,7 @@ def scored():
     predictions["predicted_well"] = INDEX["label"]
     predictions = with_runners_up(predictions, 9)
     subsets = {"all": set(INDEX["image_id"]), "classes_50": set(INDEX.loc[INDEX["label"] < 2, "image_id"])}
-    return score_statistics("n8", predictions, INDEX, subsets)
+    return score_under_statistics("n8", predictions, INDEX, subsets)
 
 
 def value(frame, metric, subset, batch="", domain=""):

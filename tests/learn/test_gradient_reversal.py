@@ -112,5 +112,5 @@ def test_step_of_one_batch_has_no_adversary(tiny_recipe, monkeypatch):
     run.network.train()
     first, second = np.flatnonzero(run.data.batches == 0)[:8], np.flatnonzero(run.data.batches == 1)[:8]
     for groups in ([first], [first, second]):
-        run._take_step(5, 0.001, groups, run.images.groups(groups))
+        run._take_step(5, groups, run.images.groups(groups))
     assert seen == [0.0, 0.1, 0.1]

@@ -128,7 +128,7 @@ def test_checkpoint_of_another_recipe_or_a_broken_one_is_not_gone_on_from(tiny_r
     other = make_trainer(tiny_recipe.model_copy(update={"epochs": 1, "learning_rate": 0.001}))
     other.fit(files(tmp_path))
     assert f"{tmp_path / 'checkpoint.pt'}: of another recipe" in caplog.text
-    assert f"{tmp_path}: no checkpoint there is of this run: training starts anew" in caplog.text
+    assert f"{tmp_path}: its checkpoints are of another run: training starts anew" in caplog.text
     (tmp_path / "checkpoint.pt").write_bytes(b"broken")
     make_trainer(tiny_recipe.model_copy(update={"epochs": 1})).fit(files(tmp_path))
     assert "unreadable" in caplog.text

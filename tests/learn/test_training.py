@@ -160,7 +160,7 @@ def test_a_step_averages_its_groups_gradients(tiny_recipe):
         trainer = make_trainer(recipe)
         trainer.network.train()
         before = trainer.network.class_head.weight.detach().clone()
-        trainer._take_step(0, 0.1, chosen, trainer.images.groups(chosen))
+        trainer._take_step(0, chosen, trainer.images.groups(chosen))
         return trainer.network.class_head.weight.detach() - before
 
     both = weights_after(groups)

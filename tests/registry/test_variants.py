@@ -206,7 +206,7 @@ def test_channels_are_those_of_the_screen_in_its_order(configured):
     assert registry.variants["figure9"][-1].methods == {"baseline": "baseline"}
     two = Screen(simulate={"channels": 2})
     assert on_screen(Recipe(channels=["ER", "DNA"]), two, "x").channels is None
-    with pytest.raises(ConfigError, match="x: `channels`: 'ER' stands twice"):
+    with pytest.raises(ConfigError, match="x: `channels`: 'ER' is listed twice"):
         on_screen(Recipe(channels=["ER", "ER"]), two, "x")
     with pytest.raises(ConfigError, match=r"`channels`: the screen has no channel 'Mit'; did you mean 'Mito'\?"):
         configured("extends: demo\ntraining: {channels: [Mit]}\n")

@@ -1,7 +1,7 @@
 # Scores of a run's embeddings, in jobs that import no torch. Each holds a hash of the code that it calls.
 
 
-# Accuracy and cosine similarities, and what embeddings tell of batches and of biology: a job a run and its test-time
+# Accuracy, cosine similarities, and metrics of batch effect and biology: a job a run and its test-time
 # statistics.
 for words, products, places in forms("score_run"):
 
@@ -36,7 +36,7 @@ for words, products, places in forms("score_run"):
             "../scripts/score_run.py"
 
 
-# How well the batch is told: of batches that were trained on, by a probe that is fitted on training images; of unseen
+# How well probes predict the batch: batches that were trained on, by a probe fitted on training images; unseen
 # ones, on one half of their wells.
 for words, products, places in forms("probe_run"):
 

@@ -54,7 +54,7 @@ rule embed_profiles:
         "../scripts/embed_profiles.py"
 
 
-# Perturbations as a linear classifier tells them that is fitted on a split's training wells.
+# Perturbations as predicted by a linear classifier that is fitted on a split's training wells.
 rule predict_profiles:
     input:
         index=FILES.index(),

@@ -1,8 +1,13 @@
 import pandas as pd
 
 from debatch.config.statistics import Statistics
-from debatch.embed import by_statistics, held_by_few_classes
-from debatch.evaluate.many_statistics import WHOLE, count_statistics_images, score_label_shift, score_statistics
+from debatch.embed import held_by_few_classes, predict_under_each
+from debatch.evaluate.many_statistics import (
+    EVERY_IMAGE,
+    count_statistics_images,
+    score_label_shift,
+    score_under_statistics,
+)
 from debatch.screen.splits import scored_subset
 from debatch.tabular import write_frame
 from door import job
@@ -13,13 +18,13 @@ with job(snakemake) as log:
     names, percents = (snakemake.params.statistics[key] for key in ("names", "classes"))
     ids = {subset: set(part) for subset, part in run.split.groupby("subset")["image_id"]}
     tested = run.index[run.index["image_id"].isin(ids[scored_subset(run.split)]) & run.index["label"].notna()]
-    subsets = {WHOLE: set(tested["image_id"])}
+    subsets = {EVERY_IMAGE: set(tested["image_id"])}
     for percent in percents:
         held = set(run.index.loc[held_by_few_classes(run.index, run.split, percent), "image_id"])
-        subsets[Statistics(classes=percent).name] = subsets[WHOLE] & held
+        subsets[Statistics(classes=percent).name] = subsets[EVERY_IMAGE] & held
     train_labels = run.index.loc[run.index["image_id"].isin(ids["train"]), "label"].dropna()
     frames = [score_label_shift(tested, train_labels, subsets)]
-    for name, groups, predictions in by_statistics(
+    for name, groups, predictions in predict_under_each(
         run.network, run.images, names, run.split, run.recipe, run.batch_names
     ):
         counts = [(group.name, len(group.reference), len(group.images)) for group in groups]
@@ -32,8 +37,8 @@ with job(snakemake) as log:
             )
             continue
         # the same images under the statistics of all: what a mix of classes costs, and not how hard they are
-        own = name if name in subsets else WHOLE
+        own = name if name in subsets else EVERY_IMAGE
         scored = subsets if name in ("train", "batch") else {own: subsets[own]}
-        frames.append(score_statistics(name, predictions, run.index, scored))
+        frames.append(score_under_statistics(name, predictions, run.index, scored))
         log.info("%s: accuracy %.1f %%", name, 100 * frames[-1].loc[0, "value"])
     write_frame(pd.concat(frames, ignore_index=True), snakemake.output[0])

@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0; 1 where something is wrong with what was looked at.
+        0; 1 where something is wrong with the screen or its results.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -99,7 +99,7 @@ def _add_choice(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="overrides config/config.yaml, as `snakemake --config` does: screen=rxrx1 seeds=1",
     )
-    command.add_argument("--json", action="store_true", help="for scripts: JSON, its keys are told in docs/cli.md")
+    command.add_argument("--json", action="store_true", help="for scripts: JSON; docs/cli.md lists its keys")
 
 
 def _positive(text: str) -> int:

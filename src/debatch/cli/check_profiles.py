@@ -41,7 +41,9 @@ def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
         if problems.count:
             clean = False
             what = "stop the screen" if screen.on_problem == "fail" else "will be left out"
-            lines.append(f"  {problems.count} profiles or features hold no numbers and {what} (`on_problem`), as")
+            lines.append(
+                f"  {problems.count} profiles or features have missing or infinite values and {what} (`on_problem`):"
+            )
             lines += [f"    {described(row)}" for row in problems.rows[:EXAMPLES]]
     return lines, clean
 

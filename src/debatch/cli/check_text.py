@@ -191,7 +191,7 @@ def _problems(findings: Findings) -> Lines:
     unseen = ""
     if opened < fields:
         unseen = (
-            f" (the ends of {findings.ends_seen:,} files were looked at, and {opened:,} of {fields:,} images were "
+            f" (the ends of {findings.ends_seen:,} files were read, and {opened:,} of {fields:,} images were "
             "opened: `--sample` opens more)"
         )
     return ["Problems", *lines] if lines else [f"Problems: none{unseen}"]

@@ -73,7 +73,7 @@ class Provenance:
             if self.splits[split][1].startswith(("its", "not")):
                 self.findings.append(f"split {split}: {self.splits[split][1]}")
         self.metadata_sha256 = metadata_sha256(files)
-        now = sha256_of_files(registry.source_files())  # None: a file is gone, so that nothing can be told
+        now = sha256_of_files(registry.source_files())  # None: a file is gone, so that nothing can be compared
         if self.metadata_sha256 and now not in (None, self.metadata_sha256):
             self.findings.append("the metadata or profiles on disk are not those that the index was made from")
         arithmetics = {str(t.record["precision"]) for t in self.trainings if t.record.get("precision")}
@@ -105,7 +105,7 @@ class Provenance:
         if self.origin.words:
             out.print(f"  {self.origin.words}")
         if self.trainings:
-            out.print(f"  embeddings looked at under {', '.join(self.views)}\n")
+            out.print(f"  test-time statistics of the embeddings: {', '.join(self.views)}\n")
             self._show_trainings(out)
         for profiles in self.profiles:
             out.print(

@@ -1,4 +1,4 @@
-"""How far one training is, told from its files alone: nothing is asked of Snakemake or of a scheduler."""
+"""How far one training is, from its files alone: neither Snakemake nor a scheduler is asked."""
 
 import contextlib
 import csv

@@ -39,7 +39,7 @@ def summarize(states: list[RunState], now: float | None = None) -> dict[str, Any
     running = [state for state in states if state.state == "running"]
     seconds = None if None in lefts.values() else sum(left or 0.0 for left in lefts.values())
     finish = None
-    # failed runs wait for someone to start them again: no date can be told
+    # failed runs wait for someone to start them again: no date is known
     if running and seconds is not None and not counts["failed"]:
         longest = max(left or 0.0 for left in lefts.values())
         finish = (time.time() if now is None else now) + max(seconds / len(running), longest)
@@ -88,8 +88,12 @@ def _show(out: Console, registry: Registry, states: list[RunState], summary: dic
             reason = "failed runs must be started again"
         else:
             reason = "no epoch is done yet" if summary["running"] else "nothing runs now"
-        out.print(f"Left: {left} of training; no finish can be told: {reason}")
-    out.print(note("Told from files; what waits in a cluster's queue: squeue. Embeddings and tables come on top."))
+        out.print(f"Left: {left} of training; when it will be done is not known: {reason}")
+    out.print(
+        note(
+            "Read from files alone: `squeue` lists what waits in a cluster's queue. Embeddings and tables come on top."
+        )
+    )
 
 
 def _rows(states: list[RunState]) -> list[tuple[str, ...]]:

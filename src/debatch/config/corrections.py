@@ -96,7 +96,7 @@ class Combat(NamedCorrection):
 
 
 class Harmony(NamedCorrection):
-    """Harmony: principal components less what tells the batches within soft clusters."""
+    """Harmony: principal components less what separates batches within soft clusters."""
 
     kind: Literal["harmony"] = Field(description="Which correction it is.")
     # 50: what Scanpy and Seurat hand to Harmony

@@ -12,7 +12,7 @@ class _BatchHead(Section):
     batch_head_rate: float = Field(
         1.0,
         gt=0,
-        description="Learning rate of the head that predicts the batch, over the network's.",
+        description="Learning rate of the head that predicts the batch, as a multiple of the network's.",
     )
 
 
@@ -41,7 +41,7 @@ class SupCon(_BatchHead):
     kind: Literal["supcon"] = Field("supcon", description="Which objective it is.")
     # 0.1 and 128: Khosla et al. 2020
     temperature: float = Field(
-        0.1, gt=0, description="Of the similarities: the lower, the more the nearest ones count."
+        0.1, gt=0, description="Temperature of the similarities: the lower it is, the more the nearest images count."
     )
     projection_width: int = Field(128, ge=2, description="Length of the projections that are compared.")
 

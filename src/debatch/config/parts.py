@@ -66,7 +66,7 @@ def _require_known(names: list[str] | None, known: list[str], none_such: str) ->
         if name not in known:
             raise ConfigError(f"{none_such} {name!r}{nearest(name, known)}")
         if count > 1:
-            raise ConfigError(f"{none_such.rsplit(':', 1)[0]}: {name!r} stands twice")
+            raise ConfigError(f"{none_such.rsplit(':', 1)[0]}: {name!r} is listed twice")
 
 
 def _require_same_channels(parts: dict[str, Part], where: str) -> None:

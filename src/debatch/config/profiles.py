@@ -20,7 +20,7 @@ class ProfileSet(Section):
 
 
 class Annotation(Section):
-    """A table joined to the metadata, as one of mechanisms: its columns stand beside those that are there."""
+    """A table joined to the metadata, as one of mechanisms: its columns are added to the metadata's."""
 
     file: str = Field(description="CSV; ~, $VAR and ${VAR:-default} expand.")
     match: dict[str, str] = Field(

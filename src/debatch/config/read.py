@@ -15,6 +15,7 @@ Model = TypeVar("Model", bound=BaseModel)
 # of a union's sections, before the `kind` that tells them apart
 TAG = "kind="
 _EXPONENT_WITHOUT_POINT = re.compile(r"[-+]?(\d+)(\.\d*)?[eE]([-+]?)(\d+)")
+# our own: os.path.expandvars knows no default and keeps what is not set; the package expandvars is not among the pins
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
 
 
@@ -26,7 +27,7 @@ class _Loader(yaml.SafeLoader):
         repeated = {key for key in keys if keys.count(key) > 1}
         if repeated:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {min(map(str, repeated))!r} stands twice", node.start_mark
+                None, None, f"the key {min(map(str, repeated))!r} is given twice", node.start_mark
             )
         return super().construct_mapping(node, deep)
 

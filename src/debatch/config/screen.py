@@ -66,7 +66,7 @@ class Columns(Section):
     well: str = Field("well", description="Well within the plate.")
     site: str | None = Field(None, description="Site, where the metadata has a row an image; null: a row a well.")
     perturbation: str | list[str] = Field(
-        "perturbation", description="What the well was treated with: the class to tell."
+        "perturbation", description="What the well was treated with: the class to predict."
     )
     batch: str | list[str] = Field("experiment", description="The domain whose effect is to be removed.")
     cell_type: str | None = Field("cell_type", description="Cell type; null: one for all.")
@@ -181,7 +181,7 @@ class Screen(Section):
     image: ImageProcessing = Field(default_factory=ImageProcessing, description="From raw to stored image.")
     on_problem: Literal["fail", "drop"] = Field(
         "fail",
-        description="What a broken or missing image does: fail the ingestion once every file has been looked at, "
+        description="What a broken or missing image does: fail the ingestion once every file has been read, "
         "or leave the image out and list it. Likewise profiles and features with missing or infinite values.",
     )
     store: Store = Field(default_factory=Store, description="How images are stored.")

@@ -139,7 +139,9 @@ class Codec(Section):
 class Throughput(Section):
     """`config/throughput.yaml`."""
 
-    processors: dict[str, Processor] = Field(description="CPUs that something was measured on, by a name of one's own.")
+    processors: dict[str, Processor] = Field(
+        description="CPUs that something was measured on, each under a name of your choice."
+    )
     measured: list[Measured] = Field(description="Rates that a script measured.")
     networks: list[NetworkSize] = Field(description="Networks, counted.")
     gpus: dict[str, Gpu] = Field(description="GPUs by name; the first is the default of a screen that trains on one.")

@@ -20,7 +20,7 @@ class WeightsFacts(NamedTuple):
     Attributes:
         recipe: as it was trained.
         channels: C stains, in the order of the network's input.
-        classes: how many the class head tells.
+        classes: how many the class head predicts.
         batches: the training batches, in the batch head's order.
         identity: of all that the run was made from; empty where it was not noted.
         code: digest of the code that made it; empty likewise.
@@ -83,7 +83,7 @@ def read_weights_facts(path: Path) -> WeightsFacts:
         DataError: the file is broken, or says nothing of the kind.
     """
     try:
-        with safe_open(path, framework="np") as file:  # NumPy's reader: only the header is looked at
+        with safe_open(path, framework="np") as file:  # NumPy's reader: only the header is read
             facts = json.loads(file.metadata()["debatch"])
         return WeightsFacts(
             dict(facts["recipe"]),
@@ -114,7 +114,7 @@ def channel_positions(wanted: list[str], there: list[str]) -> list[int]:
         near = [(name, free[_loosely(name)]) for name in lacking if _loosely(name) in free]
         hint = "".join(f"; the screen's {own!r} looks like the model's {name!r}" for name, own in near)
         raise DataError(
-            f"the model looks at the channels {_listed(wanted)}; the screen has {_listed(there)} and lacks "
+            f"the model was trained on the channels {_listed(wanted)}; the screen has {_listed(there)} and lacks "
             f"{_listed(lacking)}{hint}. If it has them under other names, rename those under `source.channels` in the "
             "screen's file; else choose a model that was trained without them"
         )

@@ -27,7 +27,7 @@ def correct_table(table: pd.DataFrame, correction: Correction) -> pd.DataFrame:
     """Correct a table of embeddings: other features for the same rows, in the same order, with the same metadata.
 
     Each cell type is corrected by itself: across cell types a correction would take the cell type for a batch. Controls
-    are positive and negative control wells together. Nothing is looked at but the embeddings, `Metadata_Batch`,
+    are positive and negative control wells together. It uses nothing but the embeddings, `Metadata_Batch`,
     `Metadata_CellType` and `Metadata_WellType` (whether a well is a control), and the order of rows does not matter:
     they are sorted by `Metadata_Image`.
 
@@ -75,7 +75,12 @@ def correct_table(table: pd.DataFrame, correction: Correction) -> pd.DataFrame:
     if isinstance(correction, Sphering | Tvn | Harmony | Mnn):
         names = [f"component_{number:03d}" for number in range(width)]
         if width < correction.components:
-            log.warning("%s: %d of %d components: there are no more", correction.kind, width, correction.components)
+            log.warning(
+                "%s: keeps %d of %d components: the embeddings have no more",
+                correction.kind,
+                width,
+                correction.components,
+            )
     return with_features(table.loc[:, table.columns.str.startswith("Metadata_")], result, names)
 
 

@@ -44,7 +44,7 @@ def combat(embeddings: np.ndarray, batches: np.ndarray) -> np.ndarray:
     alone = names[counts == 1]
     if len(alone):
         raise DataError(
-            f"batch {', '.join(map(str, alone))}: one image, and ComBat takes two or more to tell a batch's variance; "
+            f"batch {', '.join(map(str, alone))}: a single image, but ComBat needs two to estimate a batch's variance; "
             "leave the batch out, or choose harmony or mnn"
         )
     means, variances, varies = _moments(embeddings, of)
@@ -53,8 +53,8 @@ def combat(embeddings: np.ndarray, batches: np.ndarray) -> np.ndarray:
         log.warning("ComBat leaves %d features as they are: they are constant within a batch, but not over all", half)
     if varies.sum() < 2:
         raise DataError(
-            f"{varies.sum()} features vary in every batch, and ComBat takes two or more, over which it shrinks a "
-            "batch's mean and variance; choose another correction"
+            f"{varies.sum()} features vary in every batch, but ComBat needs two, over which it shrinks a batch's "
+            "mean and variance; choose another correction"
         )
     mean = np.where(varies, counts @ means / counts.sum(), 0)
     sd = np.sqrt((counts - 1) @ variances / counts.sum())[varies]

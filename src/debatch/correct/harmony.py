@@ -10,7 +10,7 @@ _MOST_CLUSTERS, _PER_CLUSTER = 100, 30
 
 
 def harmony(embeddings: np.ndarray, batches: np.ndarray, components: int = 50, seed: int = 0) -> np.ndarray:
-    """Take from principal components what tells the batches within soft clusters that each hold all batches.
+    """Take from principal components what separates batches within soft clusters that each hold all batches.
 
     Where batches lie so far apart that each cluster holds one of them there is nothing that it could take away: with
     few images, and so few clusters, it may then leave nearly all as it is.

@@ -17,7 +17,7 @@ def mad_robustize(embeddings: np.ndarray, batches: np.ndarray, reference: np.nda
 
     MAD is the median absolute deviation. It is 0 where more than half of a reference share one value, as zeros after a
     ReLU: such a feature has no scale in that batch, and becomes 0 in all of them. pycytominer would divide by 1e-18;
-    0 in that batch alone would tell the batch.
+    zeros in that batch alone would give it away.
 
     Args:
         embeddings: (N, D).

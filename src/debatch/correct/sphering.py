@@ -33,7 +33,7 @@ def sphering(embeddings: np.ndarray, controls: np.ndarray, components: int = 128
     of = embeddings[controls]
     if len(of) < 2:
         raise DataError(
-            f"{len(of)} controls: sphering takes two that differ; choose a correction that needs none (combat, "
+            f"{len(of)} controls: sphering needs two that differ; choose a correction that needs none (combat, "
             "harmony, mnn, znorm_all), or name the controls in `well_types`"
         )
     fitted = principal_components(of, components)
@@ -76,7 +76,7 @@ def tvn(
         of = white[own & controls]
         if len(of) < 2:
             raise DataError(
-                f"batch {batch}: {len(of)} controls, and TVN takes two or more; choose a correction that needs none "
+                f"batch {batch}: {len(of)} controls, but TVN needs two; choose a correction that needs none "
                 "(combat, harmony, mnn, znorm_all), leave the batch out, or name its controls in `well_types`"
             )
         aligned[own] = (white[own] - of.mean(axis=0)) @ _power(_covariance(of) + added, -0.5) @ colouring

@@ -1,4 +1,4 @@
-"""One trained model under many choices of test-time statistics."""
+"""One trained model's predictions under many choices of test-time statistics."""
 
 import logging
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from debatch.model.network import Network
 FEWEST = 2
 
 
-class LookedAt(NamedTuple):
-    """Test images under one choice of test-time statistics.
+class PredictedUnder(NamedTuple):
+    """The predictions of a split's test images under one choice of test-time statistics.
 
     Attributes:
         statistics: its name.
         groups: the images, by the statistics of each.
-        predictions: as in `Embedded`; None: a batch or plate holds fewer images than are to give its statistics, so
-            that not every image can be looked at in this way, and a number of the others would be of other images.
+        predictions: as in `Embedded`; None: a batch or plate holds fewer images than its statistics need, and an
+            accuracy over the other batches would be of other images than those it is compared with.
     """
 
     statistics: str
@@ -31,10 +31,10 @@ class LookedAt(NamedTuple):
     predictions: pd.DataFrame | None
 
 
-def by_statistics(
+def predict_under_each(
     network: Network, images: ImageSet, names: list[str], split: pd.DataFrame, recipe: Recipe, batch_names: list[str]
-) -> Iterator[LookedAt]:
-    """A split's test images under one choice of test-time statistics after another.
+) -> Iterator[PredictedUnder]:
+    """Predict a split's test images under one choice of test-time statistics after another.
 
     Args:
         network: trained.
@@ -44,7 +44,7 @@ def by_statistics(
         recipe: the run's.
         batch_names: the training batches, in the batch head's order.
     """
-    # statistics from few images are what is asked for here, and each number of them is handed on
+    # no warning of statistics that come from few images: they are what is asked for, and the caller gets their number
     few_images = logging.getLogger("debatch.embed.embed")
     before, few_images.disabled = few_images.disabled, True
     try:
@@ -54,6 +54,6 @@ def by_statistics(
             predictions = None
             if all(len(group.reference) >= fewest for group in groups):
                 predictions = embed_images(network, images, groups, recipe, batch_names).predictions
-            yield LookedAt(name, groups, predictions)
+            yield PredictedUnder(name, groups, predictions)
     finally:
         few_images.disabled = before

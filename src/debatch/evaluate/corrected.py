@@ -15,19 +15,21 @@ log = logging.getLogger(__name__)
 def score_corrected(before: pd.DataFrame, after: pd.DataFrame, correction: Correction) -> pd.DataFrame:
     """`score_embeddings` of corrected embeddings, held against the same ones uncorrected.
 
-    A correction that looks at controls is fitted again without one half of them and without the other: what it is held
-    against it must not have seen.
+    A correction that uses controls is fitted twice more, each time without one half of them: metrics against controls
+    take those that it was not fitted on.
 
     Args:
         before: embeddings as they were, with `Metadata_*` columns.
         after: the same, corrected.
-        correction: by which.
+        correction: the one that was made.
     """
     if correction.sees != "controls":
         return score_embeddings(before, after)
     try:
         halves = [correct_table(without_half(before, half), correction) for half in (0, 1)]
     except DataError as error:
-        log.warning("too few controls to hold half of them out, so that nothing is held against them: %s", error)
+        log.warning(
+            "too few controls to hold half of them out, so that metrics against controls are left out: %s", error
+        )
         halves = []
     return score_embeddings(before, after, halves)

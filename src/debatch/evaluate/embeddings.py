@@ -62,7 +62,7 @@ def unseen_batch_probes(frame: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFra
     """`probe_unseen_batches` of a file of embeddings, without those that have no direction.
 
     A batch's wells are in four quarters: the second and the fourth are the two sides; under a batch's own statistics
-    those of a side come from the quarter before it. Under other statistics the same images are looked at.
+    those of a side come from the quarter before it. Under other statistics the same images are probed.
 
     Args:
         frame: the embeddings, under `half` or under statistics that are not of their batch.
@@ -71,9 +71,9 @@ def unseen_batch_probes(frame: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFra
     quarters = pd.Series(well_quarters(well_names(tested), tested["batch"].to_numpy(str)), tested["image_id"])
     frame = with_direction(frame)
     quarter = frame["Metadata_Image"].map(quarters).to_numpy()
-    looked_at = np.isin(quarter, (1, 3))
-    images = images_of(frame)[looked_at].reset_index(drop=True)
-    return probe_unseen_batches(features_of(frame)[looked_at], images, quarter[looked_at] == 1)
+    probed = np.isin(quarter, (1, 3))
+    images = images_of(frame)[probed].reset_index(drop=True)
+    return probe_unseen_batches(features_of(frame)[probed], images, quarter[probed] == 1)
 
 
 def probe_predictions(table: pd.DataFrame, index: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:

@@ -10,17 +10,18 @@ from debatch.evaluate.metrics import OF_PREDICTIONS
 from debatch.evaluate.predictions import score_predictions
 
 COLUMNS = ["statistics", *tidy.COLUMNS, "domain"]
-WHOLE = "all"
+# the subset of all test images
+EVERY_IMAGE = "all"
 
 
-def score_statistics(
+def score_under_statistics(
     statistics: str, predictions: pd.DataFrame, index: pd.DataFrame, subsets: Mapping[str, set[str]]
 ) -> pd.DataFrame:
     """Every metric of predictions of test images under one choice of test-time statistics.
 
     Args:
         statistics: its name.
-        predictions: as for `score_predictions`; classes are told from all that were trained on.
+        predictions: as for `score_predictions`; the network chose among all classes that it was trained on.
         index: the screen's images.
         subsets: name -> the images that are scored by themselves.
 
@@ -30,7 +31,7 @@ def score_statistics(
     frames = []
     for subset, images in subsets.items():
         metrics = score_predictions(predictions[predictions["image_id"].isin(images)], index, set())
-        own = (metrics["subset"] == WHOLE) & metrics["metric"].isin(OF_PREDICTIONS)
+        own = (metrics["subset"] == EVERY_IMAGE) & metrics["metric"].isin(OF_PREDICTIONS)
         chosen = metrics[own & (metrics["cell_type"] == tidy.ALL)]
         frames.append(chosen.assign(statistics=statistics, subset=subset, domain="")[COLUMNS])
     return pd.concat(frames, ignore_index=True)
@@ -41,13 +42,13 @@ def count_statistics_images(statistics: str, counts: Iterable[tuple[str, int, in
 
     Args:
         statistics: their name.
-        counts: of each batch or plate: its name, those images, and the images that are looked at under the statistics.
+        counts: of each batch or plate: its name, those images, and the test images that are predicted under them.
 
     Returns:
         `COLUMNS`: metric `statistics_images`; `domain` is the batch or plate.
     """
-    told = (statistics, "statistics_images", WHOLE, tidy.ALL, tidy.ALL)
-    return pd.DataFrame([(*told, used, seen, name) for name, used, seen in counts], columns=COLUMNS)
+    shared = (statistics, "statistics_images", EVERY_IMAGE, tidy.ALL, tidy.ALL)
+    return pd.DataFrame([(*shared, used, predicted, name) for name, used, predicted in counts], columns=COLUMNS)
 
 
 def score_label_shift(rows: pd.DataFrame, train_labels: pd.Series, subsets: Mapping[str, set[str]]) -> pd.DataFrame:
@@ -60,14 +61,14 @@ def score_label_shift(rows: pd.DataFrame, train_labels: pd.Series, subsets: Mapp
 
     Returns:
         `COLUMNS`: metrics `classes` and `total_variation` (`label_shift`) of each subset, by batch;
-        statistics: `none`, since no model is asked.
+        statistics: `none`, since no model is involved.
     """
     found = []
     for subset, images in subsets.items():
         own = rows[rows["image_id"].isin(images)]
         shift = label_shift(own["label"].to_numpy(int), own["batch"].to_numpy(str), train_labels.to_numpy(int))
         for metric in ("classes", "total_variation"):
-            told = {"statistics": "none", "metric": metric, "subset": subset, "cell_type": tidy.ALL, "domain": ""}
+            shared = {"statistics": "none", "metric": metric, "subset": subset, "cell_type": tidy.ALL, "domain": ""}
             values = {"batch": shift["batch"], "value": shift[metric].astype(float), "n": shift["n"]}
-            found.append(pd.DataFrame({**told, **values}))
+            found.append(pd.DataFrame({**shared, **values}))
     return pd.concat(found, ignore_index=True)[COLUMNS]

@@ -49,7 +49,9 @@ def knn_predict(
     names, of = np.unique(bank_labels, return_inverse=True)
     units, good = unit(bank), bank.any(axis=1)
     if not good.any():
-        raise ValueError(f"none of the {len(bank)} embeddings of the bank has a direction: nothing to ask")
+        raise ValueError(
+            f"none of the {len(bank)} embeddings of the bank has a direction, so that queries have no neighbours"
+        )
     if not good.all():
         units, of = units[good], of[good]
     predicted = np.full(len(queries), np.bincount(of).argmax())
@@ -157,7 +159,7 @@ def _sample(count: int, k: int) -> tuple[np.ndarray, int]:
     """A sample of places, and the rank in it of a value that k of all places or more are almost sure to reach.
 
     A full selection of 300 from 60,000 takes longer than the products; comparing with one value takes no time. A rank
-    of 0: the sample is too small, look at all.
+    of 0: the sample is too small, and all are sorted.
     """
     size = count // _SAMPLE_EVERY
     sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))

@@ -13,7 +13,7 @@ def score_nulls(index: pd.DataFrame, train: pd.Series, test: pd.Series) -> pd.Da
     """Score two guesses on a split's test images.
 
     `majority_class` always answers with the most frequent class of the training images. `position_only` knows nothing
-    of an image but its plate's name and its well's place: where layouts repeat, that tells the class.
+    of an image but its plate's name and its well's place: where layouts repeat, they give the class away.
 
     Args:
         index: the screen's images.
@@ -49,7 +49,7 @@ def position_only(train: pd.DataFrame, train_labels: np.ndarray, test: pd.DataFr
     Args:
         train: (N, …) plate, well.
         train_labels: (N,).
-        test: (M, …) plate, well; a name that training has not seen tells nothing.
+        test: (M, …) plate, well; a name that training has not seen counts for nothing.
 
     Returns:
         (M, K), the classes in order.
@@ -57,7 +57,7 @@ def position_only(train: pd.DataFrame, train_labels: np.ndarray, test: pd.DataFr
     columns = ["plate", "well"]
     codes = [pd.factorize(pd.concat([train[column], test[column]]), sort=True) for column in columns]
     features = np.stack([code for code, _ in codes], axis=1)
-    # little smoothing: a well that held one class in every batch of the training set tells it
+    # little smoothing: a well that held one class in every training batch predicts it
     model = CategoricalNB(alpha=0.01, min_categories=[len(names) for _, names in codes])
     model.fit(features[: len(train)], train_labels)
     for likelihood, counts in zip(model.feature_log_prob_, model.category_count_, strict=True):

@@ -14,7 +14,7 @@ Predictor = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def batch_probe(train: np.ndarray, train_batches: np.ndarray, test: np.ndarray, test_batches: np.ndarray) -> float:
-    """How often a shrinkage LDA (Ledoit and Wolf), fitted on standardised embeddings, tells an image's batch.
+    """How often a shrinkage LDA (Ledoit and Wolf), fitted on standardised embeddings, predicts an image's batch.
 
     Its settings are fixed: a probe that was tuned for one method would not be fair to another.
 
@@ -104,7 +104,7 @@ def _score(
     test_kinds: np.ndarray,
     test_batches: np.ndarray,
 ) -> pd.DataFrame:
-    """Every probe over all images, and within each cell type: knowing the type alone tells much of the batch."""
+    """Every probe over all images, and within each cell type: the type alone narrows the batch down."""
     records = []
     answered: set[str] = set()
     for name, probe in {**PROBES, "guess": None}.items():

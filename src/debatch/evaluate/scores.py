@@ -1,4 +1,4 @@
-"""What a table of embeddings tells of batches and of biology, with nothing trained: before and after a correction."""
+"""Metrics of batch effect and biology of embeddings, before and after a correction; nothing is trained."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def score_embeddings(
         before: embeddings as they were, with `Metadata_*` columns; the same as `after` where nothing was corrected.
         after: the same images, corrected.
         held_out: two tables as `after`, fitted without the first and without the second half of negative control wells
-            (`without_half`); None: the correction does not look at controls; empty: it cannot do without them, and
+            (`without_half`); None: the correction does not use controls; empty: it cannot do without them, and
             metrics against controls are not defined.
 
     Returns:

@@ -49,7 +49,10 @@ def take_finished(model: Path, made_by: dict[str, str], split_sha256: str, asked
         record = json.loads(recipe.read_text())
         known_split = record["split_sha256"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        log.warning("%s: not there or broken, and without it nobody can say what was trained: trains anew", recipe)
+        log.warning(
+            "%s: missing or unreadable, so that nothing says what the weights were trained on: the run is trained anew",
+            recipe,
+        )
         finished.unlink()
         return False
     if known_split != split_sha256:

@@ -1,4 +1,4 @@
-"""What tells one run from another: what it is made from, and the code that made it."""
+"""When two trainings are one run: what it is made from, and the code that made it."""
 
 import ast
 from collections.abc import Mapping

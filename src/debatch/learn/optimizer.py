@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from debatch.config.recipe import Recipe
 
@@ -19,7 +20,7 @@ _WRAPPED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 def _without_compiler(kind: type[Kind]) -> type[Kind]:
     """An optimizer of torch's whose methods do not call torch's compiler, which nothing here uses.
 
-    The wrappers of those methods import it, 800 modules, to tell it to look past them: two seconds of each training.
+    The wrappers of those methods import it, 800 modules, to exclude them from compilation: two seconds of each run.
     """
     methods: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in _WRAPPED}
     # the wrapper of this one switches gradients off as well
@@ -30,14 +31,16 @@ def _without_compiler(kind: type[Kind]) -> type[Kind]:
 def by_weight_decay(weights: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Two groups of parameters: matrices and kernels decay, biases and norms, which have no scale to shrink, do not.
 
+    `initial_lr` is torch's word for what `build_schedule` multiplies the recipe's rate by.
+
     Args:
         weights: parameters that learn at the recipe's rate.
         weight_decay: of those that decay.
     """
     parameters = list(weights)
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, "factor": 1.0},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "factor": 1.0},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, "initial_lr": 1.0},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "initial_lr": 1.0},
     ]
 
 
@@ -48,10 +51,9 @@ def build_optimizer(parameters: list[dict[str, Any]], recipe: Recipe) -> torch.o
     return _without_compiler(torch.optim.AdamW)(parameters, lr=recipe.peak_learning_rate)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set each group's learning rate, in its proportion."""
-    for parameters in optimizer.param_groups:
-        parameters["lr"] = rate * parameters["factor"]
+def build_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int, warmup_steps: int) -> LambdaLR:
+    """The recipe's learning rate at each optimizer step, in each group's proportion."""
+    return LambdaLR(optimizer, lambda step: learning_rate(step, steps, warmup_steps, recipe.peak_learning_rate))
 
 
 def learning_rate(step: int, steps: int, warmup_steps: int, peak: float) -> float:

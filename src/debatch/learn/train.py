@@ -20,7 +20,7 @@ from debatch.learn.data import TrainingData
 from debatch.learn.groups import epoch_steps, steps_in_epoch
 from debatch.learn.identity import run_identity
 from debatch.learn.objectives import Progress, Step, objective_of
-from debatch.learn.optimizer import build_optimizer, learning_rate, set_learning_rate
+from debatch.learn.optimizer import build_optimizer, build_schedule
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
 from debatch.model.population import set_population_statistics, without_running_averages
@@ -99,7 +99,8 @@ class Trainer:
         self.together = self._may_stand_together()
         self.epoch_steps = steps_in_epoch(self.together, recipe.group, recipe.groups_per_step)
         self.steps = recipe.epochs * self.epoch_steps
-        self.warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
+        warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
+        self.schedule = build_schedule(self.optimizer, recipe, self.steps, warmup_steps)
         self.history: list[dict[str, float]] = []
         self.starts: list[dict[str, Any]] = [start_record(self.device, ranks.count)]
 
@@ -201,8 +202,8 @@ class Trainer:
         with without_running_averages(self.objective):
             for at, step_groups in left:
                 step = epoch * self.epoch_steps + at
-                rate = learning_rate(step, self.steps, self.warmup_steps, self.recipe.peak_learning_rate)
-                by_step.append(self._take_step(step, rate, step_groups, stream))
+                rate = float(self.schedule.get_last_lr()[0])
+                by_step.append(self._take_step(step, step_groups, stream))
                 if at + 1 < len(steps):
                     pause(_Begun(by_step, time.perf_counter() - started))
         # looked at once an epoch: to ask the device after each step would make it wait
@@ -227,16 +228,14 @@ class Trainer:
                 f"{self.epoch_steps} on; the last good checkpoint is kept; try a smaller learning rate"
             )
 
-    def _take_step(self, step: int, rate: float, groups: list[np.ndarray], stream: Iterator[Group]) -> Tensor:
+    def _take_step(self, step: int, groups: list[np.ndarray], stream: Iterator[Group]) -> Tensor:
         """One optimizer step on the mean of its groups' gradients; the sums of the objective's columns.
 
         Args:
             step: of the run.
-            rate: its learning rate.
             groups: positions of all groups of the step.
             stream: gives this process's share of them, in their order.
         """
-        set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         columns = self.objective.columns
         sums = torch.zeros(len(columns), dtype=torch.float64, device=self.device)
@@ -253,6 +252,7 @@ class Trainer:
             sums += torch.stack([part.sums[name].double() for name in columns])
         sum_gradients(self.objective.parameters(), self.ranks)
         self.optimizer.step()
+        self.schedule.step()
         self.objective.after_step(progress)
         return self.ranks.sum_(sums)
 
@@ -265,9 +265,9 @@ class Trainer:
     def _epoch_line(self) -> str:
         last, done = self.history[-1], len(self.history)
         left = (self.recipe.epochs - done) * last["seconds"]
-        told = "".join(f"{name} {100 * last[name]:.1f} %  " for name in self.objective.told)
+        shares = "".join(f"{name} {100 * last[name]:.1f} %  " for name in self.objective.logged)
         return (
-            f"epoch {done}/{self.recipe.epochs}  loss {last['loss']:.3f}  {told}"
+            f"epoch {done}/{self.recipe.epochs}  loss {last['loss']:.3f}  {shares}"
             f"{last['images_per_second']:.0f} images/s  {int(left // 3600)}:{int(left % 3600 // 60):02d}:"
             f"{int(left % 60):02d} left"
         )
@@ -287,6 +287,7 @@ class Trainer:
             "seconds": begun.seconds,
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "history": self.history,
             "starts": self.starts,
         }
@@ -299,6 +300,7 @@ class Trainer:
         if state is not None:
             self.objective.load_state_dict(state["objective"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
             self.history = list(state["history"])
             self.starts = [*state["starts"], *self.starts]
             begun = _Begun([sums.to(self.device) for sums in state["by_step"]], state["seconds"])

@@ -161,7 +161,7 @@ def build_backbone(name: str, channels: int, pixels: int | list[int], weights: s
     """
     if name in SMALL:
         if weights is not None:
-            raise ConfigError(f"weights: there are none for `{name}`; leave the key out")
+            raise ConfigError(f"weights: `{name}` has no pretrained weights; leave the key out")
         small = SMALL[name](channels)
         return small, small.num_features
     timm = import_timm()

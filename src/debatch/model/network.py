@@ -29,7 +29,7 @@ class Network(nn.Module):
     """Features, then (Linear, BN, ReLU) x 2 to the embedding, on which both heads hang (RxRx1 paper, Figure 5).
 
     The last ReLU makes embeddings non-negative, and so their cosines. The batch head has no batch norm: under groups
-    of one batch a norm would erase what it is to tell. Where the recipe reverses its gradient it is the adversary of
+    of one batch a norm would erase what it predicts. Where the recipe reverses its gradient it is the adversary of
     Ganin et al. 2016; else it reads a detached embedding, and never trains the trunk.
 
     Raises:

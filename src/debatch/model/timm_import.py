@@ -1,4 +1,4 @@
-"""The one door to timm.
+"""The one module that imports timm.
 
 timm imports torchvision, whose PyPI wheel is built for CUDA: beside a CPU build of torch its compiled operators do not
 load, and the import fails for want of `torchvision::nms`. Declaring the operators by name is enough for timm, which

@@ -49,7 +49,7 @@ def model_facts(
     Args:
         recipe: that it was trained by.
         channels: C names.
-        classes: how many the class head tells.
+        classes: how many the class head predicts.
         batch_names: the training batches.
         made_by: `identity`, `precision` and `code` of a whole run; nothing that differs from one start to the next.
     """

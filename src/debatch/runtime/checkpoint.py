@@ -93,24 +93,24 @@ def load_checkpoint(path: Path, identity: str, precision: str) -> dict[str, Any]
             return state
         passed_over = True
     if passed_over:
-        log.warning("%s: no checkpoint there is of this run: training starts anew", path.parent)
+        log.warning("%s: its checkpoints are of another run: training starts anew", path.parent)
     return None
 
 
 def _usable(content: bytes, path: Path, identity: str) -> dict[str, Any] | None:
     payload = memoryview(content)[_DIGEST_BYTES:]
     if hashlib.sha256(payload).digest() != content[:_DIGEST_BYTES]:
-        log.warning("%s: unreadable (it is not what was written); it is passed over", path)
+        log.warning("%s: unreadable (it is not what was written); it is not used", path)
         return None
     try:
         state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # written by another torch, it may fail in many ways
-        log.warning("%s: unreadable (%s); it is passed over", path, type(error).__name__)
+        log.warning("%s: unreadable (%s); it is not used", path, type(error).__name__)
         return None
     if state.get("identity") != identity:
-        log.warning("%s: of another recipe, split, network or other images; it is passed over", path)
+        log.warning("%s: of another recipe, split, network or other images; it is not used", path)
         return None
     return state
 

@@ -17,7 +17,7 @@ MACOS_NAMES = {
 
 
 def this_processor() -> Processor:
-    """The processor that this runs on. Where the system does not say what it is, only its architecture is told."""
+    """The processor that this runs on. Where the system does not say what it is: its architecture."""
     if CPUINFO.exists():
         return of_cpuinfo(CPUINFO.read_text())
     if sys.platform == "darwin":
@@ -27,7 +27,7 @@ def this_processor() -> Processor:
 
 
 def of_cpuinfo(text: str) -> Processor:
-    """As Linux tells it: x86 by family, model and flags; ARM by implementer, architecture, part and features."""
+    """From Linux's /proc/cpuinfo: x86: family, model, flags; ARM: implementer, architecture, part, features."""
     said = _pairs(text.partition("\n\n")[0])
     listed = (said.get("flags") or said.get("Features") or "").split()
     return Processor(
@@ -40,7 +40,7 @@ def of_cpuinfo(text: str) -> Processor:
 
 
 def of_sysctl(text: str) -> Processor:
-    """As macOS tells it. Apple's own have no family and no model there: their names tell generations apart."""
+    """From macOS's sysctl. Apple's own have no family and no model there: each generation has a name of its own."""
     said = _pairs(text)
     name = said.get("machdep.cpu.brand_string") or _architecture()
     listed = {MACOS_NAMES[key] for key, value in said.items() if key in MACOS_NAMES and value == "1"}

@@ -88,7 +88,7 @@ def _open(path: Path) -> int:
             raise
         where = path if os.access(path.parent, os.W_OK | os.X_OK) and path.exists() else path.parent
         raise UserError(
-            f"{where}: cannot be written to ({error.strerror}); a run saves there as it goes: mend its "
+            f"{where}: cannot be written to ({error.strerror}); a run saves its checkpoints there: mend its "
             "permissions, or set `results` to another folder"
         ) from None
 

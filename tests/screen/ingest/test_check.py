@@ -58,8 +58,7 @@ def test_a_screen_in_order_has_no_problem_and_is_described(raw):
 def test_how_many_images_were_opened_is_said(raw):
     _, text = check(raw, sampled=4)
     assert (
-        "Problems: none (the ends of 12 files were looked at, and 4 of 6 images were opened: `--sample` opens more)"
-        in text
+        "Problems: none (the ends of 12 files were read, and 4 of 6 images were opened: `--sample` opens more)" in text
     )
 
 

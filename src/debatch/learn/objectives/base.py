@@ -51,11 +51,11 @@ class Objective(nn.Module, ABC):
         settings: the recipe's of this objective.
         network: what embeds images once the run is done.
         columns: of the history, each a mean over the epoch's images; the first is the loss.
-        told: those of them that are shares of images and stand in each epoch's log line.
+        logged: those of them that are shares of images and stand in each epoch's log line.
     """
 
     columns: ClassVar[tuple[str, ...]]
-    told: ClassVar[tuple[str, ...]] = ()
+    logged: ClassVar[tuple[str, ...]] = ()
     network: Network
     settings: Any
 
@@ -78,7 +78,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Parameters for the optimizer, each with its `weight_decay` and its `factor` of the learning rate."""
+        """Parameters for the optimizer, each with `weight_decay` and, as `initial_lr`, its share of the rate."""
 
     @abstractmethod
     def views(self, group: Group, generator: torch.Generator) -> Any:

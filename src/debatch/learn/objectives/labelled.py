@@ -17,7 +17,7 @@ class Labelled(Objective):
     """A class head and a batch head on the embedding, whose shares of right answers stand in the history."""
 
     columns = ("loss", "accuracy", "batch_accuracy")
-    told = ("accuracy",)
+    logged = ("accuracy",)
     labels: Tensor
     batches: Tensor
 
@@ -49,5 +49,5 @@ def parameter_groups(module: torch.nn.Module, recipe: Recipe) -> list[dict[str, 
     others: list[torch.nn.Parameter] = []
     for name, weight in module.named_parameters():
         (head if "batch_head" in name.split(".") else others).append(weight)
-    measuring = {"params": head, "weight_decay": 0.0, "factor": recipe.objective.batch_head_rate}
+    measuring = {"params": head, "weight_decay": 0.0, "initial_lr": recipe.objective.batch_head_rate}
     return [*by_weight_decay(others, recipe.weight_decay), measuring]
