@@ -10,8 +10,8 @@ from debatch.errors import ConfigError
 SPLITS = st.one_of(
     st.sampled_from(["separated", "separated_val", "stratified", "stratified_site", "all"]).map(Split),
     st.integers(1, 99).map(lambda fold: Split("fold", fold=fold)),
-    st.builds(
-        Split, st.just("few"), cell_type=st.from_regex(r"[A-Z][A-Za-z0-9_.-]*", fullmatch=True), draw=st.integers(0)
+    st.tuples(st.from_regex(r"[A-Z][A-Za-z0-9_.-]*", fullmatch=True), st.integers(0)).map(
+        lambda few: Split("few", cell_type=few[0], draw=few[1])
     ),
 )
 
