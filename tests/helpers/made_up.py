@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from debatch.config import SCREEN_FIGURES, has_unseen_batches
-from debatch.config.splits import few_batches
+from debatch.config import SCREEN_FIGURES
+from debatch.config.splits import Split
 from debatch.evaluate.embeddings import cosine_metrics
 from debatch.evaluate.nulls import score_nulls
 from debatch.evaluate.predictions import score_predictions
@@ -78,7 +78,11 @@ def _make(root, folder, index, screen, seeds, unseen, seen, without, statistics,
     for run in runs if "runs" not in without else []:
         split = splits[run.split]
         test = index[index["image_id"].isin(split.loc[split["subset"].isin(["test", "val"]), "image_id"])]
-        accuracy = unseen.get(run.method, unseen[run.method.split("__")[0]]) if has_unseen_batches(run.split) else seen
+        accuracy = (
+            unseen.get(run.method, unseen[run.method.split("__")[0]])
+            if Split.named(run.split).has_unseen_batches
+            else seen
+        )
         _write_run(files, run, index, test, accuracy + 0.02 * run.seed, statistics, scored)
     results = Results(registry, files)
     published = Published.read(root / "resources/published/published.csv")
@@ -125,7 +129,9 @@ def _write_run(files, run, index, test, accuracy, statistics, scored):
     if (run.split, accuracy) not in scored:
         scored[run.split, accuracy] = _made_up_accuracy(run, index, test, accuracy, statistics)
     write_frame(scored[run.split, accuracy], files.metrics(*place))
-    if run.seed == 0 and "__" not in run.method and few_batches(run.split) is None:  # the others would only cost time
+    if (
+        run.seed == 0 and "__" not in run.method and Split.named(run.split).form != "few"
+    ):  # the others would only cost time
         distances, histograms, probes = _made_up_metrics(test.to_json())
         write_frame(distances, files.cosine(*place))
         write_frame(histograms, files.cosine_histograms(*place))

@@ -25,7 +25,7 @@ from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, embedded_targets, partly_made
 from debatch.config.read import expand
 from debatch.config.recipe import NORMALIZATIONS
-from debatch.config.splits import few_batches
+from debatch.config.splits import Split
 from debatch.config.base import SAFE_NAME
 from debatch.registry.products import Place, form_words, forms_of, probed
 from debatch.config.statistics import STATISTICS
@@ -149,12 +149,12 @@ def part_params(*keys):
 def split_params(wildcards):
     """What a split is drawn by, and nothing that only other splits look at: they would be drawn again, and everything
     trained again."""
-    few = few_batches(wildcards.split)
-    others = {"names"} | ({"cell_types", "few_batches"} if few is None else set())
-    others |= set() if wildcards.split.startswith("fold") else {"folds"}
+    split = Split.named(wildcards.split)
+    others = {"names"} | (set() if split.form == "few" else {"cell_types", "few_batches"})
+    others |= set() if split.form == "fold" else {"folds"}
     drawn_by = {key: value for key, value in SCREEN["splits"].items() if key not in others}
-    if few is not None and drawn_by.get("cell_types"):
-        drawn_by["cell_types"] = {few.cell_type: drawn_by["cell_types"][few.cell_type]}
+    if split.form == "few" and drawn_by.get("cell_types"):
+        drawn_by["cell_types"] = {split.cell_type: drawn_by["cell_types"][split.cell_type]}
     return drawn_by
 
 

@@ -1,6 +1,6 @@
 from threadpoolctl import threadpool_limits
 
-from debatch.config import has_unseen_batches
+from debatch.config.splits import Split
 from debatch.evaluate.embeddings import seen_batch_probes, unseen_batch_probes
 from debatch.screen.splits import images_in, scored_subset
 from debatch.tabular import read_frame, write_frame
@@ -12,7 +12,7 @@ with job(snakemake), threadpool_limits(snakemake.threads):
     train, test = (
         table[table["Metadata_Image"].isin(images_in(split, subset))] for subset in ("train", scored_subset(split))
     )
-    if has_unseen_batches(snakemake.wildcards.split):
+    if Split.named(snakemake.wildcards.split).has_unseen_batches:
         tested = index[index["image_id"].isin(set(test["Metadata_Image"]))]
         probes = unseen_batch_probes(test, tested)
     else:

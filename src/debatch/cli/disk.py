@@ -7,7 +7,7 @@ from debatch.cli.dry_run import Job
 from debatch.cli.sizes import ScreenSize
 from debatch.cli.work import weight_sets
 from debatch.config import Recipe
-from debatch.config.splits import keeps_snapshots
+from debatch.config.splits import Split
 from debatch.config.throughput import Throughput
 from debatch.registry import Registry
 
@@ -82,7 +82,7 @@ def _weights(
     known = [n for n in one if n is not None]
     heads = "with its heads" if size.classes else "without its heads: the classes are not known yet"
     kept = sum(
-        n * (weight_sets(registry.recipes[method], keeps_snapshots(split)) - 1)
+        n * (weight_sets(registry.recipes[method], Split.named(split).keeps_snapshots) - 1)
         for n, (method, split) in zip(known, trainings, strict=True)
     )
     peak = sorted(

@@ -18,11 +18,10 @@ from debatch.cli.measured import measured_jobs
 from debatch.cli.sizes import ScreenSize
 from debatch.cli.terminal import console, count, duration, gigabytes, hours, note, print_json, table
 from debatch.cli.work import EMBEDDING_RULES, Work
-from debatch.config.splits import few_batches
+from debatch.config.splits import Split
 from debatch.config.throughput import read_throughput
 from debatch.files import Files
 from debatch.registry import Registry
-from debatch.registry.variants import BETWEEN
 from debatch.runtime.processor import this_processor
 
 
@@ -190,14 +189,14 @@ class Plan:
         """Trainings by method, those of its variations that cost alike as one, and so draws of few batches."""
         derived: dict[tuple[object, ...], list[Line]] = {}
         for line in lines:
-            base = line.method.split(BETWEEN)[0]
+            base = self.registry.changed.get(line.method, line.method)
             key = (_split(line), base, self.registry.is_derived(line.method), line.images, line.rate)
             derived.setdefault(key, []).append(line)
         shown = []
         for group in derived.values():
             name, methods = group[0].method, {line.method for line in group}
             if len(methods) > 1:
-                name = f"{name.split(BETWEEN)[0]}, {len(methods)} variations"
+                name = f"{self.registry.changed.get(name, name)}, {len(methods)} variations"
             shown.append((name, replace(group[0], jobs=sum(line.jobs for line in group))))
         return shown
 
@@ -289,8 +288,9 @@ def _print_table(
 
 def _split(line: Line) -> str:
     """A split's name; of few batches, all draws of a cell type under one."""
-    few = few_batches(line.split)
-    return f"few_{few.cell_type}, all draws" if few else line.split
+    if not line.split or Split.named(line.split).form != "few":
+        return line.split
+    return f"few_{Split.named(line.split).cell_type}, all draws"
 
 
 def _joined(lines: Sequence[Line]) -> list[Line]:

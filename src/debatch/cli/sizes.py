@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from debatch.config import Screen, has_unseen_batches
+from debatch.config import Screen
 from debatch.config.images import stored_size
-from debatch.config.splits import FewBatches, few_batches
+from debatch.config.splits import Split
 from debatch.errors import UserError
 from debatch.files import Files
 from debatch.registry import Registry
@@ -180,7 +180,7 @@ class ScreenSize:
         return _by_definition(name, images, self.registry)
 
 
-def _of_few(few: FewBatches, images: int, registry: Registry) -> SplitSize | None:
+def _of_few(few: Split, images: int, registry: Registry) -> SplitSize | None:
     """Few batches of one cell type: its test batches as many of all test batches as its training ones of all those."""
     known, splits = registry.screen.training_batches(), registry.screen.splits
     batches = len(registry.experiments)
@@ -209,17 +209,17 @@ def _counted(split: pd.DataFrame, basis: str) -> SplitSize:
 def _by_definition(name: str, images: int, registry: Registry) -> SplitSize | None:
     """What a split's definition says of its size, batches taken as equally large; None where it needs the metadata."""
     splits, columns = registry.screen.splits, registry.screen.columns
-    few = few_batches(name)
-    if few is not None:
-        return _of_few(few, images, registry)
+    split = Split.named(name)
+    if split.form == "few":
+        return _of_few(split, images, registry)
     experiments = len(registry.experiments)
     batches = experiments if columns.batch == columns.experiment else None
     share = float(TEST_SHARE)
     words = f"{100 * share:.0f} % of the wells test"
-    if name.startswith("fold"):
+    if split.form == "fold":
         share = 1 / (splits.folds or 2)
         words = f"one of {splits.folds} folds tests"
-    elif has_unseen_batches(name):
+    elif split.has_unseen_batches:
         if batches is None:
             return None
         test_batches = len(splits.test_batches) if splits.test_batches is not None else round(share * batches)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from debatch.cli.dry_run import Job
 from debatch.cli.sizes import ScreenSize, SplitSize
-from debatch.config import Recipe, has_unseen_batches
+from debatch.config import Recipe
+from debatch.config.splits import Split
 from debatch.files import Product
 from debatch.registry import Registry
 from debatch.registry.products import BY_STATISTICS, HALF
@@ -71,7 +72,7 @@ def forward_passes(product: Product, recipe: Recipe, size: SplitSize, split: str
         reference = min(recipe.statistics_images, size.train)
     elif statistics == HALF:
         return size.scored  # a half gives statistics to the other, and each image is one or the other
-    elif not has_unseen_batches(split) and statistics != "mini_batch":
+    elif not Split.named(split).has_unseen_batches and statistics != "mini_batch":
         reference = size.train
     else:
         reference = own

@@ -3,7 +3,6 @@
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
 from debatch.config.simulation import SimulationConfig
-from debatch.config.splits import has_unseen_batches
 from debatch.config.tables import SCREEN_FIGURES, Choice, Figure, Table, Tables
 
 __all__ = [
@@ -16,5 +15,4 @@ __all__ = [
     "SimulationConfig",
     "Table",
     "Tables",
-    "has_unseen_batches",
 ]

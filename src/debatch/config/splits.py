@@ -1,18 +1,22 @@
 """Which images train and which test: the splits that a screen may have."""
 
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from debatch.config.base import SAFE_NAME, Section
 from debatch.config.read import nearest
+from debatch.errors import ConfigError
 
 SPLITS = ["separated", "separated_val", "stratified", "stratified_site", "fold1"]
 
 
+_IN_SCREENS = r"separated(_val)?|stratified(_site)?|fold[1-9][0-9]*"
+
+
 def _known_split(name: object) -> object:
-    if isinstance(name, str) and not re.fullmatch(r"separated(_val)?|stratified(_site)?|fold[1-9][0-9]*", name):
+    if isinstance(name, str) and not re.fullmatch(_IN_SCREENS, name):
         raise ValueError(f"no split {name!r}{nearest(name, SPLITS)}")
     return name
 
@@ -20,7 +24,7 @@ def _known_split(name: object) -> object:
 SplitName = Annotated[
     str,
     BeforeValidator(_known_split),
-    Field(pattern=r"^(separated|separated_val|stratified|stratified_site|fold[1-9][0-9]*)$"),
+    Field(pattern=f"^({_IN_SCREENS})$"),
 ]
 
 
@@ -62,40 +66,58 @@ class Splits(Section):
 
     @model_validator(mode="after")
     def _folds_are_there(self) -> "Splits":
-        numbers = [int(name.removeprefix("fold")) for name in self.names if name.startswith("fold")]
+        numbers = [split.fold for split in map(Split.named, self.names) if split.form == "fold"]
         if numbers and (self.folds is None or max(numbers) > self.folds):
             raise ValueError(f"the split fold{max(numbers)} needs `folds: {max(max(numbers), 2)}` or more")
         return self
 
 
-class FewBatches(NamedTuple):
-    """A split that trains on few batches of one cell type, and tests on that cell type's test batches.
+class Split(NamedTuple):
+    """What the name of a split says.
 
     Attributes:
-        cell_type: the one.
-        draw: which of the drawn choices of batches, from 0.
+        form: `few` trains on few batches of one cell type; `all`: no split, all profiles.
+        fold: of `fold`, its number, from 1.
+        cell_type: of `few`, the one whose batches it trains and tests on.
+        draw: of `few`, which of the drawn choices of batches, from 0.
     """
 
-    cell_type: str
-    draw: int
+    form: Literal["separated", "separated_val", "stratified", "stratified_site", "fold", "few", "all"]
+    fold: int = 0
+    cell_type: str = ""
+    draw: int = 0
+
+    @classmethod
+    def named(cls, name: str) -> "Split":
+        """The split of a name: the inverse of `name`.
+
+        Raises:
+            ConfigError: it is no such name.
+        """
+        if name in _PLAIN:
+            return cls(name)  # type: ignore[arg-type]
+        if fold := re.fullmatch(r"fold([1-9][0-9]*)", name):
+            return cls("fold", fold=int(fold[1]))
+        if few := re.fullmatch(r"few_(.+)_draw([0-9]+)", name):
+            return cls("few", cell_type=few[1], draw=int(few[2]))
+        raise ConfigError(f"no split {name!r}{nearest(name, SPLITS)}")
 
     @property
-    def split(self) -> str:
-        """Its name."""
-        return f"few_{self.cell_type}_draw{self.draw}"
+    def name(self) -> str:
+        """In the configuration, and of its file."""
+        if self.form == "fold":
+            return f"fold{self.fold}"
+        return f"few_{self.cell_type}_draw{self.draw}" if self.form == "few" else self.form
+
+    @property
+    def has_unseen_batches(self) -> bool:
+        """Whether it tests on batches that none of its training images is of."""
+        return self.form not in ("stratified", "stratified_site")
+
+    @property
+    def keeps_snapshots(self) -> bool:
+        """Whether runs keep weights on the way, for accuracy on unseen batches; not the many on few batches."""
+        return self.has_unseen_batches and self.form != "few"
 
 
-def few_batches(split: str) -> FewBatches | None:
-    """What a split of few batches is named for; None of any other split."""
-    named = re.fullmatch(r"few_(.+)_draw([0-9]+)", split)
-    return FewBatches(named[1], int(named[2])) if named else None
-
-
-def keeps_snapshots(split: str) -> bool:
-    """Whether runs on a split keep weights on the way, for accuracy on unseen batches; not the many on few batches."""
-    return has_unseen_batches(split) and few_batches(split) is None
-
-
-def has_unseen_batches(split: str) -> bool:
-    """Whether a split tests on batches that none of its training images is of."""
-    return not split.startswith("stratified")
+_PLAIN = ("separated", "separated_val", "stratified", "stratified_site", "all")

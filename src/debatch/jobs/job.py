@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from debatch.config.recipe import Recipe
-from debatch.config.splits import keeps_snapshots
+from debatch.config.splits import Split
 from debatch.errors import DataError
 from debatch.files import Files
 from debatch.jobs.finished import keep_finished, take_finished
@@ -138,7 +138,7 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     def keep(epoch: int, network: Network) -> None:
         save_weights(network, Path(files.snapshot(str(job.folder), epoch)), facts)
 
-    snapshot = keep if keeps_snapshots(job.split_name) else None
+    snapshot = keep if Split.named(job.split_name).keeps_snapshots else None
     trainer.fit(TrainingFiles(model.with_name("history.csv"), checkpoint_of(model), snapshot), pauses)
     if ranks.first:
         # the weights last: they are what says that the run is done

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from debatch.config.splits import has_unseen_batches
+from debatch.config.splits import Split
 from debatch.files import KINDS, UNCORRECTED, Kind, Product
 from debatch.registry.registry import Registry
 from debatch.registry.run import PROFILES, Run
@@ -117,7 +117,7 @@ def probed(statistics: str, split: str) -> list[Product]:
     Batches that were trained on: the training images. Unseen ones: under a batch's own statistics, images whose
     statistics come from other wells.
     """
-    if not has_unseen_batches(split):
+    if not Split.named(split).has_unseen_batches:
         return [Product("training", statistics)]
     return [] if statistics == "train" else [Product("view", HALF)]
 

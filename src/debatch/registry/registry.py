@@ -10,7 +10,7 @@ from debatch.config.profiles import ProfileSet
 from debatch.config.read import expand, unset_variables
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
-from debatch.config.splits import few_batches
+from debatch.config.splits import Split
 from debatch.config.tables import SCREEN_FIGURES, Figure, Table, Tables, Target
 from debatch.config.trained import TrainedModel
 from debatch.errors import ConfigError
@@ -126,8 +126,7 @@ class Registry:
 
     def seeds_on(self, target: str, split: str) -> int:
         """How many seeds it takes on a split: of few training batches, one on all draws but the first."""
-        few = few_batches(split)
-        if self.externals or (few and few.draw):
+        if self.externals or Split.named(split).draw:
             return 1
         return min(self.target(target).seeds, self.seeds)
 
@@ -202,7 +201,8 @@ class Registry:
 
     def shown_splits(self) -> list[str]:
         """The screen's splits, and those of few training batches that its own targets are made from."""
-        few = {run.split for target in self.targets("tables") for run in self.runs(target) if few_batches(run.split)}
+        used = {run.split for target in self.targets("tables") for run in self.runs(target)}
+        few = {split for split in used if Split.named(split).form == "few"}
         return [split for split in self.split_names if split in {*self.screen.splits.names, *few}]
 
     def lacking(self, target: str) -> str:

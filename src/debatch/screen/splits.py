@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.config.read import nearest
-from debatch.config.splits import FewBatches, Splits, few_batches
+from debatch.config.splits import Split, Splits
 from debatch.digests import sha256_of_text
 from debatch.errors import DataError
 from debatch.screen.metadata import natural_key
@@ -43,19 +43,20 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
     Raises:
         DataError: the split cannot be drawn, or leaks, or (but of few batches) asks for a class that was never trained.
     """
-    few = few_batches(name)
-    if few is not None:
-        subset = _few(index, config, few)
-    elif name == "stratified":
-        subset = _stratified(index, config.seed, WELL)
-    elif name == "stratified_site":
-        subset = _stratified(index, config.seed, ["image_id"])
-    elif name.startswith("fold"):
-        subset = _fold(index, config, int(name.removeprefix("fold")))
-    else:
-        subset = _separated(index, config)
-        if name == "separated_val":
-            subset = _with_validation(index, subset, config.seed)
+    drawn = Split.named(name)
+    match drawn.form:
+        case "few":
+            subset = _few(index, config, drawn)
+        case "stratified":
+            subset = _stratified(index, config.seed, WELL)
+        case "stratified_site":
+            subset = _stratified(index, config.seed, ["image_id"])
+        case "fold":
+            subset = _fold(index, config, drawn.fold)
+        case "separated_val":
+            subset = _with_validation(index, _separated(index, config), config.seed)
+        case _:
+            subset = _separated(index, config)
     unlabelled = (subset == "train") & index["label"].isna()
     if unlabelled.any():
         log.warning(
@@ -66,7 +67,7 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
         )
     subset = subset.mask(unlabelled)
     split = pd.DataFrame({"image_id": index["image_id"], "subset": subset}).dropna().reset_index(drop=True)
-    if few is None:
+    if drawn.form != "few":
         check_split(name, split, index)
     else:
         _check_sides(name, split, index)
@@ -257,32 +258,32 @@ def _fold(index: pd.DataFrame, config: Splits, number: int) -> pd.Series:
     return _held_out(index, test, "test")
 
 
-def _few(index: pd.DataFrame, config: Splits, few: FewBatches) -> pd.Series:
+def _few(index: pd.DataFrame, config: Splits, few: Split) -> pd.Series:
     """A draw of one cell type's training batches of `separated`, and its test batches."""
     separated = _separated(index, config)
     own = index["cell_type"] == few.cell_type
     if not own.any():
         raise DataError(
-            f"split {few.split!r}: no cell type {few.cell_type!r}"
+            f"split {few.name!r}: no cell type {few.cell_type!r}"
             f"{nearest(few.cell_type, sorted(index['cell_type'].unique()))}; see `splits.cell_types`"
         )
     batches = sorted(index.loc[own & (separated == "train"), "batch"].unique(), key=natural_key)
-    told = (config.cell_types or {}).get(few.cell_type, len(batches))
-    if told != len(batches):
+    stated = (config.cell_types or {}).get(few.cell_type, len(batches))
+    if stated != len(batches):
         raise DataError(
-            f"splits.cell_types: {few.cell_type} has {len(batches)} training batches of `separated` and not {told}: "
+            f"splits.cell_types: {few.cell_type} has {len(batches)} training batches of `separated` and not {stated}: "
             f"{', '.join(batches)}"
         )
     chosen = _few_drawn(batches, config, few)
     return separated.where(own & ((separated == "test") | index["batch"].isin(chosen)))
 
 
-def _few_drawn(batches: list[str], config: Splits, few: FewBatches) -> set[str]:
+def _few_drawn(batches: list[str], config: Splits, few: Split) -> set[str]:
     """The batches of a draw: without replacement, and no two draws the same."""
     size = min(config.few_batches, len(batches))
     if few.draw >= comb(len(batches), size):
         raise DataError(
-            f"split {few.split!r}: {len(batches)} training batches have only {comb(len(batches), size)} different "
+            f"split {few.name!r}: {len(batches)} training batches have only {comb(len(batches), size)} different "
             f"choices of {size}"
         )
     generator = _generator(config.seed, "few", few.cell_type)

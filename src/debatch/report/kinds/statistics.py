@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from debatch.config import has_unseen_batches
 from debatch.config.base import Section
+from debatch.config.splits import Split
 from debatch.config.statistics import DOMAINS, POOL_IMAGES, POOLS, Statistics, parse_statistics
 from debatch.registry.kinds import ManyStatistics
 from debatch.report.cells import NOT_RUN, Cell, Origin, pooled
@@ -69,7 +69,7 @@ def many_statistics(inference: str, images: Sequence[int], classes: Sequence[int
 
 def scored_images(split: str) -> str:
     """A note on whether the images that give statistics are scored too."""
-    if has_unseen_batches(split):
+    if Split.named(split).has_unseen_batches:
         return "transductive, as in the paper: images that give statistics are among those that are scored"
     return "statistics come from training images of the batch or plate, none of which is scored"
 

@@ -1,6 +1,6 @@
 """Captions of figures: how each was made, and from which runs."""
 
-from debatch.config import has_unseen_batches
+from debatch.config.splits import Split
 from debatch.registry import Registry
 from debatch.report.kinds.figures import caption_of
 
@@ -55,7 +55,9 @@ def figure_caption(name: str, registry: Registry) -> str:
     seeds = sorted({run.seed for run in runs})
     numbered = ", ".join(map(str, seeds))
     splits = list(dict.fromkeys(run.split for run in runs))
-    unseen = " of batches that were not trained on" if all(map(has_unseen_batches, splits)) else ""
+    unseen = (
+        " of batches that were not trained on" if all(Split.named(split).has_unseen_batches for split in splits) else ""
+    )
     made_from = (
         f"Test images{unseen}; runs: {methods}; split {' and '.join(splits)}; "
         f"{'seed' if len(seeds) == 1 else 'seeds'} {numbered}."

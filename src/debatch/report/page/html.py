@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from debatch.config import SCREEN_FIGURES
 from debatch.config.images import ONE_PART
-from debatch.config.splits import few_batches
+from debatch.config.splits import Split
 from debatch.files import Files
 from debatch.registry import Registry, Run
 from debatch.report.page import facts
@@ -51,7 +51,7 @@ def build_report(registry: Registry, files: Files) -> str:
     runs = list(dict.fromkeys(run for name in tables for run in registry.runs(name)))
     trained = trained_runs(registry)
     # of variations and of few batches there are too many for one picture
-    plotted = [run for run in trained if not registry.is_derived(run.method) and few_batches(run.split) is None]
+    plotted = [run for run in trained if not registry.is_derived(run.method) and Split.named(run.split).form != "few"]
     read = {run: results.history(run) for run in plotted}
     histories = {run: history for run, history in read.items() if history is not None}
     records = results.records(trained)

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from debatch.config.screen import Screen
-from debatch.config.splits import FewBatches, few_batches
+from debatch.config.splits import Split
 from debatch.config.tables import Table
 from debatch.evaluate.metrics import METRICS
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_seed, pooled
@@ -48,7 +48,7 @@ class FewBatchesKind(TableKind[FewBatchesTable]):
     def splits(self, spec: Any, screen: Screen) -> list[str]:
         """The draws of each cell type, as many as there are different ones."""
         return [
-            FewBatches(cell_type, draw).split
+            Split("few", cell_type=cell_type, draw=draw).name
             for cell_type, batches in screen.training_batches().items()
             for draw in range(min(spec.draws, comb(batches, min(batches, screen.splits.few_batches))))
         ]
@@ -87,9 +87,7 @@ def splits_by_cell_type(splits: Sequence[str]) -> dict[str, list[str]]:
     """Cell type -> its draws in order."""
     found: dict[str, list[str]] = {}
     for split in splits:
-        few = few_batches(split)
-        if few is not None:
-            found.setdefault(few.cell_type, []).append(split)
+        found.setdefault(Split.named(split).cell_type, []).append(split)
     return found
 
 

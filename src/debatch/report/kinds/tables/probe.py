@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from debatch.config import has_unseen_batches
+from debatch.config.splits import Split
 from debatch.config.tables import Table
 from debatch.evaluate.tidy import WITHIN
 from debatch.registry.run import PROFILES
@@ -65,7 +65,7 @@ class ProbeKind(TableKind[ProbeTable]):
         registry = results.registry
         splits, methods = registry.splits(name), registry.rows(name)
         of_probe = {
-            unseen: next((split for split in splits if has_unseen_batches(split) == unseen), None)
+            unseen: next((split for split in splits if Split.named(split).has_unseen_batches == unseen), None)
             for unseen in (False, True)
         }
         rows, cells = {}, {}

@@ -1,0 +1,33 @@
+"""Splits know their names."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debatch.config.splits import Split
+from debatch.errors import ConfigError
+
+SPLITS = st.one_of(
+    st.sampled_from(["separated", "separated_val", "stratified", "stratified_site", "all"]).map(Split),
+    st.integers(1, 99).map(lambda fold: Split("fold", fold=fold)),
+    st.tuples(st.from_regex(r"[A-Z][A-Za-z0-9_.-]*", fullmatch=True), st.integers(0)).map(
+        lambda few: Split("few", cell_type=few[0], draw=few[1])
+    ),
+)
+
+
+@given(SPLITS)
+def test_a_name_says_all_of_a_split(split):
+    assert Split.named(split.name) == split
+
+
+def test_which_splits_test_on_unseen_batches():
+    unseen = [name for name in ("separated", "stratified", "stratified_site", "fold2", "few_U2OS_draw0", "all")
+              if Split.named(name).has_unseen_batches]  # fmt: skip
+    assert unseen == ["separated", "fold2", "few_U2OS_draw0", "all"]
+    assert [Split.named(name).keeps_snapshots for name in ("separated", "few_U2OS_draw0")] == [True, False]
+
+
+def test_a_split_that_there_is_not_is_said():
+    with pytest.raises(ConfigError, match="no split 'seperated'; did you mean 'separated'"):
+        Split.named("seperated")
