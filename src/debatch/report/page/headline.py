@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from debatch.config import Recipe
 from debatch.report.cells import Cell, pooled
 from debatch.report.kinds.tables.differences import paired
 from debatch.report.results import Results
@@ -27,7 +28,8 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
         test_batches: how many batches `separated` tests on.
     """
     registry = results.registry
-    frames = {method: results.by_seed("metrics", name, method, "separated") for method in registry.rows(name)}
+    methods = _of_the_same_images(registry.rows(name), registry.recipes)
+    frames = {method: results.by_seed("metrics", name, method, "separated") for method in methods}
     cells = {method: pooled(own, "accuracy", "") for method, own in frames.items() if own}
     if not cells:
         return Headline("No run on unseen batches has been made.")
@@ -55,6 +57,12 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
             "them, since they are too few for an interval"
         )
     return Headline(finding + ".", [*details, sure[0].upper() + sure[1:] + "."])
+
+
+def _of_the_same_images(methods: list[str], recipes: dict[str, Recipe]) -> list[str]:
+    """The methods that are trained on the parts of the screen that the first one is."""
+    parts = {method: recipes[method].parts if method in recipes else None for method in methods}
+    return [method for method in methods if parts[method] == parts[methods[0]]]
 
 
 def _compared(

@@ -47,5 +47,7 @@ def paired(frames: Sequence[pd.DataFrame], less: Sequence[pd.DataFrame]) -> Cell
     both = by_batch(frames, "accuracy").merge(
         by_batch(less, "accuracy"), left_index=True, right_index=True, suffixes=("", "_less")
     )
+    if both.empty:  # methods of two parts of a screen
+        return Cell(note="no batch in common")
     low, high = pooled_interval((both["value"] - both["value_less"]).tolist(), both["n"].tolist())
     return percent_cell(values, low, high)
