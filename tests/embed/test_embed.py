@@ -222,3 +222,17 @@ def test_batch_of_one_well_is_left_out_by_halves(tiny_recipe, caplog):
         subset=np.where(index["batch"] == "E02", "test", "train")))  # fmt: skip
     assert len(nothing.embeddings) == len(nothing.predictions) == 0
     assert list(nothing.embeddings) == list(embedded.embeddings)
+
+
+@pytest.mark.parametrize("inference", FORMS)
+def test_named_tasks_of_a_split_change_nothing(inference):
+    """An image of several tasks has several rows."""
+    tested = SPLIT[SPLIT["subset"] == "test"]
+    tasks = [tested.assign(subset="one"), tested.iloc[:3].assign(subset="two")]
+    with_tasks = pd.concat([SPLIT, *tasks], ignore_index=True)
+    for groups in (statistics_groups, *([training_groups] if inference != "half" else [])):
+        plain, named = (groups(inference, INDEX, split, TEN) for split in (SPLIT, with_tasks))
+        assert [group.name for group in named] == [group.name for group in plain]
+        for one, other in zip(named, plain, strict=True):
+            np.testing.assert_array_equal(one.images, other.images)
+            np.testing.assert_array_equal(one.reference, other.reference)

@@ -268,3 +268,20 @@ def test_broken_weights(run, content):
     (run / "model.safetensors").write_bytes(content)
     with pytest.raises(DataError, match=r"model.safetensors: cannot be read as a trained model"):
         read_trained_model(run)
+
+
+def test_of_a_screen_in_parts_those_images_are_embedded_that_have_the_models_channels(tmp_path, caplog):
+    first, second = (INDEX[INDEX["experiment"] == name] for name in ("E00", "E01"))
+    stores = write_stores(tmp_path, first, IMAGES[:, :2], ["RNA", "DNA"])
+    stores |= write_stores(tmp_path, second, IMAGES, CHANNELS)
+    with caplog.at_level(logging.INFO, "debatch"):
+        embedded = with_channels(INDEX, ["ER", "DNA"], stores)
+    assert embedded["image_id"].tolist() == second["image_id"].tolist()
+    assert "images with the channels RNA, DNA lack ER: not embedded" in caplog.text
+    with pytest.raises(DataError, match="the screen has 'RNA', 'DNA' and lacks 'Mito'"):
+        with_channels(INDEX, ["Mito"], stores)
+
+
+def test_images_of_another_shape_than_the_models_input_are_not_stretched(run, tmp_path):
+    with pytest.raises(DataError, match=r"E00: images of 48 x 80 pixels would be stretched .* input of 32 x 32"):
+        embed(run, tmp_path, INDEX, np.zeros((len(INDEX), 3, 48, 80), np.uint8), CHANNELS)

@@ -68,6 +68,7 @@ ANY_RUN = FILES.any_run("{run}")
 EXTERNALS = [*REGISTRY.externals, *([REGISTRY.model.name] if REGISTRY.model else [])]
 EXPERIMENTS = frozenset(REGISTRY.experiments)
 SCREEN = REGISTRY.screen.model_dump()
+PARTS = {part: REGISTRY.screen.of_part(part).model_dump() for part in REGISTRY.screen.part_names()}
 COMPUTE = REGISTRY.screen.compute
 
 
@@ -130,20 +131,9 @@ def screen_params(*keys):
     return {key: SCREEN[key] for key in keys}
 
 
-@cache
-def part_of_screen(part):
-    """A part of the screen's configuration, as that of a screen of its own."""
-    return REGISTRY.screen.of_part(part).model_dump()
-
-
 def part_params(*keys):
     """The sections of an experiment's part that a job depends on: a change of one part leaves the others alone."""
-
-    def params(wildcards):
-        own = part_of_screen(REGISTRY.screen.part_of(wildcards.experiment))
-        return {key: own[key] for key in keys}
-
-    return params
+    return lambda wildcards: {key: PARTS[REGISTRY.screen.part_of(wildcards.experiment)][key] for key in keys}
 
 
 def split_params(wildcards):

@@ -98,6 +98,9 @@ class Part(Section):
         None, description="Experiments of the part, each of one part alone; null: those that `simulate` draws."
     )
     image: ImageProcessing = Field(default_factory=ImageProcessing, description="From raw to stored image.")
+    fields: dict[str, str | int] = Field(
+        default={}, description="Constants for what this part's file names lack, beside those of the screen."
+    )
     store: Store | None = Field(None, description="How images are stored; null: as the screen says.")
 
     @model_validator(mode="after")

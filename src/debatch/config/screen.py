@@ -313,7 +313,8 @@ class Screen(Section):
             return self
         part = self.parts[name]
         own = {key: getattr(part, key) for key in ("source", "simulate", "image", "experiments")}
-        return self.model_copy(update={"parts": None, **own, "store": part.store or self.store})
+        own |= {"store": part.store or self.store, "fields": {**self.fields, **part.fields}}
+        return self.model_copy(update={"parts": None, **own})
 
     def channel_names(self) -> list[str]:
         """The channels in stored order, those of all parts; none of profiles."""

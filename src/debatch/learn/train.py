@@ -89,14 +89,14 @@ class Trainer:
         self.recipe, self.data, self.images, self.seed, self.name = recipe, data, images, seed, name
         self.device, self.ranks, self.made_from = images.device, ranks, made_from or {}
         self.precision = arithmetic(recipe.precision, self.device)
-        self._refuse_lonely_batches()
+        self.together = self._may_stand_together()
+        self._refuse_lonely_images()
         kind = objective_of(recipe)
         kind.require_usable(recipe, data, name)
         torch.manual_seed(seed)
         objective = kind(recipe, channels, data, self.precision)
         self.objective = objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(self.objective.parameter_groups(), recipe)
-        self.together = self._may_stand_together()
         self.epoch_steps = steps_in_epoch(self.together, recipe.group, recipe.groups_per_step)
         self.steps = recipe.epochs * self.epoch_steps
         warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
@@ -166,13 +166,22 @@ class Trainer:
         if files.snapshot is not None and every and epochs % every == 0 and epochs < self.recipe.epochs:
             files.snapshot(epochs, self.network)
 
-    def _refuse_lonely_batches(self) -> None:
-        counts = pd.Series(self.data.batches).value_counts().sort_index()
-        if self._adaptive and counts.min() < 2:
-            lonely = self.data.batch_names[counts.to_numpy().argmin()]
+    def _refuse_lonely_images(self) -> None:
+        """An image that no other may stand with has no statistics."""
+        _, first, counts = np.unique(self.together, return_index=True, return_counts=True)
+        at = first[counts.argmin()]
+        if counts.min() >= 2:
+            return
+        if self._adaptive:
             raise DataError(
-                f"{self.name}: the batch {lonely} has a single training image; batch normalization by batch needs at "
-                "least two: leave it out by `metadata.select`, or choose larger batches"
+                f"{self.name}: the batch {self.data.batch_names[self.data.batches[at]]} has a single training image; "
+                "batch normalization by batch needs at least two: leave it out by `metadata.select`, or choose larger "
+                "batches"
+            )
+        if len(counts) > 1:
+            raise DataError(
+                f"{self.name}: the part {self.images.rows['part'].iloc[at]} has a single training image; batch "
+                "normalization needs at least two: leave that part out of `parts`"
             )
 
     def _may_stand_together(self) -> np.ndarray:

@@ -11,8 +11,9 @@ from rich.console import Console
 from debatch.cli import main
 from debatch.cli.check_text import check_lines
 from debatch.cli.terminal import WIDE, show, values_table
+from debatch.config import Screen
 from debatch.config.splits import Splits
-from debatch.screen.ingest.check import check_screen, proposed_ranges
+from debatch.screen.ingest.check import check_parts, check_screen, proposed_ranges
 from debatch.screen.ingest.decode import truncation
 
 
@@ -240,3 +241,32 @@ def test_check_of_a_simulated_screen_that_is_not_drawn(root, monkeypatch, capsys
     status, out, _ = run(monkeypatch, capsys, tmp_path, "check")
     assert status == 0
     assert "Screen tiny is simulated, and not drawn yet" in out
+
+
+def test_parts_below_one_folder_are_looked_at_each_by_itself(raw):
+    """Another part's experiments and files are not out of place; what fits neither is."""
+    for well in ("B02", "B03", "B04"):
+        path = raw / f"wide/{well}_1_dna.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(imagecodecs.png_encode(np.zeros((20, 30), np.uint8)))
+    (raw / "wide/stray.png").write_bytes(b"")
+    first = make_screen(raw)
+    wide = {"root": str(raw), "pattern": "{experiment}/{well}_{site:d}_{channel}.png", "channels": {"dna": "DNA"}}
+    screen = Screen(
+        parts={
+            "square": {"source": first.source.model_dump(), "experiments": ["E-1"]},
+            "wide": {"source": wide, "experiments": ["wide"], "fields": {"plate": 1}},
+        },
+        splits={"names": []},
+    )
+    sources = {name: screen.of_part(name).source for name in screen.part_names()}
+    found, whole = check_parts(screen, sources, [], 24)
+    assert {name: findings.stored for name, findings in found.items()} == {
+        "square": ((2, 40, 40), "uint8", 1),
+        "wide": ((1, 20, 30), "uint8", 1),
+    }
+    assert [findings.fit for findings in found.values()] == [12, 3]
+    for findings in found.values():
+        assert not findings.elsewhere
+        assert [path.name for path, _ in findings.stray] == ["stray.png"]
+    assert len(whole.index) == 9

@@ -155,7 +155,7 @@ def test_nothing_there_says_where_it_looked(raw):
 
 
 def test_nothing_there_with_a_crop_and_images_smaller_than_the_crop(raw):
-    with pytest.raises(DataError, match=r"40 x 40 pixels .* smaller than the crop of 64; see `image.crop`"):
+    with pytest.raises(DataError, match=r"40 x 40 pixels .* smaller than the crop of 64 x 64; see `image.crop`"):
         ingest(raw, image=ImageProcessing(crop=64))
     for path in (raw / "E-1/Plate1").iterdir():
         path.unlink()

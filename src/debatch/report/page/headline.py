@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from debatch.config import Recipe
 from debatch.evaluate.metrics import METRICS
 from debatch.registry import Registry
 from debatch.report.cells import Cell, pooled
@@ -31,7 +32,8 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     """
     registry = results.registry
     metric = metric_of(name, registry)
-    frames = {method: results.by_seed("metrics", name, method, "separated") for method in registry.rows(name)}
+    methods = _of_the_same_images(registry.rows(name), registry.recipes)
+    frames = {method: results.by_seed("metrics", name, method, "separated") for method in methods}
     cells = {method: pooled(own, metric, "") for method, own in frames.items() if own}
     if not cells:
         return Headline("No run on unseen batches has been made.")
@@ -66,6 +68,12 @@ def metric_of(name: str, registry: Registry) -> str:
     """The metric that a table shows; accuracy where its kind shows no such."""
     spec = registry.tables[name]
     return spec.metric if isinstance(spec, ByMetric) else "accuracy"
+
+
+def _of_the_same_images(methods: list[str], recipes: dict[str, Recipe]) -> list[str]:
+    """The methods that are trained on the parts of the screen that the first one is."""
+    parts = {method: recipes[method].parts if method in recipes else None for method in methods}
+    return [method for method in methods if parts[method] == parts[methods[0]]]
 
 
 def _compared(

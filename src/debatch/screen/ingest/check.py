@@ -157,9 +157,10 @@ def _forget_other_parts(
     """Files of another part below the same folder are not out of place there."""
     for experiment in experiments & set(findings.elsewhere):
         del findings.elsewhere[experiment]
-    beside = [source for other, source in sources.items() if other != name and source.root == sources[name].root]
-    for source in beside:
-        patterns, root = read_patterns(source, screen.fields), Path(source.root)
+    for other, source in sources.items():
+        if other == name or source.root != sources[name].root:
+            continue
+        patterns, root = read_patterns(source, screen.of_part(other).fields), Path(source.root)
         findings.stray = [
             (path, why)
             for path, why in findings.stray

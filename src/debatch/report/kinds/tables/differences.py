@@ -66,6 +66,8 @@ def paired(frames: Sequence[pd.DataFrame], less: Sequence[pd.DataFrame], metric:
     both = by_batch(frames, metric).merge(
         by_batch(less, metric), left_index=True, right_index=True, suffixes=("", "_less")
     )
+    if both.empty:  # methods of two parts of a screen
+        return Cell(note="no batch in common")
     low, high = pooled_interval((both["value"] - both["value_less"]).tolist(), both["n"].tolist())
     return scaled_cell(metric, values, low, high, "", origin)
 
