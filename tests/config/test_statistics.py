@@ -80,8 +80,8 @@ def test_one_job_looks_at_a_run_under_all_that_tables_and_figures_ask_for(root):
     registry = build_registry({"screen": "tiny"}, root)
     adabn, baseline = registry.statistics("adabn"), registry.statistics("baseline")
     # 2 domains x 3 choices x (4 numbers and all), and three shares of the classes
-    assert len(set(adabn.statistics)) == len(adabn.statistics) == 2 * 3 * 5 + 3
-    assert {"batch", "plate_controls_n128", "treatments", "classes_10"} <= set(adabn.statistics)
-    assert set(baseline.statistics) == {"train", *adabn.statistics}, "also the weights of AdaBN at test only"
+    assert len(set(adabn.names)) == len(adabn.names) == 2 * 3 * 5 + 3
+    assert {"batch", "plate_controls_n128", "treatments", "classes_10"} <= set(adabn.names)
+    assert set(baseline.names) == {"train", *adabn.names}, "also the weights of AdaBN at test only"
     assert adabn.classes == baseline.classes == [10, 25, 50]
     assert registry.statistics("gradient_reversal").names == []

@@ -18,7 +18,7 @@ RXRX1_BASELINE = {
     "batch_norm": "standard", "test_statistics": None, "statistics_images": 6400, "group": 64, "groups_per_step": 8,
     "epochs": 100, "optimizer": "sgd", "learning_rate": 0.1024, "learning_rate_images": 512, "warmup_epochs": 5.0,
     "momentum": 0.9, "weight_decay": 0.0001, "augmentation": "dihedral", "snapshot_every": 5,
-    "precision": "auto", "shuffle_labels": False, "channels": None, "checkpointing": False,
+    "precision": "auto", "shuffle_labels": False, "channels": None, "parts": None, "checkpointing": False,
     "objective": {
         "kind": "classification", "mixing": "cutmix", "gradient_reversal": 0.0, "reversal_schedule": "dann",
         "batch_loss_weight": 1.0, "batch_head_rate": 1.0,
@@ -181,7 +181,7 @@ def test_names_of_variations_are_kept_for_them(configured):
         configured("extends: demo\n", methods="baseline__mixup: {objective: {mixing: mixup}}\n")
     with pytest.raises(ConfigError, match="a variation's name is lower case letters"):
         configured("extends: demo\ntargets: [a]\n", of_variations(a={"variations": {"Mix-up": {}}}))
-    with pytest.raises(ConfigError, match="`probe_variations`, and no other, lists its `variations:`"):
+    with pytest.raises(ConfigError, match="the key `tables.a.variations` is missing"):
         configured("extends: demo\ntargets: [a]\n", of_variations(a={}))
 
 
