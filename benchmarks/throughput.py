@@ -105,22 +105,19 @@ def known_gpu(device: torch.device) -> dict[str, Any]:
 
 
 def counted(options: argparse.Namespace) -> dict[str, Any]:
-    """Parameters and floating-point operations of an image, without weights or pixels: on torch's meta device."""
+    """Floating-point operations of an image, without weights or pixels: on torch's meta device."""
     with torch.device("meta"):
-        backbone, features = build_backbone(options.backbone, options.channels, options.pixels, None)
+        backbone, _ = build_backbone(options.backbone, options.channels, options.pixels, None)
         images = torch.empty(1, options.channels, options.pixels, options.pixels)
     backbone.eval()
     with FlopCounterMode(display=False) as forward, torch.no_grad():
         backbone(images)
     with FlopCounterMode(display=False) as step:
         backbone(images).sum().backward()
-    kept = [*backbone.parameters(), *(b for b in backbone.buffers() if b.is_floating_point())]
     return {
         "backbone": options.backbone,
         "pixels": options.pixels,
         "channels": options.channels,
-        "parameters": sum(tensor.numel() for tensor in kept),
-        "features": features,
         "forward_gflop": rounded(forward.get_total_flops() / 1e9),
         "step_gflop": rounded(step.get_total_flops() / 1e9),
         "date": date.today(),

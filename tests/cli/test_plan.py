@@ -9,14 +9,15 @@ from helpers.workflow import planned, snakemake
 from debatch.cli import main
 from debatch.cli.bill import Pricing, wall_seconds
 from debatch.cli.choice import chosen_registry, parse_overrides
-from debatch.cli.disk import disk, weight_bytes
+from debatch.cli.disk import disk
 from debatch.cli.dry_run import Job, dry_run
 from debatch.cli.hardware import chosen_hardware
+from debatch.cli.networks import weight_bytes
 from debatch.cli.rates import ingestion_rate, network_rate
 from debatch.cli.sizes import ScreenSize, SplitSize
 from debatch.cli.work import Work, forward_passes
 from debatch.config.read import read_yaml, validate
-from debatch.config.throughput import Processor, Throughput, read_throughput
+from debatch.config.throughput import Processor, Throughput
 from debatch.errors import ConfigError
 from debatch.files import Files, Product
 from debatch.model.network import Network
@@ -29,7 +30,7 @@ OTHER = {**NEW, "vendor": "INTEL", "family": 6, "model": 143, "name": "Xeon"}
 HERE = Processor(**OLD)
 INGESTED = {"what": "ingest", "pixels": 512, "channels": 6, "device": "OLD", "threads": 4, "images_per_second": 50.0}
 TRAINED = {"what": "train", "backbone": "densenet161", "pixels": 512, "channels": 6, "precision": "bfloat16"}
-SIZE = {"parameters": 26_000_000, "features": 2208, "forward_gflop": 80.0, "step_gflop": 250.0}
+SIZE = {"forward_gflop": 80.0, "step_gflop": 250.0}
 PEAKS = {"bfloat16_tflops": 1000.0, "float32_tflops": 50.0, "source": "a data sheet"}
 KNOWN = {
     "processors": {"NEW": NEW, "OLD": OLD, "OTHER": OTHER},
@@ -107,7 +108,7 @@ def test_at_half_the_side_an_image_costs_a_quarter(tmp_path):
 
 
 def test_unknown_network_costs_an_unknown_time_and_not_none(tmp_path):
-    (tmp_path / "other.yaml").write_text("extends: rxrx1\ntraining: {backbone: resnet26}\n")
+    (tmp_path / "other.yaml").write_text("extends: rxrx1\ntraining: {backbone: no_such_net}\n")
     priced = pricing("screen=other.yaml")
     (line,) = priced.lines(TRAIN)
     assert (line.seconds, line.rate.basis) == (None, "unknown")
@@ -155,31 +156,37 @@ def test_snapshots_are_kept_on_unseen_batches_alone():
     assert kept == {"unseen": 19, "seen": 0}
 
 
-def test_weights_are_as_large_as_a_run_of_the_tiny_screen_saves(root):
-    registry = chosen_registry(["screen=tiny"])
+@pytest.mark.parametrize("screen", ["tiny", "demo"])
+def test_weights_are_as_large_as_the_network_of_each_recipe(screen):
+    registry = chosen_registry([f"screen={screen}"])
     size = ScreenSize(registry, Files(registry.results, registry.name))
-    recipe = registry.recipes["baseline"]
-    # the heads know the training batches alone: the plan counts all six
-    saved = Network(recipe, 6, size.classes, size.batches).state_dict()
-    floats = sum(t.numel() for t in saved.values() if t.dtype == torch.float32)
-    assert weight_bytes(recipe, size, read_throughput(root)) == 4 * floats
+    batches = size.split("separated").batches
+    for recipe in {(r.backbone, r.embedding_width, r.batch_norm): r for r in registry.recipes.values()}.values():
+        channels = len(recipe.channels) if recipe.channels else size.shape[0]
+        saved = Network(recipe, channels, size.classes, batches).state_dict()
+        floats = sum(t.numel() for t in saved.values() if t.dtype == torch.float32)
+        assert weight_bytes(recipe, size, "separated") == 4 * floats
 
 
 def test_simulated_screen_is_counted_before_it_is_drawn():
     registry = chosen_registry(["screen=tiny"])
     size = ScreenSize(registry, Files(registry.results, registry.name))
     assert size.images == 6 * 12 * 2  # experiments, wells, sites
-    assert (size.classes, size.batches, size.shape) == (6, 6, (3, 32, 32))
+    assert (size.classes, size.shape) == (6, (3, 32, 32))
     separated = size.split("separated")
-    assert (separated.train, separated.scored) == (96, 48)
+    assert (separated.train, separated.scored, separated.batches) == (96, 48, 4)
 
 
 def test_splits_of_rxrx1_before_the_data_is_there_come_near_the_real_ones():
     size = pricing().work.size
     for split in ("separated", "stratified", "stratified_site"):
         assert size.split(split).train == pytest.approx(81_224, rel=0.001)
-        assert "by the split's definition" in size.split(split).basis
-    assert size.split("separated_val").train < size.split("separated").train
+        assert size.split(split).basis == "drawn from 51 batches that are taken to be of one size"
+    assert (size.split("separated").batches, size.split("separated_val").batches) == (33, 29)
+    few = size.split("few_HUVEC_draw0")
+    assert (few.train, few.batches) == (round(125_510 * 3 / 51), 3)
+    # eight of them, of which the configuration does not know
+    assert few.scored == pytest.approx(8 * 125_510 / 51, rel=0.15)
 
 
 def test_metadata_that_can_be_read_gives_the_splits_themselves(tmp_path):
@@ -199,7 +206,7 @@ def test_metadata_that_can_be_read_gives_the_splits_themselves(tmp_path):
 
 
 def test_statistics_of_own_batch_cost_a_second_pass():
-    recipe, size = chosen_registry(["screen=rxrx1"]).recipes["adabn"], SplitSize(1000, 300, "")
+    recipe, size = chosen_registry(["screen=rxrx1"]).recipes["adabn"], SplitSize(1000, 300, 4, "")
     assert forward_passes(Product("view", "batch"), recipe, size, "separated") == 600
     assert forward_passes(Product("view", "batch"), recipe, size, "stratified") == 1300
     assert forward_passes(Product("view", "half"), recipe, size, "separated") == 300
@@ -381,3 +388,29 @@ def test_what_snakemake_cannot_plan_is_said_in_its_words(tmp_path):
     registry = chosen_registry(["screen=tiny"])
     with pytest.raises(Exception, match=r"Snakemake cannot plan this(.|\n)*results/nothing/of_this.csv"):
         dry_run(registry, ["results/nothing/of_this.csv"], ["screen=tiny"])
+
+
+def splits_of(tmp_path, text: str, *names: str) -> list[SplitSize | None]:
+    (tmp_path / "mine.yaml").write_text(f"extends: rxrx1\n{text}\n")
+    registry = chosen_registry(["screen=mine.yaml"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    return [size.split(name) for name in names]
+
+
+def test_splits_that_the_configuration_names_are_drawn_before_the_data_is_there(tmp_path):
+    named = "splits: {cell_types: null, test_batches: [HUVEC-01, RPE-01]}"
+    separated, stratified = splits_of(tmp_path, named, "separated", "stratified")
+    assert (separated.batches, separated.scored) == (49, round(2 * 125_510 / 51))
+    assert stratified.batches == 51
+    (fold,) = splits_of(
+        tmp_path, "splits: {names: [separated, separated_val, stratified, stratified_site, fold1], folds: 5}", "fold1"
+    )
+    assert fold.scored == pytest.approx(125_510 / 5, rel=0.1)
+
+
+def test_batches_that_are_no_experiments_are_not_known_before_the_data_is_there(tmp_path):
+    separated, stratified = splits_of(
+        tmp_path, "columns: {batch: plate}\nsplits: {cell_types: null}", "separated", "stratified"
+    )
+    assert separated is None
+    assert stratified.train == pytest.approx(81_224, rel=0.001)

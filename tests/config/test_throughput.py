@@ -1,10 +1,8 @@
 import pytest
 
-from debatch.config import Recipe
 from debatch.config.read import read_yaml, validate
 from debatch.config.throughput import Throughput, read_throughput
 from debatch.errors import ConfigError
-from debatch.model.network import Network
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +36,6 @@ def test_wrong_key_is_named(root):
     data["measured"][0]["images_per_secnod"] = 1.0
     with pytest.raises(ConfigError, match=r"unknown key `measured\.0\.images_per_secnod`"):
         validate(Throughput, data, "throughput.yaml")
-
-
-@pytest.mark.parametrize("backbone", ["small_resnet", "resnet18"])
-def test_counted_parameters_are_those_that_a_run_saves(shipped, backbone):
-    counted = shipped.network(backbone, 64, 6)
-    saved = Network(Recipe(backbone=backbone, pixels=64), 6, 2, 2).backbone.state_dict()
-    assert counted.parameters == sum(t.numel() for t in saved.values() if t.is_floating_point())
 
 
 def test_network_of_the_nearest_size_is_taken_and_an_uncounted_one_is_not_made_up(shipped):

@@ -181,7 +181,7 @@ def test_names_of_variations_are_kept_for_them(configured):
         configured("extends: demo\n", methods="baseline__mixup: {objective: {mixing: mixup}}\n")
     with pytest.raises(ConfigError, match="a variation's name is lower case letters"):
         configured("extends: demo\ntargets: [a]\n", of_variations(a={"variations": {"Mix-up": {}}}))
-    with pytest.raises(ConfigError, match="the key `tables.a.variations` is missing"):
+    with pytest.raises(ConfigError, match=r"the key `tables\.a\.variations` is missing"):
         configured("extends: demo\ntargets: [a]\n", of_variations(a={}))
 
 

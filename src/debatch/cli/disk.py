@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from math import prod
 
 from debatch.cli.dry_run import Job
+from debatch.cli.networks import FLOAT32, weight_bytes
 from debatch.cli.sizes import ScreenSize
 from debatch.cli.work import weight_sets
-from debatch.config import Recipe
 from debatch.config.splits import Split
 from debatch.config.throughput import Throughput
 from debatch.registry import Registry
 
-FLOAT32 = 4
 # copies of the weights that an optimizer keeps beside them
 STATE = {"sgd": 1, "adamw": 2}
 
@@ -38,7 +37,7 @@ def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Thro
         jobs: still to be run.
         registry: of the screen.
         size: of the screen.
-        throughput: codecs, and parameters of networks.
+        throughput: codecs.
         gpus: trainings that run at once, each with its checkpoints.
     """
     rooms = []
@@ -47,7 +46,7 @@ def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Thro
         rooms.append(_stores(experiments, registry, size, throughput))
     trainings = [(job.wildcards["method"], job.wildcards["split"]) for job in jobs if job.rule == "train"]
     if trainings:
-        rooms += _weights(trainings, registry, size, throughput, gpus)
+        rooms += _weights(trainings, registry, size, gpus)
     embeddings = [(job, kind) for job in jobs for kind in _embedded(job)]
     if embeddings:
         rooms.append(_embeddings(embeddings, registry, size))
@@ -71,16 +70,14 @@ def _stores(experiments: list[str], registry: Registry, size: ScreenSize, throug
     return Room("stores", raw * codec.share_of_raw, words)
 
 
-def _weights(
-    trainings: list[tuple[str, str]], registry: Registry, size: ScreenSize, throughput: Throughput, gpus: int
-) -> list[Room]:
-    one = [weight_bytes(registry.recipes[method], size, throughput) for method, _ in trainings]
-    if None in one:
-        backbones = sorted({registry.recipes[method].backbone for method, _ in trainings})
-        words = f"parameters of {', '.join(backbones)} were not counted (benchmarks/throughput.py count)"
+def _weights(trainings: list[tuple[str, str]], registry: Registry, size: ScreenSize, gpus: int) -> list[Room]:
+    sizes = {run: weight_bytes(registry.recipes[run[0]], size, run[1]) for run in dict.fromkeys(trainings)}
+    known = [n for run in trainings if (n := sizes[run]) is not None]
+    if len(known) < len(trainings):
+        unknown = sorted({registry.recipes[method].backbone for (method, _), n in sizes.items() if n is None})
+        words = f"{', '.join(unknown)} cannot be built here: its parameters are not known"
         return [Room(what, None, words) for what in ("weights", "snapshots", "checkpoints, while they train")]
-    known = [n for n in one if n is not None]
-    heads = "with its heads" if size.classes else "without its heads: the classes are not known yet"
+    heads = "with its heads" if size.classes else "without a class head: the classes are not known yet"
     kept = sum(
         n * (weight_sets(registry.recipes[method], Split.named(split).keeps_snapshots) - 1)
         for n, (method, split) in zip(known, trainings, strict=True)
@@ -102,17 +99,6 @@ def _weights(
             f"of {at_once} at once: weights and optimizer, the last two checkpoints; gone when a run is done",
         ),
     ]
-
-
-def weight_bytes(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> int | None:
-    """Bytes of a run's weights; None where its backbone was never counted."""
-    network = throughput.network(recipe.backbone, recipe.side, size.shape[0] if size.shape else 1)
-    if network is None:
-        return None
-    width = recipe.embedding_width
-    neck = network.features * width + width * width + 2 * 4 * width
-    heads = (width + 1) * ((size.classes or 0) + (size.batches or 0))
-    return FLOAT32 * (network.parameters + neck + heads)
 
 
 def _embedded(job: Job) -> list[str]:

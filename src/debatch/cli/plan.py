@@ -3,23 +3,29 @@
 import argparse
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from debatch.cli.bill import Line, Pricing, wall_seconds
-from debatch.cli.choice import BASE, chosen_registry
+from debatch.cli.choice import BASE, chosen_registry, runs_of
 from debatch.cli.disk import Room, disk
 from debatch.cli.dry_run import Job, dry_run
 from debatch.cli.hardware import chosen_hardware
 from debatch.cli.measured import measured_jobs
+from debatch.cli.networks import count_networks
 from debatch.cli.sizes import ScreenSize
 from debatch.cli.terminal import console, count, duration, gigabytes, hours, note, print_json, table
 from debatch.cli.work import EMBEDDING_RULES, Work
+from debatch.config import Recipe
 from debatch.config.splits import Split
 from debatch.config.throughput import read_throughput
+from debatch.errors import ConfigError
 from debatch.files import Files
 from debatch.registry import Registry
 from debatch.runtime.processor import this_processor
@@ -30,9 +36,13 @@ def run(options: argparse.Namespace) -> int:
     registry = chosen_registry(options.config)
     throughput = read_throughput(BASE)
     hardware = chosen_hardware(throughput, registry, options.device, this_processor())
-    jobs = dry_run(registry, options.targets, options.config)
     files = Files(registry.results, registry.name)
     size = ScreenSize(registry, files)
+    with ThreadPoolExecutor(1) as pool:
+        listed = pool.submit(dry_run, registry, options.targets, options.config)
+        # takes seconds, in which Snakemake works in a process of its own
+        count_networks(_untrained(registry, files, options.targets), size)
+        jobs = listed.result()
     work = Work(registry, size)
     # of hardware that is asked for by name, what ran on this one says nothing
     measured = measured_jobs(registry, files, work) if options.device is None else None
@@ -44,6 +54,19 @@ def run(options: argparse.Namespace) -> int:
     else:
         plan.show(console())
     return 0
+
+
+def _untrained(registry: Registry, files: Files, targets: Sequence[str]) -> list[Recipe]:
+    """Recipes that targets seem to train, each once; none where a target is a file."""
+    with suppress(ConfigError):
+        runs = [run for run in runs_of(registry, targets) if not run.external]
+        return [
+            registry.recipes[method]
+            for method in dict.fromkeys(
+                run.weights for run in runs if not Path(files.model(files.folder(run))).exists()
+            )
+        ]
+    return []
 
 
 class Plan:

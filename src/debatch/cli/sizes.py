@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from debatch.cli.stand_in import stand_in_index
 from debatch.config import Screen
 from debatch.config.images import stored_size
-from debatch.config.splits import Split
 from debatch.errors import UserError
 from debatch.files import Files
 from debatch.registry import Registry
@@ -18,7 +18,7 @@ from debatch.screen.index import expected_index
 from debatch.screen.metadata import plain_number, read_catalogue
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.screen.simulate.experiment import plate_layouts
-from debatch.screen.splits import TEST_SHARE, make_split, scored_subset
+from debatch.screen.splits import make_split, scored_subset
 from debatch.tabular import read_frame
 
 
@@ -29,11 +29,13 @@ class SplitSize:
     Attributes:
         train: that train.
         scored: that it is scored on.
+        batches: that its training images are of; a network has a head for them.
         basis: how these numbers are known.
     """
 
     train: int
     scored: int
+    batches: int
     basis: str
 
 
@@ -61,7 +63,7 @@ class ScreenSize:
         return None, "no index, no metadata that can be read, and the screen has no `expected_images`", None
 
     def _expected(self) -> tuple[pd.DataFrame | None, str]:
-        """The index that the screen would have if every image is there; None where that cannot be told yet."""
+        """The index that the screen would have if every image is there; None where that is not known yet."""
         screen = self.registry.screen
         if screen.parts:
             return self._expected_of_parts()
@@ -126,12 +128,6 @@ class ScreenSize:
         return None if index is None else int(index["label"].nunique())
 
     @cached_property
-    def batches(self) -> int | None:
-        """Batches of the screen; None: not known."""
-        index = self._found[2]
-        return None if index is None else int(index["batch"].nunique())
-
-    @cached_property
     def shape(self) -> tuple[int, int, int] | None:
         """Channels, height and width of a stored image; None: not known."""
         for experiment in self.registry.experiments:
@@ -153,8 +149,8 @@ class ScreenSize:
         if any(Path(self.files.store(experiment)).exists() for experiment in self.registry.experiments):
             return "as stored"
         image = self.registry.screen.image
-        told = image.crop is not None or self.registry.screen.simulated
-        return "as configured" if told else "assumed to be stored at the size that training sees"
+        configured = image.crop is not None or self.registry.screen.simulated
+        return "as configured" if configured else "assumed to be stored at the size that training sees"
 
     def split(self, name: str) -> SplitSize | None:
         """Images of a split; None: not known."""
@@ -165,31 +161,20 @@ class ScreenSize:
     def _split(self, name: str) -> SplitSize | None:
         images, basis, index = self._found
         file = Path(self.files.split(name))
-        if file.exists():
-            return _counted(read_frame(file), "the split's file")
-        if index is not None:
-            try:
-                drawn = _drawn(name, index, self.registry)
-            except UserError:
-                return None
-            factor = (images or 0) // len(index) if len(index) else 1
-            size = _counted(drawn, f"drawn from {basis}")
-            return SplitSize(size.train * factor, size.scored * factor, size.basis)
-        if images is None:
+        if file.exists() and index is not None:
+            return _counted(read_frame(file), index, len(index), "the split's file")
+        drawn_from = basis
+        if index is None and images is not None:
+            screen = self.registry.screen
+            index = stand_in_index(name, screen.splits, screen.columns, self.registry.experiments)
+            drawn_from = f"{len(self.registry.experiments)} batches that are taken to be of one size"
+        if index is None or images is None:
             return None
-        return _by_definition(name, images, self.registry)
-
-
-def _of_few(few: Split, images: int, registry: Registry) -> SplitSize | None:
-    """Few batches of one cell type: its test batches as many of all test batches as its training ones of all those."""
-    known, splits = registry.screen.training_batches(), registry.screen.splits
-    batches = len(registry.experiments)
-    if registry.screen.columns.batch != registry.screen.columns.experiment or few.cell_type not in known:
-        return None
-    trained = min(splits.few_batches, known[few.cell_type])
-    test = (batches - sum(known.values())) * known[few.cell_type] / sum(known.values())
-    words = f"by the split's definition: {trained} of {batches} batches train, and about {test:.0f} test"
-    return SplitSize(round(images * trained / batches), round(images * test / batches), words)
+        try:
+            drawn = _drawn(name, index, self.registry)
+        except UserError:
+            return None
+        return _counted(drawn, index, images, f"drawn from {drawn_from}")
 
 
 def _drawn(name: str, index: pd.DataFrame, registry: Registry) -> pd.DataFrame:
@@ -201,34 +186,9 @@ def _drawn(name: str, index: pd.DataFrame, registry: Registry) -> pd.DataFrame:
         log.disabled = before
 
 
-def _counted(split: pd.DataFrame, basis: str) -> SplitSize:
-    counts = split["subset"].value_counts()
-    return SplitSize(int(counts.get("train", 0)), int(counts.get(scored_subset(split), 0)), basis)
-
-
-def _by_definition(name: str, images: int, registry: Registry) -> SplitSize | None:
-    """What a split's definition says of its size, batches taken as equally large; None where it needs the metadata."""
-    splits, columns = registry.screen.splits, registry.screen.columns
-    split = Split.named(name)
-    if split.form == "few":
-        return _of_few(split, images, registry)
-    experiments = len(registry.experiments)
-    batches = experiments if columns.batch == columns.experiment else None
-    share = float(TEST_SHARE)
-    words = f"{100 * share:.0f} % of the wells test"
-    if split.form == "fold":
-        share = 1 / (splits.folds or 2)
-        words = f"one of {splits.folds} folds tests"
-    elif split.has_unseen_batches:
-        if batches is None:
-            return None
-        test_batches = len(splits.test_batches) if splits.test_batches is not None else round(share * batches)
-        share = test_batches / batches
-        words = f"{test_batches} of {batches} batches test"
-    test = round(share * images)
-    if name == "separated_val":
-        # how many cell types there are is not known: at least one of the training batches validates
-        held_out = round(images / experiments)
-        words = f"at most, by the split's definition: {words}, and at least one validates"
-        return SplitSize(images - test - held_out, held_out, words)
-    return SplitSize(images - test, test, f"by the split's definition: {words}")
+def _counted(split: pd.DataFrame, index: pd.DataFrame, images: int, basis: str) -> SplitSize:
+    """Images of a split, by the share of an index that its subsets are: one field of view may be several images."""
+    rows = split["subset"].value_counts()
+    train, scored = (round(int(rows.get(name, 0)) * images / len(index)) for name in ("train", scored_subset(split)))
+    trained = set(split.loc[split["subset"] == "train", "image_id"])
+    return SplitSize(train, scored, int(index.loc[index["image_id"].isin(trained), "batch"].nunique()), basis)

@@ -87,8 +87,6 @@ class NetworkSize(Section):
     backbone: str = Field(description="`small_resnet`, or a timm model.")
     pixels: int = Field(ge=1, description="Side of the images that it was counted for.")
     channels: int = Field(ge=1, description="Channels of those images.")
-    parameters: int = Field(ge=1, description="Parameters and batch-norm statistics of the backbone: what is saved.")
-    features: int = Field(ge=1, description="Pooled features that the backbone gives.")
     forward_gflop: float = Field(
         gt=0, description="GFLOP of an image's forward pass; a multiplication and addition: 2."
     )

@@ -1,0 +1,66 @@
+"""How large a network's weights are: counted by building it without values."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+from debatch.cli.sizes import ScreenSize
+from debatch.config import Recipe
+from debatch.errors import ConfigError
+
+FLOAT32 = 4
+
+
+class Floats(NamedTuple):
+    """Parameters and batch-norm statistics, as they are saved.
+
+    Attributes:
+        trunk: of backbone and neck.
+        each_class: of the class head, for each class.
+        each_batch: of the batch head, for each training batch.
+    """
+
+    trunk: int
+    each_class: int
+    each_batch: int
+
+
+def weight_bytes(recipe: Recipe, size: ScreenSize, split: str) -> int | None:
+    """Bytes of a run's weights, without the heads whose size is not known; None where it cannot be built here."""
+    floats = _floats(recipe, size)
+    if floats is None:
+        return None
+    known = size.split(split)
+    heads = (size.classes or 0) * floats.each_class + (known.batches if known else 0) * floats.each_batch
+    return FLOAT32 * (floats.trunk + heads)
+
+
+def count_networks(recipes: Iterable[Recipe], size: ScreenSize) -> None:
+    """Count the networks of some recipes ahead: importing what builds them takes seconds."""
+    for recipe in recipes:
+        _floats(recipe, size)
+
+
+def _floats(recipe: Recipe, size: ScreenSize) -> Floats | None:
+    channels = len(recipe.channels) if recipe.channels else size.shape[0] if size.shape else 1
+    return _counted(recipe.backbone, recipe.side, recipe.embedding_width, channels)
+
+
+@cache
+def _counted(backbone: str, pixels: int, width: int, channels: int) -> Floats | None:
+    import torch  # seconds
+
+    from debatch.model.network import Network
+
+    recipe = Recipe(backbone=backbone, pixels=pixels, embedding_width=width)
+    try:
+        with torch.device("meta"):  # shapes and no values: nothing is drawn, read or downloaded
+            network = Network(recipe, channels, classes=1, batches=1)
+    except ConfigError:
+        return None
+
+    def floats(module: torch.nn.Module) -> int:
+        return sum(tensor.numel() for tensor in module.state_dict().values() if tensor.is_floating_point())
+
+    heads = floats(network.class_head), floats(network.batch_head)
+    return Floats(floats(network) - sum(heads), *heads)
