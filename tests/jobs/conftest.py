@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import pytest
-from helpers.images import make_images, self_statistics
+from helpers.images import make_images
 from helpers.tiny_trainer import DEALT_RECIPES, LARGER, split_of
 
 from debatch.config.images import Store
 from debatch.files import Files
 from debatch.jobs.job import TrainingJob
 from debatch.screen.ingest.measure import measure
+from debatch.screen.normalization import normalization_statistics
 from debatch.screen.store import StoreWriter
 from debatch.tabular import write_frame
+
+CHANNELS = ["DNA", "ER", "Actin"]
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +24,12 @@ def results(tmp_path_factory):
     files, images = Files(str(folder), "tiny"), make_images(LARGER)
     for experiment, rows in LARGER.groupby("experiment"):
         own, path = images[rows.index], Path(files.store(experiment))
-        with StoreWriter(path, own.shape, Store(), {"channels": ["DNA", "ER", "Actin"]}) as writer:
+        with StoreWriter(path, own.shape, Store(), {"channels": CHANNELS}) as writer:
             writer.append(own, measure(own).moments)
     write_frame(LARGER, files.index(), {"pixels_sha256": "12"})
     write_frame(split_of(LARGER), files.split("separated"))
-    write_frame(self_statistics(LARGER, images), files.normalization("self"))
+    statistics = normalization_statistics(LARGER, measure(images).moments, CHANNELS, "self")
+    write_frame(statistics, files.normalization("self"))
     return folder
 
 

@@ -64,7 +64,7 @@ def test_a_run_on_some_channels_sees_those_alone_and_says_which(job, tmp_path):
     assert read_weights_facts(Path(job.model)).channels == ["DNA", "ER"]
     assert record(job)["recipe"]["channels"] == ["DNA", "ER"]
     other = tmp_path / "self.parquet"
-    pd.read_parquet(job.normalization).assign(mean_c2=0.0, sd_c2=9.0).to_parquet(other)
+    pd.read_parquet(job.normalization).assign(mean_Actin=0.0, sd_Actin=9.0).to_parquet(other)
     again = replace(in_folder(job, tmp_path / "again"), recipe=recipe, normalization=str(other))
     run_training(again)
     assert_same_run(job, again)
