@@ -37,7 +37,6 @@ from debatch.learn.augment import cutmix, random_dihedral
 from debatch.learn.objectives.classification import classification_loss
 from debatch.learn.objectives.labelled import parameter_groups
 from debatch.learn.optimizer import build_optimizer
-from debatch.model.backbones import build_backbone
 from debatch.model.network import Network
 from debatch.model.precision import arithmetic
 from debatch.model.standardize import standardize
@@ -105,19 +104,23 @@ def known_gpu(device: torch.device) -> dict[str, Any]:
 
 
 def counted(options: argparse.Namespace) -> dict[str, Any]:
-    """Floating-point operations of an image, without weights or pixels: on torch's meta device."""
+    """Parameters and floating-point operations of an image, without weights or pixels: on torch's meta device."""
     with torch.device("meta"):
-        backbone, _ = build_backbone(options.backbone, options.channels, options.pixels, None)
+        recipe = Recipe(backbone=options.backbone, pixels=options.pixels, embedding_width=options.width)
+        network = Network(recipe, options.channels, classes=1, batches=1)
         images = torch.empty(1, options.channels, options.pixels, options.pixels)
-    backbone.eval()
+    backbone = network.backbone.eval()
     with FlopCounterMode(display=False) as forward, torch.no_grad():
         backbone(images)
     with FlopCounterMode(display=False) as step:
         backbone(images).sum().backward()
+    kept = [*network.backbone.state_dict().values(), *network.neck.state_dict().values()]
     return {
         "backbone": options.backbone,
         "pixels": options.pixels,
         "channels": options.channels,
+        "embedding_width": options.width,
+        "parameters": sum(tensor.numel() for tensor in kept if tensor.is_floating_point()),
         "forward_gflop": rounded(forward.get_total_flops() / 1e9),
         "step_gflop": rounded(step.get_total_flops() / 1e9),
         "date": date.today(),

@@ -5,10 +5,10 @@ import pytest
 
 from debatch.cli import main
 from debatch.cli.choice import chosen_registry
-from debatch.cli.dry_run import Job
-from debatch.cli.measured import measured_jobs
-from debatch.cli.sizes import ScreenSize
-from debatch.cli.work import Work
+from debatch.cli.planning.dry_run import Job
+from debatch.cli.planning.measured import measured_jobs
+from debatch.cli.planning.sizes import ScreenSize
+from debatch.cli.planning.work import Work
 from debatch.files import Files, Product
 
 RUN = {"method": "baseline", "split": "separated", "seed": "0"}

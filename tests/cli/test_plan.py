@@ -7,17 +7,17 @@ import yaml
 from helpers.workflow import planned, snakemake
 
 from debatch.cli import main
-from debatch.cli.bill import Pricing, wall_seconds
 from debatch.cli.choice import chosen_registry, parse_overrides
-from debatch.cli.disk import disk
-from debatch.cli.dry_run import Job, dry_run
-from debatch.cli.hardware import chosen_hardware
-from debatch.cli.networks import weight_bytes
-from debatch.cli.rates import ingestion_rate, network_rate
-from debatch.cli.sizes import ScreenSize, SplitSize
-from debatch.cli.work import Work, forward_passes
+from debatch.cli.planning.bill import Pricing, wall_seconds
+from debatch.cli.planning.disk import disk
+from debatch.cli.planning.dry_run import Job, dry_run
+from debatch.cli.planning.hardware import chosen_hardware
+from debatch.cli.planning.networks import count_floats, weight_bytes
+from debatch.cli.planning.rates import ingestion_rate, network_rate
+from debatch.cli.planning.sizes import ScreenSize, SplitSize
+from debatch.cli.planning.work import Work, forward_passes
 from debatch.config.read import read_yaml, validate
-from debatch.config.throughput import Processor, Throughput
+from debatch.config.throughput import Processor, Throughput, read_throughput
 from debatch.errors import ConfigError
 from debatch.files import Files, Product
 from debatch.model.network import Network
@@ -165,7 +165,15 @@ def test_weights_are_as_large_as_the_network_of_each_recipe(screen):
         channels = len(recipe.channels) if recipe.channels else size.shape[0]
         saved = Network(recipe, channels, size.classes, batches).state_dict()
         floats = sum(t.numel() for t in saved.values() if t.dtype == torch.float32)
-        assert weight_bytes(recipe, size, "separated") == 4 * floats
+        assert weight_bytes(recipe, size, "separated", validate(Throughput, KNOWN, "throughput")) == 4 * floats
+
+
+def test_parameters_that_are_written_down_are_those_of_the_network(root):
+    entries = [entry for entry in read_throughput(root).networks if entry.parameters]
+    assert {"densenet161", "resnet50"} <= {entry.backbone for entry in entries}
+    for entry in entries:
+        floats = count_floats(entry.backbone, entry.pixels, entry.embedding_width, entry.channels)
+        assert floats == (entry.parameters, entry.embedding_width + 1, entry.embedding_width + 1)
 
 
 def test_simulated_screen_is_counted_before_it_is_drawn():

@@ -11,7 +11,7 @@ from debatch.report.style import category_styles, new_figure, save_figure
 
 def qc(index):
     images = dict(zip(index["image_id"], make_images(index), strict=True))
-    return draw_qc(index, lambda row: images[row["image_id"]], ["a", "b", "c"], "mine")
+    return draw_qc(index, lambda row: images[row["image_id"]], {"all": ["a", "b", "c"]}, "mine")
 
 
 def embeddings(index, features=8, seed=0):

@@ -11,7 +11,7 @@ import yaml
 from helpers import ROOT
 from helpers.workflow import hollow_workflow, planned, snakemake
 
-from debatch.cli.bill import EMBEDDING_RULES
+from debatch.cli.planning.bill import EMBEDDING_RULES
 from debatch.config.images import Store
 from debatch.errors import DataError
 from debatch.files import Files

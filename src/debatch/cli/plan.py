@@ -12,16 +12,16 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from debatch.cli.bill import Line, Pricing, wall_seconds
 from debatch.cli.choice import BASE, chosen_registry, runs_of
-from debatch.cli.disk import Room, disk
-from debatch.cli.dry_run import Job, dry_run
-from debatch.cli.hardware import chosen_hardware
-from debatch.cli.measured import measured_jobs
-from debatch.cli.networks import count_networks
-from debatch.cli.sizes import ScreenSize
+from debatch.cli.planning.bill import Line, Pricing, wall_seconds
+from debatch.cli.planning.disk import Room, disk
+from debatch.cli.planning.dry_run import Job, dry_run
+from debatch.cli.planning.hardware import chosen_hardware
+from debatch.cli.planning.measured import measured_jobs
+from debatch.cli.planning.networks import count_networks
+from debatch.cli.planning.sizes import ScreenSize
+from debatch.cli.planning.work import EMBEDDING_RULES, Work
 from debatch.cli.terminal import console, count, duration, gigabytes, hours, note, print_json, table
-from debatch.cli.work import EMBEDDING_RULES, Work
 from debatch.config import Recipe
 from debatch.config.splits import Split
 from debatch.config.throughput import read_throughput
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     size = ScreenSize(registry, files)
     with ThreadPoolExecutor(1) as pool:
         listed = pool.submit(dry_run, registry, options.targets, options.config)
-        # takes seconds, in which Snakemake works in a process of its own
-        count_networks(_untrained(registry, files, options.targets), size)
+        # may take seconds, in which Snakemake works in a process of its own
+        count_networks(_untrained(registry, files, options.targets), size, throughput)
         jobs = listed.result()
     work = Work(registry, size)
     # of hardware that is asked for by name, what ran on this one says nothing

@@ -87,6 +87,13 @@ class NetworkSize(Section):
     backbone: str = Field(description="`small_resnet`, or a timm model.")
     pixels: int = Field(ge=1, description="Side of the images that it was counted for.")
     channels: int = Field(ge=1, description="Channels of those images.")
+    embedding_width: int | None = Field(None, ge=2, description="Of the network that `parameters` were counted of.")
+    parameters: int | None = Field(
+        None,
+        ge=1,
+        description="Parameters and batch-norm statistics of backbone and neck, without the heads: what is saved. "
+        "Null: `debatch plan` builds the network and counts, which takes seconds.",
+    )
     forward_gflop: float = Field(
         gt=0, description="GFLOP of an image's forward pass; a multiplication and addition: 2."
     )

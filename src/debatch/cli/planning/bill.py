@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from debatch.cli.dry_run import Job
-from debatch.cli.hardware import Hardware
-from debatch.cli.measured import MeasuredJobs
-from debatch.cli.rates import Rate, ingestion_rate, network_rate
-from debatch.cli.work import EMBEDDING_RULES, Work
+from debatch.cli.planning.dry_run import Job
+from debatch.cli.planning.hardware import Hardware
+from debatch.cli.planning.measured import MeasuredJobs
+from debatch.cli.planning.rates import Rate, ingestion_rate, network_rate
+from debatch.cli.planning.work import EMBEDDING_RULES, Work
 from debatch.config.throughput import Throughput
 from debatch.files import Kind, Product
 from debatch.registry.products import BY_STATISTICS

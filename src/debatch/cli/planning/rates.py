@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from debatch.cli.hardware import Hardware
+from debatch.cli.planning.hardware import Hardware
 from debatch.config import Recipe
 from debatch.config.recipe import Arithmetic
 from debatch.config.throughput import Measured, NetworkSize, Processor, Throughput

@@ -1,7 +1,7 @@
 """A dry run of Snakemake in a process of its own that writes nothing and lists its jobs as JSON.
 
-`python -m debatch.cli.dry_run_child SCRATCH ARGUMENT ...`: Snakemake's own arguments. SCRATCH/answer.json then holds
-`jobs`, each with rule, wildcards and output, and `errors`: what Snakemake had to say against it.
+`python -m debatch.cli.planning.dry_run_child SCRATCH ARGUMENT ...`: Snakemake's own arguments. SCRATCH/answer.json then
+holds `jobs`, each with rule, wildcards and output, and `errors`: what Snakemake had to say against it.
 """
 
 import json

@@ -48,7 +48,7 @@ def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]
     arguments = ["--dry-run", "--nocolor", "--snakefile", str(BASE / "Snakefile"), *targets]
     arguments += ["--config", *overrides] if overrides else []
     with tempfile.TemporaryDirectory(prefix="debatch-plan-") as scratch:
-        command = [sys.executable, "-m", "debatch.cli.dry_run_child", scratch, *arguments]
+        command = [sys.executable, "-m", "debatch.cli.planning.dry_run_child", scratch, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         answer = Path(scratch, "answer.json")
         found: dict[str, list[Any]] = json.loads(answer.read_text()) if answer.exists() else {"errors": []}

@@ -8,9 +8,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from debatch.cli.dry_run import Job, PlacesByPath, run_places, with_run
-from debatch.cli.rates import Rate
-from debatch.cli.work import Work
+from debatch.cli.planning.dry_run import Job, PlacesByPath, run_places, with_run
+from debatch.cli.planning.rates import Rate
+from debatch.cli.planning.work import Work
 from debatch.files import Files, Product
 from debatch.registry import Registry
 from debatch.registry.products import rule_of_form

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from debatch.cli.stand_in import stand_in_index
+from debatch.cli.planning.stand_in import stand_in_index
 from debatch.config import Screen
 from debatch.config.images import stored_size
 from debatch.errors import UserError

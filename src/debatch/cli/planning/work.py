@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from debatch.cli.dry_run import Job
-from debatch.cli.sizes import ScreenSize, SplitSize
+from debatch.cli.planning.dry_run import Job
+from debatch.cli.planning.sizes import ScreenSize, SplitSize
 from debatch.config import Recipe
 from debatch.config.splits import Split
 from debatch.files import Product

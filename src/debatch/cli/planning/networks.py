@@ -1,11 +1,12 @@
-"""How large a network's weights are: counted by building it without values."""
+"""How large a network's weights are: as they were counted once, else counted now, by building it without values."""
 
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from debatch.cli.sizes import ScreenSize
+from debatch.cli.planning.sizes import ScreenSize
 from debatch.config import Recipe
+from debatch.config.throughput import Throughput
 from debatch.errors import ConfigError
 
 FLOAT32 = 4
@@ -25,9 +26,9 @@ class Floats(NamedTuple):
     each_batch: int
 
 
-def weight_bytes(recipe: Recipe, size: ScreenSize, split: str) -> int | None:
+def weight_bytes(recipe: Recipe, size: ScreenSize, split: str, throughput: Throughput) -> int | None:
     """Bytes of a run's weights, without the heads whose size is not known; None where it cannot be built here."""
-    floats = _floats(recipe, size)
+    floats = _floats(recipe, size, throughput)
     if floats is None:
         return None
     known = size.split(split)
@@ -35,19 +36,26 @@ def weight_bytes(recipe: Recipe, size: ScreenSize, split: str) -> int | None:
     return FLOAT32 * (floats.trunk + heads)
 
 
-def count_networks(recipes: Iterable[Recipe], size: ScreenSize) -> None:
+def count_networks(recipes: Iterable[Recipe], size: ScreenSize, throughput: Throughput) -> None:
     """Count the networks of some recipes ahead: importing what builds them takes seconds."""
     for recipe in recipes:
-        _floats(recipe, size)
+        _floats(recipe, size, throughput)
 
 
-def _floats(recipe: Recipe, size: ScreenSize) -> Floats | None:
+def _floats(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> Floats | None:
     channels = len(recipe.channels) if recipe.channels else size.shape[0] if size.shape else 1
-    return _counted(recipe.backbone, recipe.side, recipe.embedding_width, channels)
+    network = recipe.backbone, recipe.side, recipe.embedding_width, channels
+    for counted in throughput.networks:
+        if counted.parameters and network == (
+            counted.backbone, counted.pixels, counted.embedding_width, counted.channels,
+        ):  # fmt: skip
+            return Floats(counted.parameters, recipe.embedding_width + 1, recipe.embedding_width + 1)
+    return count_floats(*network)
 
 
 @cache
-def _counted(backbone: str, pixels: int, width: int, channels: int) -> Floats | None:
+def count_floats(backbone: str, pixels: int, width: int, channels: int) -> Floats | None:
+    """Of a network of that embedding width; None where it cannot be built here."""
     import torch  # seconds
 
     from debatch.model.network import Network

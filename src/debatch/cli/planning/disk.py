@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from math import prod
 
-from debatch.cli.dry_run import Job
-from debatch.cli.networks import FLOAT32, weight_bytes
-from debatch.cli.sizes import ScreenSize
-from debatch.cli.work import weight_sets
+from debatch.cli.planning.dry_run import Job
+from debatch.cli.planning.networks import FLOAT32, weight_bytes
+from debatch.cli.planning.sizes import ScreenSize
+from debatch.cli.planning.work import weight_sets
 from debatch.config.splits import Split
 from debatch.config.throughput import Throughput
 from debatch.registry import Registry
@@ -37,7 +37,7 @@ def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Thro
         jobs: still to be run.
         registry: of the screen.
         size: of the screen.
-        throughput: codecs.
+        throughput: codecs, and networks that were counted.
         gpus: trainings that run at once, each with its checkpoints.
     """
     rooms = []
@@ -46,7 +46,7 @@ def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Thro
         rooms.append(_stores(experiments, registry, size, throughput))
     trainings = [(job.wildcards["method"], job.wildcards["split"]) for job in jobs if job.rule == "train"]
     if trainings:
-        rooms += _weights(trainings, registry, size, gpus)
+        rooms += _weights(trainings, registry, size, throughput, gpus)
     embeddings = [(job, kind) for job in jobs for kind in _embedded(job)]
     if embeddings:
         rooms.append(_embeddings(embeddings, registry, size))
@@ -70,8 +70,10 @@ def _stores(experiments: list[str], registry: Registry, size: ScreenSize, throug
     return Room("stores", raw * codec.share_of_raw, words)
 
 
-def _weights(trainings: list[tuple[str, str]], registry: Registry, size: ScreenSize, gpus: int) -> list[Room]:
-    sizes = {run: weight_bytes(registry.recipes[run[0]], size, run[1]) for run in dict.fromkeys(trainings)}
+def _weights(
+    trainings: list[tuple[str, str]], registry: Registry, size: ScreenSize, throughput: Throughput, gpus: int
+) -> list[Room]:
+    sizes = {run: weight_bytes(registry.recipes[run[0]], size, run[1], throughput) for run in dict.fromkeys(trainings)}
     known = [n for run in trainings if (n := sizes[run]) is not None]
     if len(known) < len(trainings):
         unknown = sorted({registry.recipes[method].backbone for (method, _), n in sizes.items() if n is None})

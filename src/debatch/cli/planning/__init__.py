@@ -1,0 +1,1 @@
+"""What jobs are still to be run, and what they would cost."""
