@@ -15,6 +15,8 @@ from helpers import ROOT
 from helpers.workflow import PATIENCE, own_folder, planned, snakemake
 
 from debatch.config.trained import read_weights_facts
+from debatch.embedding_table import top_columns
+from debatch.evaluate.metrics import OF_PREDICTIONS
 from debatch.evaluate.tidy import of_all
 from debatch.files import Files
 from debatch.registry.products import rule_of_form
@@ -51,8 +53,9 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
             predictions = pd.read_parquet(files.predictions(files.run(*place), inference))
             assert list(predictions) == [
                 "image_id", "label", "predicted", "predicted_well", "batch", "batch_predicted", "log_probability",
-                "statistics_images",
+                "statistics_images", *top_columns("class"), *top_columns("log_probability"),
             ]  # fmt: skip
+            assert (predictions["class_1"] == predictions["predicted"]).all()
             split_frame = pd.read_parquet(files.split(split))
             test = split_frame.loc[split_frame["subset"] == "test", "image_id"]
             assert set(predictions["image_id"]) == set(test)
@@ -150,9 +153,12 @@ def test_last_point_while_training_is_the_tables_accuracy(tiny):
     files = Files(str(tiny / "results"), "tiny")
     for method, how in (("baseline", "train"), ("adabn", "batch")):
         epochs = pd.read_csv(files.epochs(files.run(method, "separated", 0), how))
-        assert epochs["epoch"].tolist() == [1, 2]
-        metrics = pd.read_csv(files.metrics(files.run(method, "separated", 0), how))
-        assert epochs["accuracy"].iloc[-1] == metrics["value"].iloc[0]
+        metrics = pd.read_csv(files.metrics(files.run(method, "separated", 0), how), keep_default_na=False)
+        of_all = metrics[(metrics["subset"] == "all") & (metrics["cell_type"] == "") & (metrics["batch"] == "")]
+        for metric in OF_PREDICTIONS:
+            curve = epochs[epochs["metric"] == metric]
+            assert curve["epoch"].tolist() == [1, 2]
+            assert curve["value"].iloc[-1] == of_all.set_index("metric").loc[metric, "value"], metric
 
 
 def test_snapshots_that_are_gone_are_said(tiny_copy):
