@@ -45,7 +45,9 @@ class CachedImageSet(ImageSet):
             if not hasattr(self, "first") or len(self.first.positions) < len(at):
                 self.first = next(iter(super().groups([at])))
             where = torch.from_numpy(at).to(self.device)
-            yield Group(at, self.first.images[: len(at)], self.means[where], self.sds[where])
+            yield self.first._replace(
+                positions=at, images=self.first.images[: len(at)], means=self.means[where], sds=self.sds[where]
+            )
 
 
 def write_store(path: Path, images: list[np.ndarray]) -> None:
@@ -62,7 +64,8 @@ def ratio(
     store = folder / f"{recipe.backbone}.zarr"
     write_store(store, images)
     count = len(images)
-    rows = pd.DataFrame({"image_id": [f"i{at}" for at in range(count)], "experiment": "a", "store_row": range(count)})
+    places = {"experiment": "a", "part": "all", "store_row": range(count)}
+    rows = pd.DataFrame({"image_id": [f"i{at}" for at in range(count)], **places})
     statistics = normalization_statistics(rows, read_moments(store), [f"c{c}" for c in range(CHANNELS)], "self")
     data = TrainingData(rows, np.arange(count) % CLASSES, np.arange(count) % 4, list("abcd"), CLASSES)
     rates: dict[str, list[float]] = {"stored": [], "cached": []}

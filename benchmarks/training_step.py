@@ -74,6 +74,7 @@ def image_set(images: np.ndarray, device: torch.device) -> ImageSet:
     """Images in memory as debatch takes them from the store, each standardised by itself."""
     rows = pd.DataFrame({"image_id": [f"i{n}" for n in range(len(images))], "experiment": "a"})
     rows["store_row"] = range(len(images))
+    rows["part"] = "all"
     names = [f"c{channel}" for channel in range(images.shape[1])]
     statistics = normalization_statistics(rows, measure(images).moments, names, "self")
     return ImageSet(rows, statistics, Memory(images), device)  # type: ignore[arg-type]

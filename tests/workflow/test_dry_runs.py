@@ -67,6 +67,7 @@ pytestmark = pytest.mark.workflow
         ("pediatric_sample", "all", {"ingest_experiment": 1, "train": 0, "make_plates": 1, "make_report": 1}),
         ("bbbc022_sample", "illumination", {"ingest_experiment": 1, "make_illumination": 1}),
         ("tiny", "report", {"train": 13, "make_report": 1}),
+        ("tiny_parts", "ingest", {"ingest_experiment": 6, "train": 0}),
         ("rxrx1", "table_correction", {"train": 4, "correct_run": 4, "score_run": 4, "make_table": 1}),
         ("demo", "table_correction", {"train": 4, "embed_run": 4, "correct_run": 4, "score_run": 4}),
         ("demo", "h5ad", {"write_h5ad": 24, "train": 4}),
@@ -82,6 +83,7 @@ def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expect
 def test_every_shipped_screen_has_a_dry_run():
     shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
     planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
+    planned_above |= {"tiny_parts"}
     planned_above |= {"rxrx1_small", "rxrx1_simulated", "pediatric_sample", "bbbc021", "bbbc022_sample"}
     assert shipped == planned_above, "add it to the dry runs above"
 
