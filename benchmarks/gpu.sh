@@ -19,10 +19,10 @@
 # Neither Snakemake nor an installed debatch is needed. `PYTHON` names the interpreter (else python3): 3.11 or newer,
 # with torch 2.11 or newer and beyond torch these, by the names that they are imported by:
 NEEDS="
-  annotated_types cv2 donfig google_crc32c ml_dtypes natsort numcodecs numpy packaging pandas pyarrow pydantic pydantic_core
+  annotated_types cv2 donfig google_crc32c ml_dtypes numcodecs numpy packaging pandas pyarrow pydantic pydantic_core
   safetensors scipy skimage tensorstore timm torchvision typing_inspection yaml zarr
 "
-# An image with PyTorch and the usual packages lacks annotated-types, donfig, google-crc32c, natsort, numcodecs, pydantic,
+# An image with PyTorch and the usual packages lacks annotated-types, donfig, google-crc32c, numcodecs, pydantic,
 # pydantic_core, typing-inspection and zarr, in the versions of requirements.lock 12 MB of wheels: where it reaches no
 # registry, bring them, `pip install --no-deps --target DIR *.whl`, and add DIR to PYTHONPATH.
 

@@ -2,12 +2,22 @@ import numpy as np
 import pandas as pd
 from helpers.images import make_index
 
+from debatch.embedding_table import prediction_table
 from debatch.evaluate.nulls import class_frequencies, position_only, score_nulls
 from debatch.evaluate.tidy import of_all
 
 
 def test_classes_are_as_frequent_as_in_training():
     np.testing.assert_allclose(np.exp(class_frequencies(np.array([3, 1, 3, 0]), 2)), [[0.25, 0.25, 0.5]] * 2)
+
+
+def test_of_two_classes_that_are_as_frequent_the_first_is_guessed():
+    index = make_index(2, 8)
+    index["label"] = pd.array([2, 1, 1, 2, 0, 2, 1, 3] * 2, dtype="Int64")
+    guess = prediction_table(index, class_frequencies(np.array([2, 1, 1, 2]), len(index)), np.array([1, 2]))
+    assert set(guess["predicted"]) == set(guess["class_1"]) == set(guess["predicted_well"]) == {1}
+    assert set(guess["class_2"]) == {2}
+    assert set(guess["class_3"]) == {-1}
 
 
 def test_a_guess_of_five_classes_takes_the_most_frequent_ones():

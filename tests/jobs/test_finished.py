@@ -253,9 +253,8 @@ def test_all_code_that_training_runs_is_known_to_decide_weights_or_not_to():
         "runtime/checkpoint.py", "learn/data.py", "learn/identity.py", "runtime/starts.py", "runtime/pauses.py",
         "runtime/devices.py", "runtime/lock_files.py", "runtime/processor.py", "runtime/slurm.py",
         "model/timm_import.py", "screen/normalization.py",
-        # which images, labels and batches a run has is in its identity, whatever chose them
-        "screen/splits.py", "screen/metadata.py", "screen/profiles.py", "screen/profiles/annotations.py",
-        "screen/text_table.py", "screen/wells.py",
+        # which images a run has is in its identity
+        "screen/subsets.py",
     }  # fmt: skip
     code = "import sys, debatch.learn.train, debatch.learn.objectives.{0}\nprint(*sys.modules)"
     kinds = [path.stem for path in (Path(identity.__file__).parent / "objectives").glob("[a-z]*.py")]

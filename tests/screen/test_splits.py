@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from debatch.config.splits import Splits
 from debatch.errors import DataError
-from debatch.screen.splits import balance, check_split, images_in, make_split, scored_subset, split_sha256
+from debatch.screen.splits import balance, check_split, make_split, split_sha256
+from debatch.screen.subsets import images_in, scored_subset
 
 
 def joined(index, split):

@@ -1,4 +1,5 @@
-# A trained model's embeddings and predictions of its split's test images, and whatever else needs its weights. One job a run; a form of the rule for each set of things that are asked for.
+# A trained model's embeddings and predictions of its split's test images, and whatever else needs its weights. One job a
+# run; a form of the rule for each set of things that are asked for.
 
 
 for words, products, places in forms("embed_run"):

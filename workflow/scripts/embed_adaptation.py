@@ -8,7 +8,7 @@ from debatch.evaluate.many_statistics import (
     score_label_shift,
     score_under_statistics,
 )
-from debatch.screen.splits import scored_subset
+from debatch.screen.subsets import scored_subset
 from debatch.tabular import write_frame
 from door import job
 from trained import read_run

@@ -1,5 +1,5 @@
 from debatch.evaluate.nulls import score_nulls
-from debatch.screen.splits import scored_subset
+from debatch.screen.subsets import scored_subset
 from debatch.tabular import read_frame, write_frame
 from door import job
 

@@ -2,7 +2,7 @@ from threadpoolctl import threadpool_limits
 
 from debatch.config.splits import Split
 from debatch.evaluate.embeddings import seen_batch_probes, unseen_batch_probes
-from debatch.screen.splits import images_in, scored_subset
+from debatch.screen.subsets import images_in, scored_subset
 from debatch.tabular import read_frame, write_frame
 from door import job
 

@@ -1,7 +1,7 @@
 from threadpoolctl import threadpool_limits
 
 from debatch.evaluate.embeddings import seen_batch_probes, unseen_batch_probes
-from debatch.screen.splits import scored_subset
+from debatch.screen.subsets import scored_subset
 from debatch.tabular import read_frame, write_frame
 from door import job
 

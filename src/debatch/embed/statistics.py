@@ -12,7 +12,7 @@ from debatch.config.screen import CONTROLS
 from debatch.config.statistics import Domain, Statistics, parse_statistics
 from debatch.errors import DataError
 from debatch.screen.order import few_classes, hash_order, nearly_equal_groups, well_names, well_quarters
-from debatch.screen.splits import images_in, scored_subset
+from debatch.screen.subsets import images_in, scored_subset
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from debatch.evaluate.cosine import (
 from debatch.evaluate.linear import linear_probe_log_probabilities
 from debatch.evaluate.probe import probe_seen_batches, probe_unseen_batches
 from debatch.screen.order import well_names, well_quarters
-from debatch.screen.splits import images_in, scored_subset
+from debatch.screen.subsets import images_in, scored_subset
 
 
 def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

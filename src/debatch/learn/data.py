@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.errors import DataError
-from debatch.screen.splits import images_in
+from debatch.screen.subsets import images_in
 
 
 @dataclass(frozen=True)

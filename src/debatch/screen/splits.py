@@ -17,13 +17,13 @@ from debatch.config.splits import Split, Splits
 from debatch.digests import sha256_of_text
 from debatch.errors import DataError
 from debatch.screen.metadata import natural_key
+from debatch.screen.subsets import SUBSETS, images_in
 
 log = logging.getLogger(__name__)
 
 # The paper's own proportion: 18 of 51 experiments are its test set.
 TEST_SHARE = Fraction(18, 51)
 WELL = ["experiment", "plate", "well"]
-SUBSETS = ("train", "val", "test")
 
 
 def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
@@ -161,16 +161,6 @@ def _with_labels(split: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
 
 def _scored_side(name: str) -> str:
     return "val" if name == "separated_val" else "test"
-
-
-def images_in(split: pd.DataFrame, subset: str) -> set[str]:
-    """The images of a subset. An image may be in several: it has a row for each."""
-    return set(split.loc[split["subset"] == subset, "image_id"])
-
-
-def scored_subset(split: pd.DataFrame) -> str:
-    """The subset that a split's runs are scored on: `test`, or `val` in a split without test images."""
-    return "test" if (split["subset"] == "test").any() else "val"
 
 
 def split_sha256(split: pd.DataFrame) -> str:

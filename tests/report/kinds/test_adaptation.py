@@ -133,6 +133,8 @@ def test_what_few_classes_cost_is_paired(root, tmp_path):
     assert (row["adabn.difference"].low, row["adabn.difference"].high) == (pytest.approx(-20), pytest.approx(-20))
     assert row["baseline"].mean == pytest.approx(31)
     assert (row["classes"].mean, row["total_variation"].mean) == (10, 0.25)
+    # counted, of no model
+    assert row["classes"].origin.runs == row["total_variation"].origin.runs == ()
     assert draft.cells["all", "adabn.alone"].words
     assert draft.unit_of("adabn.difference") == "points"
 
@@ -176,6 +178,8 @@ def test_probes_by_normalization_are_of_each_methods_own_runs(root, tmp_path):
     assert draft.cells["plate", "adabn.probe_unseen"].mean == pytest.approx(by_method["adabn__plate"])
     assert draft.cells["all", "baseline.probe_unseen_within"].mean == pytest.approx(by_method["baseline__all"])
     assert draft.cells["guess", "adabn.knn_unseen"].mean == pytest.approx(25)
+    (guessed,) = draft.cells["guess", "baseline.probe_unseen"].origin.runs
+    assert guessed.weights == "baseline__all"
     assert len(draft.columns) == 6
 
 

@@ -18,7 +18,8 @@ from debatch.screen.index import expected_index
 from debatch.screen.metadata import plain_number, read_catalogue
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.screen.simulate.experiment import plate_layouts
-from debatch.screen.splits import make_split, scored_subset
+from debatch.screen.splits import make_split
+from debatch.screen.subsets import scored_subset
 from debatch.tabular import read_frame
 
 

@@ -17,7 +17,7 @@ from debatch.registry.run import ALL_IMAGES
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled
 from debatch.report.kinds.base import OfCorrections, TableKind
 from debatch.report.results import Results
-from debatch.screen.splits import scored_subset
+from debatch.screen.subsets import scored_subset
 from debatch.tabular import read_frame
 
 SEES = ("sees", "Saw of a test batch")
