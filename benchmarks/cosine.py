@@ -11,7 +11,13 @@ import numpy as np
 from common import about
 from threadpoolctl import threadpool_limits
 
-from debatch.evaluate.cosine import KINDS, MEASURES, cosine_similarity_distributions, kolmogorov_smirnov, wasserstein
+from debatch.evaluate.replicates.cosine import (
+    KINDS,
+    MEASURES,
+    cosine_similarity_distributions,
+    kolmogorov_smirnov,
+    wasserstein,
+)
 
 # images and test experiments of HUVEC, RPE, HepG2 and U2OS
 CELL_TYPES = ((19_708, 8), (9_824, 4), (9_850, 4), (4_904, 2))
@@ -37,14 +43,14 @@ def main() -> None:
         seconds = time.perf_counter() - started
         for perturbation in ("same", "different"):
             for measure in MEASURES:
-                distributions.interval(measure, perturbation)
+                distributions.spread(measure, perturbation)
         with_intervals = time.perf_counter() - started
     peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
     record = {
         **about("cosine", THREADS),
         "pairs": int(sum(found[kind].sum() for kind in KINDS)),
         "seconds": round(seconds, 1),
-        "with_bootstrap_seconds": round(with_intervals, 1),
+        "with_intervals_seconds": round(with_intervals, 1),
         "peak_process_mb": round(peak),
     }
     print(json.dumps(record))

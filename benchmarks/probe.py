@@ -1,4 +1,4 @@
-"""Probes and bootstrap at the size of RxRx1's test set: 44,286 embeddings of 1,024 features, 18 batches.
+"""Probes and intervals at the size of RxRx1's test set: 44,286 embeddings of 1,024 features, 18 batches.
 
 Usage: python benchmarks/probe.py     (made-up embeddings; two threads)
 """
@@ -11,9 +11,9 @@ import numpy as np
 from common import about
 from threadpoolctl import threadpool_limits
 
+from debatch.evaluate.batch_effect.probe import lda_predict
 from debatch.evaluate.neighbors import knn_predict
-from debatch.evaluate.probe import lda_predict
-from debatch.evaluate.uncertainty import pooled_interval
+from debatch.evaluate.uncertainty import mean_spread
 
 IMAGES, WIDTH, BATCHES, THREADS = 44_286, 1024, 18, 2
 
@@ -32,8 +32,8 @@ def main() -> None:
             probe(embeddings[:half], batches[:half], embeddings[half:])
             seconds[f"{name}_seconds"] = round(time.perf_counter() - started, 1)
     started = time.perf_counter()
-    pooled_interval(generator.random(BATCHES).tolist(), [2460.0] * BATCHES)
-    seconds["bootstrap_seconds"] = round(time.perf_counter() - started, 3)
+    mean_spread(generator.random(BATCHES), np.zeros(BATCHES, np.int64), np.full(BATCHES, 2460.0))
+    seconds["interval_seconds"] = round(time.perf_counter() - started, 3)
     peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
     print(json.dumps({**about("probe", THREADS), **seconds, "peak_process_mb": round(peak)}))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from common import about
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow/scripts"
-HELPERS = {"door.py", "trained.py"}
+HELPERS = {"script.py", "trained.py"}
 
 
 def main(rounds: int) -> None:

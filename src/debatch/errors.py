@@ -15,7 +15,7 @@ class DataError(UserError):
     """Images, metadata or results that cannot be used."""
 
 
-def told_disk_is_full(error: Exception) -> str | None:
+def disk_is_full_message(error: Exception) -> str | None:
     """What to tell the user where the disk, or the user's share of it, is full; None of any other error."""
     if not isinstance(error, OSError) or error.errno not in {errno.ENOSPC, errno.EDQUOT}:
         return None

@@ -12,7 +12,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_logger_plugin_debatch.events import Reporter
 from snakemake_logger_plugin_debatch.plain import Lines
 
-# what workflow/scripts/door.py asks for: jobs then say warnings alone, and their logs hold the rest
+# what workflow/scripts/script.py asks for: jobs then say warnings alone, and their logs hold the rest
 JOBS_SAY = ("DEBATCH_ON_TERMINAL", "warnings")
 
 

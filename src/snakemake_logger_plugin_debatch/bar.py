@@ -19,7 +19,7 @@ from snakemake_logger_plugin_debatch.work import Work
 SECONDS_BETWEEN = 0.5
 JOBS_SHOWN = 4
 WIDEST_BAR, NARROWEST_BAR = 40, 10
-# as jobs begin theirs: workflow/scripts/door.py
+# as jobs begin theirs: workflow/scripts/script.py
 WARNING = "Warning of "
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red"}
 

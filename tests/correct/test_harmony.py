@@ -2,7 +2,7 @@ import numpy as np
 
 from debatch.correct.components import principal_components
 from debatch.correct.harmony import harmony
-from debatch.evaluate.kbet import kbet
+from debatch.evaluate.batch_effect.kbet import kbet
 
 
 def _clusters(generator, count=600):

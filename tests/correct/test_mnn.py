@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debatch.correct.mnn import _averaged, _merge, _mutual_neighbors, mnn
-from debatch.evaluate.kbet import kbet
+from debatch.evaluate.batch_effect.kbet import kbet
 
 
 def _directions(generator, count, width=20):

@@ -6,8 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from debatch.evaluate import cosine
-from debatch.evaluate.cosine import BINS, KINDS, cosine_similarity_distributions, kolmogorov_smirnov, wasserstein
+from debatch.evaluate.replicates import cosine
+from debatch.evaluate.replicates.cosine import (
+    BINS,
+    KINDS,
+    cosine_similarity_distributions,
+    kolmogorov_smirnov,
+    wasserstein,
+)
 
 
 def made_up(n, seed=0, width=6, non_negative=False):
@@ -138,7 +144,8 @@ def test_interval_holds_the_measure_and_narrows_with_more_batches():
         embeddings = centres[perturbation] + shifts[batch] + 0.3 * generator.normal(size=(len(batch), 16))
         found = cosine_similarity_distributions(embeddings, perturbation, batch, 0 * batch, np.arange(len(batch)))
         kinds = found.histograms()
-        low, high = found.interval("ks", "same")
+        low, high, is_interval, *_ = found.spread("ks", "same")
+        assert is_interval
         assert low < kolmogorov_smirnov(kinds["same_within"], kinds["same_across"]) < high
         widths.append(high - low)
     assert widths[1] < widths[0]
@@ -148,8 +155,21 @@ def test_few_batches_give_their_smallest_and_largest_by_hand():
     """Within batch 0 the cosine is 1, within batch 1 it is 0, and between them it is 1 or 0."""
     embeddings = np.array([[1.0, 0], [1.0, 0], [1.0, 0], [0, 1.0]])
     found = cosine_similarity_distributions(embeddings, np.zeros(4), np.array([0, 0, 1, 1]), np.zeros(4), np.arange(4))
-    assert found.interval("ks", "same") == pytest.approx((0.5, 0.5))
-    assert np.isnan(found.interval("ks", "different")).all()
+    # over both, pairs within and across are alike: the range holds that too
+    assert found.spread("ks", "same")[:3] == pytest.approx((0, 0.5, False))
+    assert np.isnan(found.spread("ks", "different")[:2]).all()
+
+
+def test_a_batch_of_another_cell_type_is_not_drawn_for_this_one():
+    """Two cell types far apart in what batches do: their mix is the same in every draw."""
+    generator = np.random.default_rng(0)
+    batch = np.repeat(np.arange(8), 40)
+    kind, perturbation = batch // 4, np.tile(np.arange(40) % 5, 8)
+    shifts = np.where(np.arange(8)[:, None] < 4, 0.1, 2.0) * generator.normal(size=(8, 16))
+    embeddings = generator.normal(size=(5, 16))[perturbation] + shifts[batch] + 0.3 * generator.normal(size=(320, 16))
+    own = cosine_similarity_distributions(embeddings, perturbation, batch, kind, np.arange(320)).spread("ks", "same")
+    assert own.is_interval
+    assert own.freedom < 7  # 3 and 3, and not the 7 of eight batches that are all alike
 
 
 def test_without_pairs_of_one_well_like_is_compared_with_like():

@@ -8,7 +8,7 @@ from scipy.stats import chi2
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from debatch.evaluate import grit, kbet, knn_predict, shapley_values, vectors
-from debatch.evaluate.kbet import kbet_statistic
+from debatch.evaluate.batch_effect.kbet import kbet_statistic
 
 generator = np.random.default_rng(42)
 POINTS = generator.normal(size=(100, 10))

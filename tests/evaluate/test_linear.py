@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from debatch.evaluate import linear_probe
-from debatch.evaluate.linear import linear_probe_log_probabilities
+from debatch.evaluate.batch_effect.linear import linear_probe_log_probabilities
 
 
 def made_up(n=300, classes=4, width=10, effect=3.0, seed=0):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from debatch.evaluate.probe import batch_probe, probe_seen_batches, probe_unseen_batches
+from debatch.evaluate.batch_effect.probe import batch_probe, probe_seen_batches, probe_unseen_batches
 from debatch.evaluate.tidy import WITHIN
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import debatch.evaluate
 from debatch.evaluate import znorm
-from debatch.evaluate.cosine import BINS, kolmogorov_smirnov, wasserstein
+from debatch.evaluate.replicates.cosine import BINS, kolmogorov_smirnov, wasserstein
 
 WIDTH = 16  # [-1, 1] stands for [-16, 16]
 

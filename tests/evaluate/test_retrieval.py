@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from debatch.evaluate import replicate_map, retrieval
-from debatch.evaluate.retrieval import replicate_precision
+from debatch.evaluate import replicate_map
+from debatch.evaluate.replicates import retrieval
+from debatch.evaluate.replicates.retrieval import replicate_precision
 
 FROZEN = np.sin(0.7 * np.arange(40) + 0.2).reshape(8, 5)
 FROZEN_PERTURBATIONS = np.array(list("aaabbccc"))

@@ -1,62 +1,141 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from debatch.evaluate.uncertainty import batch_interval, bootstrap, mean_interval, pooled_interval, ratio_interval
+from debatch.evaluate.uncertainty import (
+    Part,
+    batch_spread,
+    crossed_spread,
+    holm,
+    mean_spread,
+    p_value,
+    seed_parts,
+    stratified_mean,
+    t_spread,
+)
 
-VALUES, IMAGES = np.linspace(0.4, 0.6, 11) ** 2, np.arange(100, 1200, 100)
-
-
-def mean(drawn):
-    return drawn @ VALUES / drawn.sum(axis=1)
-
-
-def test_few_batches_give_their_range_and_more_a_bootstrap():
-    assert pooled_interval([0.2, 0.9, 0.5], [1, 1, 1]) == (0.2, 0.9)
-    low, high = pooled_interval(np.linspace(0.4, 0.6, 11), np.ones(11))
-    assert 0.44 < low < 0.49
-    assert 0.51 < high < 0.56
-    assert pooled_interval([0.5] * 6, [1] * 6) == (0.5, 0.5)
-
-
-def test_ratio_interval():
-    assert ratio_interval([0.4, 0.6], [1, 1], [0.8, 0.8], [1, 1]) == pytest.approx((0.5, 0.75))
-    low, high = ratio_interval(np.linspace(0.4, 0.6, 9), np.ones(9), np.full(9, 0.5), np.ones(9))
-    assert low < 1 < high
+VALUES, IMAGES = np.linspace(0.4, 0.6, 11) ** 2, np.arange(100.0, 1200.0, 100)
+ONE = np.zeros(11, np.int64)
 
 
-def test_a_bootstrap_of_a_mean_is_as_wide_as_its_standard_error():
-    low, high = bootstrap(mean, len(VALUES))
-    standard_error = VALUES.std() / np.sqrt(len(VALUES))
-    assert high - low == pytest.approx(2 * 1.96 * standard_error, rel=0.03)
+def test_of_one_cell_type_it_is_students_interval():
+    spread = mean_spread(VALUES, ONE, np.ones(11))
+    expected = stats.t.interval(0.95, 10, VALUES.mean(), stats.sem(VALUES))
+    assert (spread.low, spread.high) == pytest.approx(expected)
+    assert spread.is_interval
+    assert spread.freedom == pytest.approx(10)
 
 
-def test_the_order_of_batches_does_not_matter():
-    order = np.random.default_rng(0).permutation(len(VALUES))
-    first, second = pooled_interval(VALUES, IMAGES), pooled_interval(VALUES[order], IMAGES[order])
-    assert first == pytest.approx(second, abs=0.05 * (first[1] - first[0]))
-    assert pooled_interval(VALUES, IMAGES) == first
+def test_a_share_keeps_within_0_and_1():
+    """The same half width on the logit scale: longer towards the middle."""
+    values = np.array([0.99, 0.999, 0.95, 0.97, 1.0])
+    spread = mean_spread(values, np.zeros(5), np.ones(5), scale="share")
+    plain = mean_spread(values, np.zeros(5), np.ones(5))
+    assert plain.low < spread.high < 1 < plain.high
+    assert 0 < spread.low < plain.low
+    assert mean_spread(np.ones(5), np.zeros(5), np.ones(5), scale="share")[:3] == (1, 1, True)
 
 
-def test_sets_are_drawn_independently():
-    """The ratio of one set of batches to a copy of itself varies; were both drawn alike, it would be 1."""
-    low, high = ratio_interval(VALUES, IMAGES, VALUES, IMAGES)
-    assert low < 0.95 < 1.05 < high
+def test_cell_types_that_differ_do_not_widen_it():
+    """Every split fixes their mix: what differs between them would be the same in any other draw of batches."""
+    rng = np.random.default_rng(0)
+    kinds = np.repeat([0, 1, 2, 3], [8, 4, 4, 2])
+    noise = 0.02 * rng.standard_normal(18)
+    level = np.array([0.92, 0.87, 0.86, 0.3])[kinds]
+    apart, alike = (mean_spread(of + noise, kinds, np.full(18, 2460.0)) for of in (level, 0.8))
+    assert apart.high - apart.low == pytest.approx(alike.high - alike.low)
+    assert apart.high - apart.low < 0.05
+    mixed = mean_spread(level + noise, np.zeros(18), np.full(18, 2460.0))
+    assert mixed.high - mixed.low > 3 * (apart.high - apart.low)
 
 
-def test_few_batches_may_be_asked_by_a_statistic_of_their_own():
-    assert batch_interval(mean, 3, alone=lambda drawn: drawn @ np.array([1.0, 5.0, 3.0])) == (1, 5)
+def test_two_batches_that_happen_to_agree_do_not_make_it_narrow():
+    kinds = np.repeat([0, 1], [6, 2])
+    values = np.array([0.5, 0.6, 0.55, 0.45, 0.65, 0.5, 0.7, 0.7])
+    apart = mean_spread(values, kinds, np.ones(8))
+    others = mean_spread(values[:6], kinds[:6], np.ones(6))
+    variance = others.error**2 * 6  # of a batch; the mean over both types, the second one's being zero
+    expected = np.sqrt(0.75**2 * variance / 6 + 0.25**2 * variance * 5 / 6 / 2)
+    assert apart.error == pytest.approx(expected)
 
 
-def test_draws_without_a_number_do_not_count():
-    first_drawn = lambda drawn: np.where(drawn[:, 0] > 0, 2.0, np.nan)  # noqa: E731
-    assert bootstrap(first_drawn, 5) == (2, 2)
-    assert np.isnan(bootstrap(lambda drawn: np.full(len(drawn), np.nan), 5)).all()
+def test_too_few_batches_give_the_worst_and_the_best_of_each_cell_type():
+    spread = mean_spread(np.array([0.2, 0.9, 0.5]), np.zeros(3), np.ones(3))
+    assert spread[:3] == (0.2, 0.9, False)
+    assert np.isnan([spread.error, spread.freedom]).all()
+    # one of a cell type: nothing is known of how it varies
+    lone = mean_spread(np.array([0.5, 0.6, 0.7, 0.9]), np.array([0, 0, 0, 1]), np.ones(4))
+    assert lone[:3] == pytest.approx((0.75 * 0.5 + 0.225, 0.75 * 0.7 + 0.225, False))
+    alone = mean_spread(np.array([0.5, 0.9]), np.array([0, 1]), np.ones(2))
+    assert np.isnan([alone.low, alone.high]).all()
 
 
-def test_values_of_a_unit_are_drawn_together():
-    """A hundred values of two perturbations say no more than the two do."""
+def test_a_range_contains_its_number():
+    """What single batches give need not: a distance of all of them together may be larger than of any."""
+    spread = batch_spread(lambda counts: counts.sum(axis=1), np.zeros(3), np.ones(3), alone=lambda: (1.0, 1.0))
+    assert spread[:3] == (1, 3, False)
+
+
+@given(st.permutations(range(11)))
+def test_the_order_of_batches_does_not_matter(order):
+    order = list(order)
+    assert mean_spread(VALUES[order], ONE, IMAGES[order])[:2] == pytest.approx(mean_spread(VALUES, ONE, IMAGES)[:2])
+
+
+def test_a_ratio_draws_numerator_and_denominator_together():
+    """Batches that are hard above the line are hard below it: of a ratio of two copies nothing varies."""
+    top = stratified_mean(VALUES, ONE, IMAGES)
+    bottom = stratified_mean(2 * VALUES, ONE, IMAGES)
+    spread = batch_spread(lambda counts: top(counts) / bottom(counts), ONE, IMAGES)
+    assert (spread.low, spread.high) == pytest.approx((0.5, 0.5))
+    noisy = stratified_mean(2 * VALUES + 0.05 * (-1) ** np.arange(11), ONE, IMAGES)
+    spread = batch_spread(lambda counts: top(counts) / noisy(counts), ONE, IMAGES)
+    assert spread.low < 0.5 < spread.high < 0.6
+
+
+def test_seeds_widen_it_and_one_seed_says_nothing_of_them():
+    plain = mean_spread(VALUES, ONE, IMAGES)
+    assert mean_spread(VALUES, ONE, IMAGES, seeds=[0.25]) == plain
+    assert seed_parts([0.2, 0.3, 0.4]) == [Part(pytest.approx(0.01 / 3), 2)]
+    wide = mean_spread(VALUES, ONE, IMAGES, seeds=[0.2, 0.3, 0.4])
+    assert wide.error == pytest.approx(np.hypot(plain.error, 0.1 / np.sqrt(3)))
+    assert wide.freedom < 3
+
+
+def test_nothing_that_differs_has_no_width():
+    assert t_spread(0.3, [Part(0.0, 4), Part(0.0, 2)])[:3] == (0.3, 0.3, True)
+
+
+def test_hundred_values_of_two_perturbations_say_no_more_than_the_two_do():
     values, units = np.repeat([0.0, 1.0], 50), np.repeat(["a", "b"], 50)
-    assert mean_interval(values, units) == (0, 1)
-    low, high = mean_interval(values, np.arange(100))
-    assert 0.35 < low < 0.45 < 0.55 < high < 0.65
-    assert np.isnan(mean_interval(values, np.zeros(100))).all()
+    one_batch_each = np.arange(100)
+    of_two = crossed_spread(values, units, None, np.zeros(100))
+    assert of_two.error == pytest.approx(stats.sem([0.0, 1.0]))
+    assert of_two.low < -5 < 5 < of_two.high
+    of_all = crossed_spread(values, one_batch_each, None, np.zeros(100))
+    assert of_all.error == pytest.approx(stats.sem(values))
+    assert np.isnan(crossed_spread(values, np.zeros(100), None, np.zeros(100))[:2]).all()
+    assert np.isnan(crossed_spread(np.zeros(0), np.zeros(0), None, np.zeros(0))[:2]).all()
+
+
+def test_batches_that_move_all_perturbations_count_as_few():
+    """A correction that helps in some batches and harms in others: many perturbations make that no surer."""
+    units, batches = np.tile(np.arange(200), 4), np.repeat(np.arange(4), 200)
+    values = np.array([0.3, -0.1, 0.2, 0.0])[batches]
+    both = crossed_spread(values, units, batches, np.zeros(800))
+    alone = crossed_spread(values + 0.01 * (-1) ** units, units, None, np.zeros(800))
+    assert both.low < 0 < both.high
+    assert alone.low > 0
+
+
+def test_p_values_agree_with_intervals_and_holm_is_that_of_the_paper():
+    spread = mean_spread(VALUES, ONE, np.ones(11))
+    edge = p_value(spread.high - VALUES.mean(), spread.error, spread.freedom)
+    assert edge == pytest.approx(0.05)
+    assert p_value(1.0, np.nan, np.nan) == 1
+    assert (p_value(0.0, 0.0, np.inf), p_value(1.0, 0.0, np.inf)) == (1, 0)
+    assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.01, 0.04], comparisons=10).tolist() == pytest.approx([0.1, 0.36])
+    assert holm([]).tolist() == []

@@ -11,10 +11,10 @@ import pandas as pd
 
 from debatch.config import SCREEN_FIGURES
 from debatch.config.splits import Split
+from debatch.evaluate.batch_effect.probe import probe_seen_batches
 from debatch.evaluate.embeddings import cosine_metrics
 from debatch.evaluate.nulls import score_nulls
 from debatch.evaluate.predictions import score_predictions
-from debatch.evaluate.probe import probe_seen_batches
 from debatch.files import Files
 from debatch.registry import build_registry
 from debatch.report.cells import tidy

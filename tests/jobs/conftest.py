@@ -38,7 +38,7 @@ def job(results, tmp_path):
     """A run in a folder of its own."""
     files = Files(str(results), "tiny")
     return TrainingJob(
-        place=(str(results), "tiny"),
+        results=(str(results), "tiny"),
         index=files.index(),
         split=files.split("separated"),
         normalization=files.normalization("self"),

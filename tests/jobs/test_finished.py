@@ -277,7 +277,7 @@ def reader_of(job):
     """What Snakemake hands a script that reads the trained model."""
     return SimpleNamespace(
         input=SimpleNamespace(index=job.index, split=job.split, normalization=job.normalization, model=job.model),
-        params=SimpleNamespace(recipe=job.recipe, place=job.place),
+        params=SimpleNamespace(recipe=job.recipe, results=job.results),
         resources=SimpleNamespace(gpu=0),
         threads=1,
     )

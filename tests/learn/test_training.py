@@ -34,10 +34,11 @@ def test_an_epoch_shows_every_image_once(batches, size, single, epoch, groups_pe
     together = np.array(batches) if single else np.zeros(len(batches))
     steps = epoch_steps(together, size, groups_per_step, seed=1, epoch=epoch)
     assert sorted(np.concatenate(groups_of(steps))) == list(range(len(batches)))
-    assert len(steps) == steps_in_epoch(together, size, groups_per_step)
+    assert len(steps) == steps_in_epoch(len(batches), size, groups_per_step)
     sizes = [len(step) for step in steps]
     assert len(steps) == 1 or min(sizes) >= groups_per_step
-    assert max(sizes) < 2 * groups_per_step
+    # more only where there are more batches than groups
+    assert max(sizes) < 2 * groups_per_step or sum(sizes) == len(set(together))
     assert max(sizes) - min(sizes) <= 1
 
 
@@ -64,6 +65,18 @@ def test_batches_of_one_group_each_fill_steps_of_four():
     """Nine of them in steps of four, not in steps of three: the adversary is to see four."""
     steps = epoch_steps(np.repeat(np.arange(9), 8), 8, 4, seed=0, epoch=0)
     assert sorted(len(step) for step in steps) == [4, 5]
+
+
+@pytest.mark.parametrize(("batches", "images"), [(100, 40), (100, 95), (33, 2461), (3, 17), (40, 3)])
+def test_all_methods_take_as_many_steps(batches, images):
+    """Whatever the batches are: with groups of one batch each rounded by itself, 95 images made 18 steps for 12."""
+    together = np.repeat(np.arange(batches), images)
+    random, adaptive = (epoch_steps(kinds, 64, 8, seed=0, epoch=0) for kinds in (np.zeros(len(together)), together))
+    assert len(random) == len(adaptive)
+    # groups are as large, but for those of batches that are smaller than a group
+    size = len(together) / len(groups_of(random))
+    assert len(groups_of(adaptive)) == max(len(groups_of(random)), batches)
+    assert max(map(len, groups_of(adaptive))) <= max(1.5 * size + 1, images)
 
 
 def test_one_large_batch_among_small_ones_leaves_no_step_alone():

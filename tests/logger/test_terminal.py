@@ -272,10 +272,10 @@ def test_under_the_bar_a_job_says_warnings_alone_and_its_log_has_all(root, tmp_p
         monkeypatch.setenv("DEBATCH_ON_TERMINAL", asked)
     monkeypatch.setattr(logging.getLogger("debatch"), "handlers", [])
     monkeypatch.syspath_prepend(str(root / "workflow/scripts"))
-    door = importlib.import_module("door")
+    script = importlib.import_module("script")
     rule = SimpleNamespace(log=[str(tmp_path / "log")], input=[], rule="train", wildcards=["adabn/separated/seed0"])
     with pytest.raises(SystemExit):
-        _work_that_fails(door, rule)
+        _work_that_fails(script, rule)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(" ", 1)[1] for line in (tmp_path / "log").read_text().splitlines()] == [
         "read 5 %", "a range is odd", "Error: no file",
@@ -284,8 +284,8 @@ def test_under_the_bar_a_job_says_warnings_alone_and_its_log_has_all(root, tmp_p
     assert [line.removeprefix(begins) if asked else line.split(" ", 1)[1] for line in lines] == told
 
 
-def _work_that_fails(door, rule):
-    with door.job(rule) as log:
+def _work_that_fails(script, rule):
+    with script.job(rule) as log:
         log.info("read %d %%", 5)
         log.warning("a range is odd")
         raise UserError("no file")

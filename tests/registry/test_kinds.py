@@ -47,7 +47,7 @@ def test_every_shipped_table_and_figure_is_of_a_kind_with_its_keys():
         (
             {"draws": 3},
             "tables.yaml: unknown key `tables.mine.draws` of the kind `generalization`; there is: kind, methods, "
-            "metric, nulls, paper, published_columns, published_rows, seeds, splits, title",
+            "metric, nulls, paper, published_columns, published_rows, published_table, seeds, splits, title",
         ),
         ({"kind": "cosine", "metric": "accuracy"}, "unknown key `tables.mine.metric` of the kind `cosine`"),
         ({"kind": "variations"}, "the key `tables.mine.variations` is missing"),

@@ -5,11 +5,11 @@ import pytest
 from debatch.files import Files, Product, product_files
 from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, asked_targets, partly_made
-from debatch.registry.products import Place, form_words, forms_of, in_order, sources_of
+from debatch.registry.products import RunFolder, form_words, forms_of, in_order, sources_of
 
 FILES = Files("results", "tiny")
-ADABN = Place("adabn", "separated", 0)
-BASELINE = Place("baseline", "separated", 0)
+ADABN = RunFolder("adabn", "separated", 0)
+BASELINE = RunFolder("baseline", "separated", 0)
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +81,14 @@ def test_h5ad_asks_for_embeddings_of_targets_that_look_at_them(tiny):
 
 
 def test_a_probe_looks_at_other_wells_or_at_training_images():
-    unseen, seen = Place("adabn", "separated", 0), Place("adabn", "stratified", 0)
+    unseen, seen = RunFolder("adabn", "separated", 0), RunFolder("adabn", "stratified", 0)
     assert sources_of(Product("probe", "batch"), unseen) == [view("batch"), view("half")]
     assert sources_of(Product("probe", "train"), unseen) == [view("train")]
     assert sources_of(Product("probe", "batch"), seen) == [view("batch"), Product("training", "batch")]
 
 
 def test_what_profiles_are_scored_by_is_made_from_no_product():
-    assert sources_of(Product("scores", "profiles"), Place("made_up", "", 0, external=True)) == []
+    assert sources_of(Product("scores", "profiles"), RunFolder("made_up", "", 0, external=True)) == []
 
 
 def test_order_is_by_kind_and_the_networks_own_statistics_first():
@@ -99,7 +99,7 @@ def test_order_is_by_kind_and_the_networks_own_statistics_first():
 def test_one_job_embeds_a_run_and_one_scores_it_under_each_choice_of_statistics(tiny):
     asked = asked_products(tiny, FILES, ["table1"])
     embedded = forms_of("embed_run", asked, {})
-    assert embedded[view("train"), view("batch")] == [Place("baseline", split, 0) for split in
+    assert embedded[view("train"), view("batch")] == [RunFolder("baseline", split, 0) for split in
                                                       ("separated", "stratified", "stratified_site")]  # fmt: skip
     assert sum(len(places) for places in embedded.values()) == len(asked)
     scored = forms_of("score_run", asked, {})

@@ -50,9 +50,18 @@ def test_every_split_of_the_screen_can_be_drawn(kaggle, index):
         if name == "separated":
             assert (subset["subset"] == subset["official_subset"]).all()
         if name.startswith("stratified"):
-            share = (subset["subset"] == "test").groupby(subset["label"]).mean()
-            # 33 wells of most classes: 18/51 of them to within one
-            assert (share - 18 / 51).abs().max() < 1 / 33
+            wells = subset if name == "stratified_site" else subset.drop_duplicates(["experiment", "plate", "well"])
+            sides = {"tested": wells["subset"] == "test", "official": wells["official_subset"] == "test"}
+            counts = wells.assign(n=1, **sides).groupby(["cell_type", "label"])[["n", *sides]].sum()
+            # this release tells the labels of the test side's controls alone
+            controls = counts["official"] > 0
+            assert controls.groupby("cell_type").sum().to_dict() == dict.fromkeys(("HEPG2", "HUVEC", "RPE", "U2OS"), 31)
+            assert (counts["tested"] == counts["official"])[controls].all()
+            assert (counts["tested"] - counts["n"] * 18 / 51)[~controls].abs().max() <= 0.5
+            training_side = subset[subset["official_subset"] == "train"]
+            by_batch = (training_side["subset"] == "test").groupby(training_side["batch"]).mean()
+            of_cell_type = by_batch.groupby(by_batch.index.str.split("-").str[0]).transform("mean")
+            assert (by_batch - of_cell_type).abs().max() < 0.01
 
 
 def test_labels_as_integers_and_as_sirna_strings_are_the_same(kaggle, index, tmp_path):

@@ -33,10 +33,11 @@ def test_separated_takes_named_batches_or_the_metadatas_own_column():
         make_split("separated", index, Splits(test_batches=["E9"]))
 
 
-def test_one_well_of_each_class_in_each_batch_gives_a_latin_square():
-    """51 batches and 102 classes with one well each: exactly 18 of 51 in both margins."""
+def test_one_well_of_each_class_in_each_batch_is_level_in_both_margins():
+    """51 batches of which 18 test, and 102 classes with one well each: exactly 18 of 51 in both margins."""
     index = make_index(experiments=51, wells=102, classes=102)
-    rows = joined(index, make_split("stratified", index, Splits()))
+    tested = sorted(index["batch"].unique())[:18]
+    rows = joined(index, make_split("stratified", index, Splits(test_batches=tested)))
     test = rows["subset"] == "test"
     assert set(test.groupby(rows["label"]).sum()) == {18}
     assert set(test.groupby(rows["batch"]).sum()) == {36}
@@ -55,7 +56,68 @@ def test_stratified_is_level_in_both_margins_and_keeps_wells_whole(experiments, 
     by_batch = test.groupby(wells["batch"]).sum()
     assert by_class.max() - by_class.min() <= 1
     assert by_batch.max() - by_batch.min() <= 1
-    assert abs(test.mean() - 18 / 51) < 0.5 / (experiments * copies) + 0.01
+    assert test.mean() == pytest.approx(round(experiments / 3) / experiments)
+
+
+def of_four_cell_types(missing: int, classes: int = 60) -> tuple[pd.DataFrame, Splits]:
+    """A screen of RxRx1's batches: a well of each class in each, but for some that are missing."""
+    batches = {"HUVEC": (16, 8), "RPE": (7, 4), "HEPG2": (7, 4), "U2OS": (3, 2)}
+    rows = [
+        {"experiment": f"{kind}-{at:02d}", "cell_type": kind, "label": label, "official_subset": side}
+        for kind, (train, test) in batches.items()
+        for at, side in enumerate(["train"] * train + ["test"] * test)
+        for label in range(classes)
+    ]
+    index = pd.DataFrame(rows).assign(plate="1", site="1", batch=lambda own: own["experiment"])
+    index["well"], index["perturbation"] = index["label"].astype(str), index["label"].astype(str)
+    index["image_id"] = index["experiment"] + "_1_" + index["well"] + "_1"
+    lost = np.random.default_rng(missing).choice(len(index), missing, replace=False)
+    return index.drop(index.index[lost]).reset_index(drop=True), Splits()
+
+
+def own_training_wells(index: pd.DataFrame, split: pd.DataFrame) -> pd.Series:
+    """By cell type and class that is tested: training wells of that class in that cell type."""
+    rows = joined(index, split)
+    counts = rows.groupby(["cell_type", "label", "subset"]).size().unstack(fill_value=0)
+    return counts.loc[counts["test"] > 0, "train"]
+
+
+@pytest.mark.parametrize("missing", [0, 150])
+@pytest.mark.parametrize("name", ["stratified", "stratified_site"])
+def test_no_test_image_has_fewer_training_wells_of_its_class_and_cell_type_than_under_separated(name, missing):
+    """Else the upper bound that unseen batches are held against would be handicapped."""
+    index, config = of_four_cell_types(missing)
+    separated = own_training_wells(index, make_split("separated", index, config))
+    stratified = own_training_wells(index, make_split(name, index, config))
+    both = stratified.align(separated, join="inner")
+    assert len(both[0]) == len(stratified)
+    assert (both[0] >= both[1]).all()
+    if not missing:
+        assert both[0].groupby("cell_type").unique().map(list).to_dict() == {
+            "HUVEC": [16], "RPE": [7], "HEPG2": [7], "U2OS": [3]
+        }  # fmt: skip
+
+
+def test_classes_are_tested_on_many_different_sets_of_batches_and_each_batch_on_its_share():
+    index, config = of_four_cell_types(0)
+    rows = joined(index, make_split("stratified", index, config))
+    test = rows[rows["subset"] == "test"]
+    for cell_type, least in (("HUVEC", 50), ("RPE", 40), ("HEPG2", 40), ("U2OS", 10)):  # of 60; U2OS has 10 at most
+        own = test[test["cell_type"] == cell_type]
+        assert own.groupby("label")["batch"].agg(lambda batches: tuple(sorted(batches))).nunique() >= least
+        counts = own["batch"].value_counts()
+        assert counts.max() - counts.min() <= 1
+    drawn = {split_sha256(make_split("stratified", index, Splits(seed=seed))) for seed in range(6)}
+    assert len(drawn) == 6
+
+
+def test_class_that_separated_has_on_one_side_alone_is_drawn_by_the_papers_share():
+    """As where plates hold perturbations of their own: `separated` could score none of them."""
+    index = make_index(experiments=4, wells=102, classes=2)
+    index["label"] += 2 * index["batch"].factorize()[0]
+    index["perturbation"] = index["label"].astype(str)
+    rows = joined(index, make_split("stratified", index, Splits()))
+    assert set((rows["subset"] == "test").groupby(rows["label"]).sum()) == {18}
 
 
 def test_split_depends_on_the_seed_and_on_nothing_else():
@@ -161,7 +223,7 @@ def test_stratified_site_splits_sites_of_a_well_and_stays_level(experiments, sit
     test = rows["subset"] == "test"
     by_class = test.groupby(rows["label"]).sum()
     assert by_class.max() - by_class.min() <= 1
-    assert abs(test.mean() - 18 / 51) < 0.05
+    assert test.mean() == pytest.approx(round(experiments / 3) / experiments)
     with pytest.raises(DataError, match="well on both sides"):
         check_split("stratified", split, index)
 

@@ -27,7 +27,7 @@ from debatch.config.read import expand
 from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.splits import Split
 from debatch.config.base import SAFE_NAME
-from debatch.registry.products import Place, form_words, forms_of, probed
+from debatch.registry.products import RunFolder, form_words, forms_of, probed
 from debatch.config.statistics import STATISTICS
 from debatch.digests import sha256_of_files
 from debatch.errors import UserError
@@ -105,8 +105,8 @@ def room_hash(*rooms):
     return sha256_of_files(path for path in files if path.suffix in {".py", ".j2"})[:16]
 
 
-def place(wildcards):
-    """Where results lie and under which screen: the two words that `Files` takes."""
+def results_and_screen(wildcards):
+    """The folder of all results and the screen's name, which `Files` is made of."""
     return [REGISTRY.results, REGISTRY.name]
 
 
@@ -155,7 +155,7 @@ def run_recipe(wildcards):
 
 def many_statistics(wildcards):
     """The test-time statistics under which a trained method is looked at for tables of adaptation, and on which classes."""
-    return REGISTRY.statistics(PLACES[wildcards.run].weights)._asdict()
+    return REGISTRY.statistics(RUN_FOLDERS[wildcards.run].weights)._asdict()
 
 
 def run_normalization(wildcards):
@@ -191,13 +191,13 @@ PRODUCTS = asked_products(REGISTRY, FILES, TARGETS)
 THERE = {run: [*map(int, at)] for run, at in ASKED["made"].items()} if ASKED else partly_made(FILES, PRODUCTS)
 if not ASKED:
     tell_jobs({"targets": TARGETS, "made": THERE})
-PLACES = {place.path: place for place in PRODUCTS}
+RUN_FOLDERS = {folder.path: folder for folder in PRODUCTS}
 
 
 def forms(rule):
     """Each set of things that one job of a rule makes, after a name for it and before the runs of which it is made."""
     found = forms_of(rule, PRODUCTS, THERE)
-    runs = ([place.path for place in places] for places in found.values())
+    runs = ([folder.path for folder in folders] for folders in found.values())
     return list(zip(form_words(found), found, runs, strict=True))
 
 
@@ -230,11 +230,11 @@ def files_of(products):
 
 
 def recipe_of_run(wildcards):
-    return REGISTRY.recipes[PLACES[wildcards.run].weights].model_dump()
+    return REGISTRY.recipes[RUN_FOLDERS[wildcards.run].weights].model_dump()
 
 
 def normalization_of_run(wildcards):
-    return FILES.normalization(REGISTRY.recipes[PLACES[wildcards.run].weights].normalization)
+    return FILES.normalization(REGISTRY.recipes[RUN_FOLDERS[wildcards.run].weights].normalization)
 
 
 def with_paths(products):
@@ -250,19 +250,19 @@ def with_paths(products):
 
 def of_a_split(path):
     """An input of runs that profiles, which are of no split, do without."""
-    return lambda wildcards: [] if PLACES[wildcards.run].external else path.format(run=wildcards.run)
+    return lambda wildcards: [] if RUN_FOLDERS[wildcards.run].external else path.format(run=wildcards.run)
 
 
 def split_of_run(wildcards):
-    place = PLACES[wildcards.run]
-    return [] if place.external else FILES.split(place.split)
+    run = RUN_FOLDERS[wildcards.run]
+    return [] if run.external else FILES.split(run.split)
 
 
 def probed_embeddings(statistics):
     """Test images as a probe looks at them: of unseen batches, under statistics from other wells."""
 
     def path(wildcards):
-        views = [product for product in probed(statistics, PLACES[wildcards.run].split) if product.kind == "view"]
+        views = [product for product in probed(statistics, RUN_FOLDERS[wildcards.run].split) if product.kind == "view"]
         return FILES.embeddings(FILES.any_run(wildcards.run), views[0].statistics if views else statistics)
 
     return path
@@ -272,7 +272,7 @@ def probe_is_fitted_on(statistics):
     """The training images' embeddings, where batches were trained on."""
 
     def paths(wildcards):
-        sources = probed(statistics, PLACES[wildcards.run].split)
+        sources = probed(statistics, RUN_FOLDERS[wildcards.run].split)
         folder = FILES.any_run(wildcards.run)
         return [FILES.training_embeddings(folder, statistics) for source in sources if source.kind == "training"]
 

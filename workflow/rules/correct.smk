@@ -2,7 +2,7 @@
 # against the same embeddings uncorrected. All of a run in one job.
 
 
-for words, products, places in forms("correct_run"):
+for words, products, runs in forms("correct_run"):
 
     rule:
         name:
@@ -16,7 +16,7 @@ for words, products, places in forms("correct_run"):
         benchmark:
             FILES.benchmark("correct_run", "{run}", words)
         wildcard_constraints:
-            run=any_of(places),
+            run=any_of(runs),
         group:
             form_group("correct_run")
         conda:

@@ -2,7 +2,7 @@
 # run; a form of the rule for each set of things that are asked for.
 
 
-for words, products, places in forms("embed_run"):
+for words, products, runs in forms("embed_run"):
 
     rule:
         name:
@@ -19,7 +19,7 @@ for words, products, places in forms("embed_run"):
         benchmark:
             FILES.benchmark("embed_run", "{run}", words)
         wildcard_constraints:
-            run=any_of(places),
+            run=any_of(runs),
         group:
             form_group("embed_run")
         conda:
@@ -31,7 +31,7 @@ for words, products, places in forms("embed_run"):
             gpu=min(1, COMPUTE.gpus),
         params:
             recipe=recipe_of_run,
-            place=place,
+            results=results_and_screen,
             products=with_paths(products),
         script:
             "../scripts/embed_run.py"
@@ -39,7 +39,7 @@ for words, products, places in forms("embed_run"):
 
 # Test accuracy under many choices of test-time statistics, of each a few rows and no embedding. A job of its own: a change
 # of those choices must not embed again.
-for _, _, places in forms("embed_adaptation"):
+for _, _, runs in forms("embed_adaptation"):
 
     rule embed_adaptation:
         input:
@@ -54,7 +54,7 @@ for _, _, places in forms("embed_adaptation"):
         benchmark:
             FILES.benchmark("embed_adaptation", "{run}")
         wildcard_constraints:
-            run=any_of(places),
+            run=any_of(runs),
         conda:
             "../../envs/debatch.yaml"
         threads: COMPUTE.threads
@@ -64,7 +64,7 @@ for _, _, places in forms("embed_adaptation"):
             gpu=min(1, COMPUTE.gpus),
         params:
             recipe=recipe_of_run,
-            place=place,
+            results=results_and_screen,
             statistics=many_statistics,
         script:
             "../scripts/embed_adaptation.py"
@@ -96,7 +96,7 @@ if REGISTRY.model:
             gpu=min(1, COMPUTE.gpus),
         params:
             recipe=REGISTRY.model.recipe.model_dump(),
-            place=place,
+            results=results_and_screen,
         script:
             "../scripts/embed_screen.py"
 

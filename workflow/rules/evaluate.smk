@@ -3,7 +3,7 @@
 
 # Accuracy, cosine similarities, and metrics of batch effect and biology: a job a run and its test-time
 # statistics.
-for words, products, places in forms("score_run"):
+for words, products, runs in forms("score_run"):
 
     rule:
         name:
@@ -20,7 +20,7 @@ for words, products, places in forms("score_run"):
         benchmark:
             FILES.benchmark("score_run", "{run}", words)
         wildcard_constraints:
-            run=any_of(places),
+            run=any_of(runs),
         group:
             form_group("score_run")
         conda:
@@ -38,7 +38,7 @@ for words, products, places in forms("score_run"):
 
 # How well probes predict the batch: batches that were trained on, by a probe fitted on training images; unseen
 # ones, on one half of their wells.
-for words, products, places in forms("probe_run"):
+for words, products, runs in forms("probe_run"):
 
     rule:
         name:
@@ -55,7 +55,7 @@ for words, products, places in forms("probe_run"):
         benchmark:
             FILES.benchmark("probe_run", "{run}", words)
         wildcard_constraints:
-            run=any_of(places),
+            run=any_of(runs),
         group:
             form_group("probe_run")
         conda:

@@ -38,7 +38,7 @@ rule ingest_experiment:
             "plate_format",
         ),
         part=lambda wildcards: REGISTRY.screen.part_of(wildcards.experiment),
-        place=place,
+        results=results_and_screen,
         metadata_sha256=metadata_sha256,
     script:
         "../scripts/ingest_experiment.py"
@@ -76,7 +76,7 @@ rule index:
             "qc",
         ),
         experiments=REGISTRY.experiments,
-        place=place,
+        results=results_and_screen,
         metadata_sha256=metadata_sha256,
     script:
         "../scripts/index.py"

@@ -17,7 +17,7 @@ rule normalize:
         mem_mb=with_attempt(2000, times_input=12),
         runtime=30,
     params:
-        place=place,
+        results=results_and_screen,
     script:
         "../scripts/normalize.py"
 
@@ -58,7 +58,7 @@ rule qc:
         mem_mb=2000,
         runtime=30,
     params:
-        place=place,
+        results=results_and_screen,
         title=screen_title(),
         code=room_hash("report"),
     script:
@@ -80,7 +80,7 @@ rule make_plates:
         mem_mb=2000,
         runtime=30,
     params:
-        place=place,
+        results=results_and_screen,
         title=screen_title(),
         plate_format=SCREEN["plate_format"],
         code=room_hash("report"),
@@ -108,7 +108,7 @@ rule make_illumination:
         mem_mb=with_attempt(4000, times_input=8),
         runtime=120,
     params:
-        place=place,
+        results=results_and_screen,
         title=screen_title(),
         code=room_hash("report"),
     script:
@@ -131,7 +131,7 @@ rule write_ome_zarr:
         mem_mb=with_attempt(4000, times_input=8),
         runtime=240,
     params:
-        place=place,
+        results=results_and_screen,
     script:
         "../scripts/ome_zarr.py"
 

@@ -35,6 +35,6 @@ rule simulate_experiment:
         runtime=30,
     params:
         simulation=lambda wildcards: part_params("simulate")(wildcards)["simulate"],
-        place=place,
+        results=results_and_screen,
     script:
         "../scripts/simulate_experiment.py"

@@ -22,6 +22,6 @@ rule train:
         gpu=COMPUTE.gpus,
     params:
         recipe=run_recipe,
-        place=place,
+        results=results_and_screen,
     script:
         "../scripts/train.py"

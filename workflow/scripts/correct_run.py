@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 from pydantic import TypeAdapter
 from threadpoolctl import threadpool_limits
 
@@ -5,7 +7,6 @@ from debatch.config.corrections import Correction
 from debatch.correct.apply import correct_table
 from debatch.files import Product
 from debatch.tabular import read_about, read_frame, write_frame
-from door import job
 
 
 def cosine(before, after, correction):

@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 import pandas as pd
 
 from debatch.config.statistics import Statistics
@@ -10,7 +12,6 @@ from debatch.evaluate.many_statistics import (
 )
 from debatch.screen.subsets import scored_subset
 from debatch.tabular import write_frame
-from door import job
 from trained import read_run
 
 with job(snakemake) as log:

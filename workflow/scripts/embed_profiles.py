@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 from pathlib import Path
 
 from debatch.registry import build_registry
@@ -5,7 +7,6 @@ from debatch.screen.ingest.plan import Problems
 from debatch.screen.profiles.index import embed_profiles
 from debatch.screen.profiles.read import read_profiles
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 with job(snakemake) as log:
     name = snakemake.wildcards.external

@@ -1,10 +1,11 @@
+from script import job  # first: it finds the package
+
 from functools import partial
 
 from debatch.embed.products import make_product
 from debatch.evaluate.predictions import score_all
 from debatch.files import Product
 from debatch.tabular import write_frame
-from door import job
 from trained import read_run
 
 with job(snakemake) as log:

@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 from pathlib import Path
 
 import torch
@@ -12,13 +14,12 @@ from debatch.model.weights import load_network
 from debatch.runtime.devices import choose_device
 from debatch.screen.store import ImageReader
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 with job(snakemake) as log:
     torch.set_num_threads(snakemake.threads)
     recipe, weights = Recipe(**snakemake.params.recipe), Path(snakemake.input.model)
     index, statistics = read_frame(snakemake.input.index), read_frame(snakemake.input.normalization)
-    stores = Files(*snakemake.params.place).stores(index["experiment"].unique())
+    stores = Files(*snakemake.params.results).stores(index["experiment"].unique())
     model = read_trained_model(weights.parent)
     channels = model.facts.channels
     index = with_channels(index, channels, stores)

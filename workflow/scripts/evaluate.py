@@ -1,6 +1,7 @@
+from script import job  # first: it finds the package
+
 from debatch.evaluate.predictions import score_split
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 with job(snakemake) as log:
     given = snakemake.input

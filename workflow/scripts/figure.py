@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 from pathlib import Path
 
 from debatch.files import Files
@@ -5,7 +7,6 @@ from debatch.registry import build_registry
 from debatch.report.kinds.figures import draw_figure
 from debatch.report.results import Results
 from debatch.report.style import save_figure
-from door import job
 
 with job(snakemake):
     name = snakemake.wildcards.figure

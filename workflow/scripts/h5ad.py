@@ -1,6 +1,7 @@
+from script import job  # first: it finds the package
+
 from debatch.report.h5ad import write_h5ad
 from debatch.tabular import read_about, read_frame
-from door import job
 
 with job(snakemake) as log:
     table = read_frame(snakemake.input[0])

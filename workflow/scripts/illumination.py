@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 import pandas as pd
 
 from debatch.files import Files
@@ -5,10 +7,9 @@ from debatch.report.illumination import draw_illumination
 from debatch.report.style import save_figure
 from debatch.screen.access import open_parts
 from debatch.screen.illumination import illumination_profiles, profile_table
-from door import job
 
 with job(snakemake):
-    files = Files(*snakemake.params.place)
+    files = Files(*snakemake.params.results)
     parts = open_parts(files.root).values()
     profiles = [illumination_profiles(part, snakemake.threads) for part in parts]
     channels = [part.channels for part in parts]

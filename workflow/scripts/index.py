@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 from pathlib import Path
 
 from debatch.config import Screen
@@ -7,11 +9,10 @@ from debatch.screen.ingest.attributes import refuse_other_processing
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.origin import metadata_tables
 from debatch.tabular import write_frame
-from door import job
 
 with job(snakemake) as log:
     screen = Screen(**snakemake.params.screen)
-    files = Files(*snakemake.params.place)
+    files = Files(*snakemake.params.results)
     tables = metadata_tables(screen, files)
     catalogue = read_catalogue(screen, tables, snakemake.params.experiments) if tables else None
     refuse_other_processing(screen, files.stores(snakemake.params.experiments))

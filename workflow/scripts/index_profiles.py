@@ -1,10 +1,11 @@
+from script import job  # first: it finds the package
+
 from pathlib import Path
 
 from debatch.files import FORMAT
 from debatch.registry import build_registry
 from debatch.screen.profiles.index import index_profiles
 from debatch.tabular import write_frame
-from door import job
 
 with job(snakemake) as log:
     # the whole registry: which columns the screen's file names, and which it leaves out, is not in a param

@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 from pathlib import Path
 
 from debatch.config import Screen
@@ -6,11 +8,10 @@ from debatch.screen.ingest.experiment import ingest_experiment, pixels_digest
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.tabular import write_frame
-from door import job
 
 with job(snakemake):
     screen = Screen(**snakemake.params.screen)
-    files = Files(*snakemake.params.place)
+    files = Files(*snakemake.params.results)
     experiment = snakemake.wildcards.experiment
     tables = metadata_tables(screen, files)
     catalogue = read_catalogue(screen, tables, [experiment]) if tables else None

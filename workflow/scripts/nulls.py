@@ -1,7 +1,8 @@
+from script import job  # first: it finds the package
+
 from debatch.evaluate.nulls import score_nulls
 from debatch.screen.subsets import scored_subset
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 with job(snakemake):
     split = read_frame(snakemake.input.split)

@@ -1,10 +1,11 @@
+from script import job  # first: it finds the package
+
 from pathlib import Path
 
 from debatch.files import Files
 from debatch.registry import build_registry
 from debatch.report.page.html import build_report
 from debatch.tabular import write_text
-from door import job
 
 with job(snakemake) as log:
     registry = build_registry(snakemake.params.choice, Path(snakemake.params.base)).with_paper()

@@ -1,13 +1,14 @@
+from script import job  # first: it finds the package
+
 from debatch.config.screen import PlateFormat
 from debatch.files import Files
 from debatch.report.plates import MEASURES, draw_plates, plate_table
 from debatch.report.style import save_figure
 from debatch.tabular import read_frame
-from door import job
 
 with job(snakemake):
     plates = PlateFormat(**snakemake.params.plate_format)
-    files = Files(*snakemake.params.place)
+    files = Files(*snakemake.params.results)
     table = plate_table(read_frame(snakemake.input.index))
     for measure in MEASURES:
         figure = draw_plates(table, measure, snakemake.params.title, plates)

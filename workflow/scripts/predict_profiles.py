@@ -1,8 +1,9 @@
+from script import job  # first: it finds the package
+
 from threadpoolctl import threadpool_limits
 
 from debatch.evaluate.embeddings import probe_predictions
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 with job(snakemake), threadpool_limits(snakemake.threads):
     split = read_frame(snakemake.input.split)

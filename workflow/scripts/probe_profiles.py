@@ -1,10 +1,11 @@
+from script import job  # first: it finds the package
+
 from threadpoolctl import threadpool_limits
 
 from debatch.config.splits import Split
 from debatch.evaluate.embeddings import seen_batch_probes, unseen_batch_probes
 from debatch.screen.subsets import images_in, scored_subset
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 with job(snakemake), threadpool_limits(snakemake.threads):
     index, split = read_frame(snakemake.input.index), read_frame(snakemake.input.split)

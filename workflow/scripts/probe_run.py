@@ -1,9 +1,10 @@
+from script import job  # first: it finds the package
+
 from threadpoolctl import threadpool_limits
 
 from debatch.evaluate.embeddings import seen_batch_probes, unseen_batch_probes
 from debatch.screen.subsets import scored_subset
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 with job(snakemake), threadpool_limits(snakemake.threads):
     embeddings = read_frame(snakemake.input.embeddings)

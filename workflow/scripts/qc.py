@@ -1,12 +1,13 @@
+from script import job  # first: it finds the package
+
 from debatch.files import Files
 from debatch.report.qc import draw_qc
 from debatch.report.style import save_figure
 from debatch.screen.store import ImageReader, channel_names
 from debatch.tabular import read_frame
-from door import job
 
 with job(snakemake):
-    files = Files(*snakemake.params.place)
+    files = Files(*snakemake.params.results)
     index = read_frame(snakemake.input.index)
     stores = files.stores(index["experiment"].unique())
     reader = ImageReader(stores, snakemake.threads)

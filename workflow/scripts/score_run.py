@@ -1,8 +1,9 @@
+from script import job  # first: it finds the package
+
 from threadpoolctl import threadpool_limits
 
 from debatch.files import Product
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 
 def metrics(log):

@@ -1,9 +1,10 @@
+from script import job  # first: it finds the package
+
 import pandas as pd
 
 from debatch.config import SimulationConfig
 from debatch.screen.simulate.experiment import plate_layouts
 from debatch.tabular import write_frame
-from door import job
 
 with job(snakemake):
     layouts = [plate_layouts(SimulationConfig(**simulation)) for simulation in snakemake.params.simulations]

@@ -1,7 +1,8 @@
+from script import job  # first: it finds the package
+
 from debatch.config.splits import Splits
 from debatch.screen.splits import make_split, split_sha256
 from debatch.tabular import read_frame, write_frame
-from door import job
 
 with job(snakemake) as log:
     name = snakemake.wildcards.split

@@ -1,3 +1,5 @@
+from script import job  # first: it finds the package
+
 import json
 from pathlib import Path
 
@@ -8,7 +10,6 @@ from debatch.report.kinds.tables import draft_table
 from debatch.report.published import Published
 from debatch.report.results import Results
 from debatch.tabular import write_frame, write_text
-from door import job
 
 with job(snakemake):
     name = snakemake.wildcards.table

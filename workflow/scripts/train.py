@@ -1,11 +1,12 @@
+from script import job  # first: it finds the package
+
 from debatch.jobs.job import TrainingJob
 from debatch.jobs.launch import run_training
-from door import job
 
 with job(snakemake):
     run_training(
         TrainingJob(
-            place=tuple(snakemake.params.place),
+            results=tuple(snakemake.params.results),
             index=snakemake.input.index,
             split=snakemake.input.split,
             normalization=snakemake.input.normalization,

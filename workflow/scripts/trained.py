@@ -10,6 +10,6 @@ from debatch.files import Files
 
 def read_run(snakemake) -> TrainedRun:
     """The run of a job's input."""
-    recipe, files = Recipe(**snakemake.params.recipe), Files(*snakemake.params.place)
+    recipe, files = Recipe(**snakemake.params.recipe), Files(*snakemake.params.results)
     tables = {name: getattr(snakemake.input, name) for name in ("index", "split", "normalization")}
     return read(Path(snakemake.input.model), recipe, files, tables, snakemake.threads, snakemake.resources.gpu)

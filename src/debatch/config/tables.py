@@ -34,6 +34,9 @@ class Table(Target):
         default={}, description="This screen's names -> the paper's, where they differ, as in {HEPG2: HepG2}."
     )
     published_rows: dict[str, str] = Field(default={}, description="The same of rows, as in {no_cutmix: -cutmix}.")
+    published_table: str | None = Field(
+        None, description="The paper's table whose numbers stand beside; null: the one of this name."
+    )
 
 
 class Figure(Target):

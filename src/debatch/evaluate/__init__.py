@@ -13,17 +13,17 @@ score: a ValueError, or NaN.
 from typing import TYPE_CHECKING, Any
 
 from debatch.correct.znorm import znorm
-from debatch.evaluate.cosine import cosine_similarity_distributions
-from debatch.evaluate.grit import grit
-from debatch.evaluate.kbet import kbet
-from debatch.evaluate.linear import linear_probe
+from debatch.evaluate.batch_effect.kbet import kbet
+from debatch.evaluate.batch_effect.linear import linear_probe
 from debatch.evaluate.neighbors import knn_predict, nearest_neighbor_accuracy
-from debatch.evaluate.retrieval import replicate_map
-from debatch.evaluate.separability import positive_control_retention, separability, weak_separability
+from debatch.evaluate.replicates.cosine import cosine_similarity_distributions
+from debatch.evaluate.replicates.grit import grit
+from debatch.evaluate.replicates.retrieval import replicate_map
+from debatch.evaluate.replicates.separability import positive_control_retention, separability, weak_separability
 from debatch.evaluate.shapley import shapley_values
 
 if TYPE_CHECKING:
-    from debatch.evaluate.probe import batch_probe
+    from debatch.evaluate.batch_effect.probe import batch_probe
 
 __all__ = [
     "batch_probe",
@@ -45,7 +45,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """The probe when it is asked for: scikit-learn takes longer to import than all the rest."""
     if name == "batch_probe":
-        from debatch.evaluate.probe import batch_probe
+        from debatch.evaluate.batch_effect.probe import batch_probe
 
         return batch_probe
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

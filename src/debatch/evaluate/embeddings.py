@@ -5,7 +5,9 @@ import pandas as pd
 
 from debatch.embedding_table import features_of, images_of, prediction_table, with_direction
 from debatch.errors import DataError
-from debatch.evaluate.cosine import (
+from debatch.evaluate.batch_effect.linear import linear_probe_log_probabilities
+from debatch.evaluate.batch_effect.probe import probe_seen_batches, probe_unseen_batches
+from debatch.evaluate.replicates.cosine import (
     BINS,
     KINDS,
     MEASURES,
@@ -13,8 +15,7 @@ from debatch.evaluate.cosine import (
     kolmogorov_smirnov,
     wasserstein,
 )
-from debatch.evaluate.linear import linear_probe_log_probabilities
-from debatch.evaluate.probe import probe_seen_batches, probe_unseen_batches
+from debatch.evaluate.uncertainty import UNKNOWN, Spread
 from debatch.screen.order import well_names, well_quarters
 from debatch.screen.subsets import images_in, scored_subset
 
@@ -25,8 +26,9 @@ def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Images whose perturbation is unknown are left out.
 
     Returns:
-        Tidy: metric (`ks_same_perturbation`, …), subset (`all` pairs, or of `other_wells`), value, low, high (how much
-        the batches move it), n (pairs across batches); and `left_out`, embeddings without a direction. And the
+        Tidy: metric (`ks_same_perturbation`, …), subset (`all` pairs, or of `other_wells`), value, low, high (95 %
+        interval over batches, or a range), error and freedom (of the interval; NaN of a range), n (pairs across
+        batches); and `left_out`, embeddings without a direction. And the
         histograms: cosine (middle of the bin), then pairs of each kind, `other_wells_` before those without one well's.
     """
     frame = frame[frame["Metadata_Perturbation"].notna()]
@@ -42,14 +44,18 @@ def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         for measure, distance in zip(MEASURES, (kolmogorov_smirnov, wasserstein), strict=True):
             for perturbation in ("same", "different"):
                 within, across = histograms[f"{perturbation}_within"], histograms[f"{perturbation}_across"]
-                low, high = found.interval(measure, perturbation, one_well)
+                sure = found.spread(measure, perturbation, one_well)
                 name = f"{measure}_{perturbation}_perturbation"
-                records.append((name, subset, distance(within, across), low, high, int(across.sum())))
-    records.append(("left_out", "all", found.left_out, np.nan, np.nan, len(frame)))
+                records.append((name, subset, distance(within, across), *_bounds(sure), int(across.sum())))
+    records.append(("left_out", "all", found.left_out, *_bounds(UNKNOWN), len(frame)))
     return (
-        pd.DataFrame(records, columns=["metric", "subset", "value", "low", "high", "n"]),
+        pd.DataFrame(records, columns=["metric", "subset", "value", "low", "high", "error", "freedom", "n"]),
         pd.DataFrame(columns),
     )
+
+
+def _bounds(sure: Spread) -> tuple[float, float, float, float]:
+    return sure.low, sure.high, sure.error, sure.freedom
 
 
 def seen_batch_probes(train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:

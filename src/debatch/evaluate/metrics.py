@@ -27,6 +27,7 @@ class Metric:
         unit: `%` of a share, `sd`, or nothing.
         decimals: that are shown.
         better: which way is better; `chance`: the nearer to a random one.
+        is_share: whether it lies in [0, 1] on its own scale.
         score: scored predictions of some images -> a share of them, and of how many; None: not of predictions.
     """
 
@@ -35,6 +36,7 @@ class Metric:
     unit: str = "%"
     decimals: int = 1
     better: Better = "higher"
+    is_share: bool = True
     score: Callable[["pd.DataFrame"], tuple[float, int]] | None = None
 
     @property
@@ -68,7 +70,7 @@ METRICS: dict[str, Metric] = {
     "neighbor_same_batch": Metric("Nearest neighbour of same batch", better="chance"),
     "replicate_across_batches": Metric("Nearest well of another batch is a replicate"),
     "replicate_map": Metric("Replicate mAP", unit="", decimals=3),
-    "grit": Metric("Grit, median", unit="sd", decimals=2),
+    "grit": Metric("Grit", unit="sd", decimals=2, is_share=False),
     "nsc": Metric("Mechanism, NSC"),
     "nscb": Metric("Mechanism, NSCB"),
     "positive_control_retention": Metric("Positive controls kept"),
@@ -77,9 +79,11 @@ METRICS: dict[str, Metric] = {
     # of the distributions of cosine similarities
     "ks_same_perturbation": Metric("KS, same perturbation", unit="", decimals=3, better="lower"),
     "ks_different_perturbation": Metric("KS, different perturbations", unit="", decimals=3, better="lower"),
-    "wasserstein_same_perturbation": Metric("Wasserstein, same perturbation", unit="", decimals=3, better="lower"),
+    "wasserstein_same_perturbation": Metric(
+        "Wasserstein, same perturbation", unit="", decimals=3, better="lower", is_share=False
+    ),
     "wasserstein_different_perturbation": Metric(
-        "Wasserstein, different perturbations", unit="", decimals=3, better="lower"
+        "Wasserstein, different perturbations", unit="", decimals=3, better="lower", is_share=False
     ),
 }
 OF_PREDICTIONS = {name: metric for name, metric in METRICS.items() if metric.score is not None}

@@ -17,7 +17,7 @@ def shapley_values(value: Mapping[frozenset[str], float]) -> dict[str, float]:
     Raises:
         ValueError: a subset is missing.
 
-    Source: Shapley 1953; RxRx1 paper, section 5.4.
+    Source: Shapley 1953; RxRx1 paper, section 5.6.
     """
     players = sorted(frozenset().union(*value))
     subsets = [frozenset(chosen) for size in range(len(players) + 1) for chosen in combinations(players, size)]

@@ -1,103 +1,270 @@
-"""How sure a number is: what it would be, had other units of the same kind been drawn."""
+"""How sure a number is: what it would be, had other batches, seeds or perturbations of the same kind been drawn.
+
+One mechanism for all tables. A number's variance is a sum over what is drawn: test batches within their cell type,
+since every split fixes the mix of cell types; training seeds, where there are two or more; perturbations, where a
+sentence generalizes over them. Each part is a delete-one jackknife, so it serves means, differences, ratios and
+distances alike, and the interval is Student's t with Satterthwaite's degrees of freedom. Percentile intervals of a
+bootstrap are too narrow with few batches (they cover 0.86 at five). `benchmarks/coverage.py` measures the coverage.
+"""
 
 from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-FEWEST_FOR_BOOTSTRAP = 5
-DRAWS = 10_000
-# of one or more sets of units, (R, U) how often each unit counts -> (R,) a number; NaN where it is not defined
-Statistic = Callable[..., np.ndarray]
+# of one or more batches: (R, B) how much each counts -> (R,) a number; NaN where it is not defined
+Statistic = Callable[[np.ndarray], np.ndarray]
+Scale = Literal["share", "plain"]
+
+FEWEST_BATCHES = 4
+_CONFIDENCE = 0.95
+# a share of 0 or 1 has no logit
+_EDGE = 1e-6
 
 
-def bootstrap(statistic: Statistic, *units: int, draws: int = DRAWS) -> tuple[float, float]:
-    """95 % percentile interval of a statistic whose units are drawn with replacement; the same for the same input.
+class Part(NamedTuple):
+    """What one thing that is drawn adds to a number's variance, and how well that is known."""
 
-    scipy's draws values; here a draw is how often each unit counts, which suits pairs of batches as well as means.
+    variance: float
+    freedom: float
 
-    Args:
-        statistic: see `Statistic`; draws for which it is not defined do not count.
-        units: how many there are of each set; sets are drawn independently.
-        draws: how many.
+
+class Spread(NamedTuple):
+    """How far a number may be from what other draws would give.
+
+    Attributes:
+        low: lower end; NaN where nothing is known.
+        high: upper end.
+        is_interval: 95 % interval; else the range of what single batches give, which says less.
+        error: standard error; NaN of a range.
+        freedom: its degrees of freedom; NaN of a range.
     """
-    counts = (_counts(number, draws, stream) for stream, number in enumerate(units))
-    return _quantiles(statistic(*counts), 0.025, 0.975)
+
+    low: float
+    high: float
+    is_interval: bool
+    error: float = np.nan
+    freedom: float = np.nan
 
 
-def batch_interval(
-    statistic: Statistic, *batches: int, alone: Statistic | None = None, draws: int = DRAWS
-) -> tuple[float, float]:
-    """`bootstrap` over batches; with fewer than 5 of a set, the smallest and largest number that one batch gives.
+UNKNOWN = Spread(np.nan, np.nan, is_interval=False)
+
+
+def t_spread(value: float, parts: Sequence[Part], scale: Scale = "plain") -> Spread:
+    """A 95 % interval from the parts of a variance.
 
     Args:
-        statistic: as in `bootstrap`.
-        batches: how many there are of each set.
-        alone: what stands for the statistic where a batch of the first set counts by itself, of the other sets all.
-        draws: how many.
+        value: the number.
+        parts: independent parts of its variance.
+        scale: `share`: a number in [0, 1], whose interval is computed on the logit scale and so stays within.
     """
-    if min(batches) >= FEWEST_FOR_BOOTSTRAP:
-        return bootstrap(statistic, *batches, draws=draws)
-    first, *others = batches
-    return _quantiles((alone or statistic)(np.eye(first), *(np.ones((1, number)) for number in others)), 0, 1)
+    variance = sum(part.variance for part in parts)
+    squares = sum(part.variance**2 / part.freedom for part in parts)
+    if not np.isfinite(variance) or variance < 0:
+        return UNKNOWN
+    error = float(np.sqrt(variance))
+    if squares == 0:  # nothing differs
+        return Spread(value, value, is_interval=True, error=error, freedom=np.inf)
+    # here and below: half a second, which a start of the workflow need not wait
+    from scipy.special import expit, logit, stdtrit
+
+    freedom = variance**2 / squares
+    half = float(stdtrit(freedom, 0.5 + _CONFIDENCE / 2)) * error
+    if scale == "plain":
+        return Spread(value - half, value + half, is_interval=True, error=error, freedom=freedom)
+    middle = np.clip(value, _EDGE, 1 - _EDGE)
+    slope = 1 / (middle * (1 - middle))
+    low, high = expit(logit(middle) - slope * half), expit(logit(middle) + slope * half)
+    return Spread(float(low), float(high), is_interval=True, error=error, freedom=freedom)
 
 
-def pooled_interval(values: Sequence[float], weights: Sequence[float]) -> tuple[float, float]:
-    """`batch_interval` of a weighted mean over test batches.
+def batch_parts(statistic: Statistic, strata: np.ndarray, weights: np.ndarray) -> list[Part] | None:
+    """What batches add to a statistic's variance, cell type by cell type; None where there are too few.
+
+    Batches are drawn within their cell type. From two of a cell type a variance is known badly, and by chance often as
+    far too small: then the mean variance of all cell types counts where it is larger.
 
     Args:
-        values: (B,) a share for each batch.
+        statistic: see `Statistic`.
+        strata: (B,) each batch's cell type.
+        weights: (B,) how much each batch counts, as its images.
+    """
+    kinds, of, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    if len(of) < FEWEST_BATCHES or sizes.min() < 2:
+        return None
+    left_out = np.ones((len(of), len(of)))
+    for batch, kind in enumerate(of):
+        own = of == kind
+        left_out[batch, own] = sizes[kind] / (sizes[kind] - 1)
+        left_out[batch, batch] = 0
+    values = statistic(left_out)
+    if not np.isfinite(values).all():
+        return None
+    by_kind = [values[of == kind] for kind in range(len(kinds))]
+    jackknife = np.array([(len(own) - 1) / len(own) * ((own - own.mean()) ** 2).sum() for own in by_kind])
+    shares = np.bincount(of, weights) / weights.sum()
+    of_batch = jackknife * sizes / shares**2
+    mean = ((sizes - 1) * of_batch).sum() / (sizes - 1).sum()
+    of_batch = np.where(sizes == 2, np.maximum(of_batch, mean), of_batch)
+    return [Part(*pair) for pair in zip(shares**2 * of_batch / sizes, (sizes - 1).astype(float), strict=True)]
+
+
+def seed_parts(values: Sequence[float]) -> list[Part]:
+    """What training seeds add to the variance of a mean over them; nothing is known of it with one."""
+    if len(values) < 2:
+        return []
+    return [Part(float(np.var(values, ddof=1)) / len(values), len(values) - 1)]
+
+
+def batch_spread(
+    statistic: Statistic,
+    strata: np.ndarray,
+    weights: np.ndarray,
+    seeds: Sequence[float] = (),
+    scale: Scale = "plain",
+    alone: Callable[[], tuple[float, float]] | None = None,
+    value: float | None = None,
+) -> Spread:
+    """How sure a statistic of test batches is: an interval, or a range where batches are too few for one.
+
+    An interval takes four batches or more, and two or more of each cell type.
+
+    Args:
+        statistic: see `Statistic`; of ones it is the number itself.
+        strata: (B,) each batch's cell type.
+        weights: (B,) how much each batch counts, as its images.
+        seeds: the number of each training seed.
+        scale: as in `t_spread`.
+        alone: the smallest and largest number that single batches give; None: no range.
+        value: the number, where it is not quite the statistic of all batches; None: it is.
+    """
+    if value is None:
+        value = float(statistic(np.ones((1, len(strata))))[0])
+    parts = batch_parts(statistic, strata, weights)
+    if parts is not None:
+        return t_spread(value, [*parts, *seed_parts(seeds)], scale)
+    if alone is None or len(strata) == len(np.unique(strata)):
+        return UNKNOWN
+    low, high = alone()
+    return Spread(min(low, value), max(high, value), is_interval=False)
+
+
+def mean_spread(
+    values: np.ndarray,
+    strata: np.ndarray,
+    weights: np.ndarray,
+    seeds: Sequence[float] = (),
+    scale: Scale = "plain",
+    value: float | None = None,
+) -> Spread:
+    """`batch_spread` of a weighted mean over test batches; the range goes from the worst to the best of each cell type.
+
+    Args:
+        values: (B,) a number for each batch, mean over seeds.
+        strata: (B,) each batch's cell type.
         weights: (B,) images of each batch.
+        seeds: the mean of each training seed.
+        scale: as in `t_spread`.
+        value: as in `batch_spread`.
     """
-    return batch_interval(_weighted_mean(values, weights), len(values))
+
+    def extremes() -> tuple[float, float]:
+        shares = {kind: weights[strata == kind].sum() / weights.sum() for kind in np.unique(strata)}
+        ends = (sum(share * end(values[strata == kind]) for kind, share in shares.items()) for end in (np.min, np.max))
+        low, high = ends
+        return float(low), float(high)
+
+    return batch_spread(stratified_mean(values, strata, weights), strata, weights, seeds, scale, extremes, value)
 
 
-def ratio_interval(
-    values: Sequence[float],
-    weights: Sequence[float],
-    values_below: Sequence[float],
-    weights_below: Sequence[float],
-) -> tuple[float, float]:
-    """As `pooled_interval`, for the ratio of two weighted means over batches that are drawn independently.
+def stratified_mean(values: np.ndarray, strata: np.ndarray, weights: np.ndarray) -> Statistic:
+    """A weighted mean over batches in which each cell type keeps its weight, whichever of its batches count.
 
-    With fewer than 5 batches above or below the line, the smallest and largest ratio of a batch above it to the mean
-    below it.
+    Args:
+        values: (B,).
+        strata: (B,).
+        weights: (B,); a batch of weight zero does not count.
     """
-    above, below = _weighted_mean(values, weights), _weighted_mean(values_below, weights_below)
+    kinds, of = np.unique(strata, return_inverse=True)
+    member = (of[:, None] == np.arange(len(kinds))).astype(np.float64)
+    shares = weights @ member / weights.sum()
+    present = np.flatnonzero(shares > 0)
 
-    def ratio(drawn: np.ndarray, drawn_below: np.ndarray) -> np.ndarray:
-        return above(drawn) / below(drawn_below)
+    def mean(counts: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            by_kind = (counts @ (member * (values * weights)[:, None])) / (counts @ (member * weights[:, None]))
+        return np.asarray(by_kind[:, present] @ shares[present])
 
-    return batch_interval(ratio, len(values), len(values_below))
+    return mean
 
 
-def mean_interval(values: np.ndarray, units: np.ndarray, draws: int = DRAWS) -> tuple[float, float]:
-    """`bootstrap` of a mean whose values are drawn with all others of their unit; NaN where all are of one.
+def crossed_spread(values: np.ndarray, units: np.ndarray, batches: np.ndarray | None, strata: np.ndarray) -> Spread:
+    """How sure a mean is over values of perturbations in batches, where both are drawn.
+
+    What perturbations and what batches add to the variance both hold what differs from value to value: that is taken
+    away once, as long as more than either of the two is left. Source: Cameron, Gelbach & Miller 2011, section 2.2.
 
     Args:
         values: (N,).
-        units: (N,) as the perturbation.
-        draws: how many.
+        units: (N,) the perturbation (or compound) of each.
+        batches: (N,) its batch; None where each value is of several: perturbations alone are drawn.
+        strata: (N,) its cell type.
     """
-    _, of = np.unique(units, return_inverse=True)
-    sums, sizes = np.bincount(of, values), np.bincount(of)
-    if len(sizes) < 2:
-        return np.nan, np.nan
-    return bootstrap(_weighted_mean(sums / sizes, sizes), len(sizes), draws=draws)
+    if not len(values):
+        return UNKNOWN
+    kinds, of = np.unique(strata, return_inverse=True)
+    means = np.bincount(of, values) / np.bincount(of)
+    residuals = (values - means[of]) / len(values)
+    of_unit = _numbers(units)
+    by_unit = _clustered(residuals, of_unit, len(kinds))
+    if batches is None:
+        return t_spread(float(values.mean()), [by_unit]) if by_unit else UNKNOWN
+    of_batch = _numbers(batches)
+    by_batch = _clustered(residuals, of_batch, len(kinds))
+    if by_unit is None or by_batch is None:
+        return UNKNOWN
+    of_pair = _numbers(of_unit * (of_batch.max() + 1) + of_batch)
+    by_pair = _clustered(residuals, of_pair, len(kinds))
+    both = by_unit.variance + by_batch.variance
+    total = max(both - (by_pair.variance if by_pair else 0.0), by_unit.variance, by_batch.variance)
+    shrunk = total / both if both else 1.0
+    parts = [Part(part.variance * shrunk, part.freedom) for part in (by_unit, by_batch)]
+    return t_spread(float(values.mean()), parts)
 
 
-def _weighted_mean(values: Sequence[float] | np.ndarray, weights: Sequence[float] | np.ndarray) -> Statistic:
-    value, weight = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    return lambda drawn: (drawn @ (value * weight)) / (drawn @ weight)
+def p_value(value: float, error: float, freedom: float) -> float:
+    """How often a number as far from zero as this comes up where the truth is zero: two-sided, by Student's t."""
+    if not np.isfinite(error):
+        return 1.0
+    if error == 0:
+        return 1.0 if value == 0 else 0.0
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(min(freedom, 1e9), -abs(value) / error))
 
 
-def _counts(units: int, draws: int, stream: int) -> np.ndarray:
-    """(draws, units) how often each unit is drawn."""
-    drawn = np.random.default_rng([0, stream]).integers(units, size=(draws, units))
-    drawn += units * np.arange(draws)[:, None]
-    return np.bincount(drawn.ravel(), minlength=draws * units).reshape(draws, units).astype(np.float64)
+def holm(p_values: Sequence[float], comparisons: int = 0) -> np.ndarray:
+    """P-values that hold for all of some comparisons at once. Source: Holm 1979.
+
+    Args:
+        p_values: (K,) of single comparisons.
+        comparisons: how many were open, where these are a choice of them; at least K.
+    """
+    order = np.argsort(p_values, kind="stable")
+    times = max(comparisons, len(order)) - np.arange(len(order))
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(times * np.asarray(p_values, float)[order]))
+    return adjusted
 
 
-def _quantiles(values: np.ndarray, *shares: float) -> tuple[float, float]:
-    defined = values[np.isfinite(values)]
-    low, high = np.quantile(defined, shares) if len(defined) else (np.nan, np.nan)
-    return float(low), float(high)
+def _numbers(names: np.ndarray) -> np.ndarray:
+    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
+
+
+def _clustered(residuals: np.ndarray, clusters: np.ndarray, means: int) -> Part | None:
+    """What clusters add to a variance; one is used up by each mean that was taken away."""
+    sums = np.bincount(clusters, residuals)
+    freedom = len(sums) - means
+    if freedom < 1:
+        return None
+    return Part(float(len(sums) / freedom * (sums**2).sum()), float(freedom))

@@ -45,7 +45,7 @@ class TrainingJob:
     """What one run is trained from, and with.
 
     Attributes:
-        place: where results lie, and the screen's name: the two words that `Files` takes.
+        results: the folder of all results and the screen's name, which `Files` is made of.
         index: path of the screen's images.
         split: path of the split.
         normalization: path of the statistics that standardise images.
@@ -59,7 +59,7 @@ class TrainingJob:
         runtime_minutes: the job's time limit, to which a scheduler holds it.
     """
 
-    place: tuple[str, str]
+    results: tuple[str, str]
     index: str
     split: str
     normalization: str
@@ -95,7 +95,7 @@ class TrainingJob:
         """
         try:
             fields = json.loads(path.read_text())
-            return cls(**{**fields, "place": tuple(fields["place"])})
+            return cls(**{**fields, "results": tuple(fields["results"])})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: cannot be read as a training job: {error}") from None
 
@@ -118,7 +118,7 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     recipe, model = Recipe(**job.recipe), Path(job.model)
     index, split = read_frame(job.index), read_frame(job.split)
     data = training_data(of_parts(index, recipe.parts), split, recipe.shuffle_labels, job.seed)
-    files = Files(*job.place)
+    files = Files(*job.results)
     stores = files.stores(data.rows["experiment"].unique())
     reader, statistics = ImageReader(stores, threads), read_frame(job.normalization)
     images = ImageSet(data.rows, statistics, reader, device, recipe.channels)
@@ -151,7 +151,7 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
 def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, Any]:
     seconds, rates = zip(*((row["seconds"], row["images_per_second"]) for row in trainer.history), strict=True)
     return {
-        "screen": job.place[1],
+        "screen": job.results[1],
         "method": job.method,
         "split": job.split_name,
         "seed": job.seed,
@@ -165,6 +165,7 @@ def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, 
         "starts": trainer.starts,
         "wall_seconds": round(sum(seconds), 1),
         "images_per_second": round(median(rates), 1),
+        "optimizer_steps": trainer.steps,
         "parameters": sum(parameter.numel() for parameter in trainer.objective.parameters()),
         "started": trainer.starts[0]["started"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

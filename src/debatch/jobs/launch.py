@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 import debatch
-from debatch.errors import UserError, told_disk_is_full
+from debatch.errors import UserError, disk_is_full_message
 from debatch.jobs.job import TrainingJob, train_run
 from debatch.jobs.torchrun import PARENT, die_with_parent
 from debatch.runtime.devices import choose_device, usable_devices, visible_to_children
@@ -101,7 +101,7 @@ def _watched(command: list[str], environment: dict[str, str]) -> tuple[int, list
 
 
 def _python_path() -> str:
-    """With the package's own place: where it is not installed, it was found by what a script put there."""
+    """With the package's own folder: where it is not installed, a script has put that on the path."""
     own = str(Path(debatch.__file__).parents[1])
     return os.pathsep.join([own, *filter(None, [os.environ.get("PYTHONPATH")])])
 
@@ -187,6 +187,6 @@ def _in_words(error: Exception) -> tuple[bool, str]:
     """Whether a failure is for the user, and what is to be said of it."""
     if isinstance(error, UserError):
         return True, str(error)
-    if told := told_disk_is_full(error):
-        return True, told
+    if message := disk_is_full_message(error):
+        return True, message
     return False, "".join(traceback.format_exception(error))

@@ -97,7 +97,7 @@ class Trainer:
         objective = kind(recipe, channels, data, self.precision)
         self.objective = objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(self.objective.parameter_groups(), recipe)
-        self.epoch_steps = steps_in_epoch(self.together, recipe.group, recipe.groups_per_step)
+        self.epoch_steps = steps_in_epoch(len(self.images), recipe.group, recipe.groups_per_step)
         self.steps = recipe.epochs * self.epoch_steps
         warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
         self.schedule = build_schedule(self.optimizer, recipe, self.steps, warmup_steps)

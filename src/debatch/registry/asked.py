@@ -8,14 +8,14 @@ from typing import get_args
 from debatch.config.statistics import STATISTICS
 from debatch.config.tables import FixedTarget
 from debatch.files import Files, Product, product_files
-from debatch.registry.products import Place, in_order, sources_of, wanted
+from debatch.registry.products import RunFolder, in_order, sources_of, wanted
 from debatch.registry.registry import Registry
 
 # rules without wildcards that look at no run
 STAGES = (*get_args(FixedTarget), "index", "index_profiles", "simulate_metadata", "make_plates", "make_illumination")
 
 
-def asked_products(registry: Registry, files: Files, named: Iterable[str]) -> dict[Place, list[Product]]:
+def asked_products(registry: Registry, files: Files, named: Iterable[str]) -> dict[RunFolder, list[Product]]:
     """What is to be made of each run for the targets of a call.
 
     Args:
@@ -24,16 +24,16 @@ def asked_products(registry: Registry, files: Files, named: Iterable[str]) -> di
         named: targets as they were called for, rules or files; none: the screen's own.
     """
     named = list(named) or ["all"]
-    looked_at = wanted(registry, asked_targets(registry, files, named))
-    found = {place: set(products) for place, products in looked_at.items()}
+    needed = wanted(registry, asked_targets(registry, files, named))
+    found = {run_folder: set(products) for run_folder, products in needed.items()}
     if {"embed", "h5ad"} & set(named):
         for target in embedded_targets(registry):
-            for place, products in wanted(registry, [target], ["embeddings"]).items():
-                found.setdefault(place, set()).update(products)
+            for run_folder, products in wanted(registry, [target], ["embeddings"]).items():
+                found.setdefault(run_folder, set()).update(products)
     for path in named:
-        for place, product in _of_file(registry, files, path):
-            found.setdefault(place, set()).update([*sources_of(product, place), product])
-    return {place: in_order(products) for place, products in found.items()}
+        for run_folder, product in _of_file(registry, files, path):
+            found.setdefault(run_folder, set()).update([*sources_of(product, run_folder), product])
+    return {run_folder: in_order(products) for run_folder, products in found.items()}
 
 
 def asked_targets(registry: Registry, files: Files, named: Iterable[str]) -> list[str]:
@@ -64,35 +64,35 @@ def embedded_targets(registry: Registry) -> list[str]:
     return [t for t in registry.screen.targets if t in specs and {"embeddings", "scores"} & set(registry.needs(t))]
 
 
-def partly_made(files: Files, products: Mapping[Place, Sequence[Product]]) -> dict[str, list[int]]:
-    """What is there of runs of which not all is: a run's path -> places among its products, in their order.
+def partly_made(files: Files, products: Mapping[RunFolder, Sequence[Product]]) -> dict[str, list[int]]:
+    """What is there of runs of which not all is: a run's path -> positions among its products, in their order.
 
     Args:
         files: of the screen; looked for from the working directory.
         products: what is asked for.
     """
     found = {}
-    for place, asked in products.items():
-        folder = files.any_run(place.path)
+    for run_folder, asked in products.items():
+        folder = files.any_run(run_folder.path)
         paths = [product_files(files, folder, product) for product in asked]
         there = [at for at, own in enumerate(paths) if all(Path(path).exists() for path in own)]
         if 0 < len(there) < len(asked):
-            found[place.path] = there
+            found[run_folder.path] = there
     return found
 
 
-def _of_file(registry: Registry, files: Files, path: str) -> Iterator[tuple[Place, Product]]:
+def _of_file(registry: Registry, files: Files, path: str) -> Iterator[tuple[RunFolder, Product]]:
     """What a named file of a run is; any test-time statistics may be asked for in this way."""
     if "/runs/" not in path:
         return
-    for place, products in wanted(registry, registry.targets_of.all()).items():
-        folder = files.any_run(place.path)
+    for run_folder, products in wanted(registry, registry.targets_of.all()).items():
+        folder = files.any_run(run_folder.path)
         if not path.startswith(f"{folder}/"):
             continue
-        looked_at = re.fullmatch(rf"{re.escape(folder)}/(?:embeddings|predictions)/({STATISTICS})\.parquet", path)
-        if looked_at and not place.external:
-            yield place, Product("view", looked_at[1])
+        view = re.fullmatch(rf"{re.escape(folder)}/(?:embeddings|predictions)/({STATISTICS})\.parquet", path)
+        if view and not run_folder.external:
+            yield run_folder, Product("view", view[1])
         for product in products:
             made = product_files(files, folder, product)
             if path in (*made, *(name.removesuffix(".parquet") + ".h5ad" for name in made)):
-                yield place, product
+                yield run_folder, product

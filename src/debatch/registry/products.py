@@ -30,8 +30,8 @@ OF_CORRECTED: dict[str, Kind] = {
 HALF = "half"
 
 
-class Place(NamedTuple):
-    """A trained run, or profiles made elsewhere: what files lie in a folder for.
+class RunFolder(NamedTuple):
+    """The folder of a trained run, or of profiles made elsewhere, below `runs`.
 
     Attributes:
         weights: the method that was trained, or the name of the profiles.
@@ -46,7 +46,7 @@ class Place(NamedTuple):
     external: bool = False
 
     @classmethod
-    def of(cls, run: Run) -> "Place":
+    def of(cls, run: Run) -> "RunFolder":
         """Where a run's files lie."""
         return cls(run.weights, "", 0, external=True) if run.external else cls(run.weights, run.split, run.seed)
 
@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 def wanted(
     registry: Registry, targets: Iterable[str], needs: Iterable[str] | None = None
-) -> dict[Place, list[Product]]:
+) -> dict[RunFolder, list[Product]]:
     """All that tables and figures are made from, by run, each in one order.
 
     Args:
@@ -66,14 +66,14 @@ def wanted(
         targets: names of tables and figures.
         needs: of each; None: its own.
     """
-    found: dict[Place, set[Product]] = {}
+    found: dict[RunFolder, set[Product]] = {}
     for target in targets:
         for run in registry.runs(target):
-            place = Place.of(run)
+            run_folder = RunFolder.of(run)
             for need in registry.needs(target) if needs is None else needs:
                 for product in needed_products(run, need):
-                    found.setdefault(place, set()).update([*sources_of(product, place), product])
-    return {place: in_order(products) for place, products in found.items()}
+                    found.setdefault(run_folder, set()).update([*sources_of(product, run_folder), product])
+    return {run_folder: in_order(products) for run_folder, products in found.items()}
 
 
 def needed_products(run: Run, need: str) -> list[Product]:
@@ -98,14 +98,14 @@ def needed_products(run: Run, need: str) -> list[Product]:
     return []
 
 
-def sources_of(product: Product, place: Place) -> list[Product]:
+def sources_of(product: Product, run_folder: RunFolder) -> list[Product]:
     """What a product is made from, of the same run; profiles are no product of ours."""
     own, kind = product.statistics, product.kind
     if kind in EMBEDDED:
         return []
-    sources = [] if place.external else [Product("view", own)]
+    sources = [] if run_folder.external else [Product("view", own)]
     if kind == "probe":
-        sources += probed(own, place.split)
+        sources += probed(own, run_folder.split)
     if kind in ("corrected_cosine", "corrected_scores"):
         sources.append(Product("corrected", own, product.correction))
     return sources
@@ -128,8 +128,8 @@ def in_order(products: Iterable[Product]) -> list[Product]:
 
 
 def forms_of(
-    rule: str, products: Mapping[Place, Sequence[Product]], there: Mapping[str, Collection[int]]
-) -> dict[tuple[Product, ...], list[Place]]:
+    rule: str, products: Mapping[RunFolder, Sequence[Product]], there: Mapping[str, Collection[int]]
+) -> dict[tuple[Product, ...], list[RunFolder]]:
     """What single jobs of a rule make, and of which runs just that.
 
     Of `embed_run` all of a run; of the others what is made of its embeddings under one choice of test-time statistics,
@@ -141,15 +141,15 @@ def forms_of(
         products: what is to be made of each run.
         there: what is there of some runs, as `partly_made` says.
     """
-    found: dict[tuple[Product, ...], list[Place]] = {}
-    for place, asked in products.items():
+    found: dict[tuple[Product, ...], list[RunFolder]] = {}
+    for run_folder, asked in products.items():
         apart: dict[tuple[str, bool], list[Product]] = {}
         for at, product in enumerate(asked):
             if product.kind in MAKERS[rule]:
                 statistics = product.statistics if rule in BY_STATISTICS else ""
-                apart.setdefault((statistics, at in there.get(place.path, ())), []).append(product)
+                apart.setdefault((statistics, at in there.get(run_folder.path, ())), []).append(product)
         for made in apart.values():
-            found.setdefault(tuple(made), []).append(place)
+            found.setdefault(tuple(made), []).append(run_folder)
     return found
 
 
@@ -163,9 +163,9 @@ def form_words(forms: Iterable[Iterable[Product]]) -> list[str]:
     names: list[str] = []
     seen: Counter[str] = Counter()
     for form in forms:
-        told = list(form)
-        statistics = [product.statistics for product in told]
-        kinds = [product.kind for product in told if product.kind not in ("view", "corrected", "probe")]
+        products = list(form)
+        statistics = [product.statistics for product in products]
+        kinds = [product.kind for product in products if product.kind not in ("view", "corrected", "probe")]
         words = "_".join(dict.fromkeys([*filter(None, statistics), *kinds]))
         seen[words] += 1
         names.append(words if seen[words] == 1 else f"{words}_{seen[words]}")

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from debatch.config.tables import Table
 from debatch.evaluate.metrics import METRICS, OF_PREDICTIONS
 from debatch.evaluate.tidy import ALL
-from debatch.evaluate.uncertainty import pooled_interval
+from debatch.evaluate.uncertainty import UNKNOWN, Scale, Spread, mean_spread
 from debatch.registry import Registry, Run
-from debatch.report.published import Published, verdict
+from debatch.report.published import MARGIN_POINTS, Estimate, Published, margin_of, verdict
 from debatch.report.results import ByRun
 
 COLUMNS = [
@@ -19,6 +20,7 @@ COLUMNS = [
 ]  # fmt: skip
 FEWEST_STATISTICS_IMAGES = 8
 NOT_RUN = "not run"
+RANGE = "low and high are of the worst and the best batch of each cell type: too few for an interval"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,22 @@ def recorded_origin(record: Any, row: str, column: str) -> Origin | None:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of a table: mean and sd over n seeds, and how far the test batches differ; or words."""
+    """A number of a table: mean and sd over n seeds, and how sure it is; or words.
+
+    Attributes:
+        mean: over seeds, in the column's unit.
+        sd: of seeds.
+        n: seeds.
+        low: of a 95 % interval, or of a range.
+        high: likewise.
+        note: what speaks for caution, or why there is no number.
+        words: in place of a number.
+        origin: what it was made from.
+        is_range: whether low and high are of single batches, since there are too few for an interval.
+        error: standard error, in the column's unit; NaN where there is no interval.
+        freedom: its degrees of freedom.
+        judged: what is held against a published number, where that is not the mean over seeds.
+    """
 
     mean: float | None = None
     sd: float | None = None
@@ -83,6 +100,15 @@ class Cell:
     note: str = ""
     words: str = ""
     origin: Origin = Origin()
+    is_range: bool = False
+    error: float = np.nan
+    freedom: float = np.nan
+    judged: Estimate | None = None
+
+    @property
+    def notes(self) -> str:
+        """The note, and what its brackets are where they are no interval."""
+        return "; ".join(filter(None, [self.note, RANGE if self.is_range and self.low is not None else ""]))
 
 
 @dataclass
@@ -99,6 +125,7 @@ class Draft:
         signed: whether a plus sign is shown, as of differences.
         nulls: rows that can only score at chance.
         ranges_of: columns whose n and range are of something else than seeds and test batches -> of what.
+        contrasts: rows that are one published row less another -> the two.
         unchanged: rows of recipes that change nothing of the screen's own training.
         notes: what holds for the whole table.
     """
@@ -112,6 +139,7 @@ class Draft:
     signed: bool = False
     nulls: tuple[str, ...] = ()
     ranges_of: dict[str, str] = field(default_factory=dict)
+    contrasts: dict[str, tuple[str, str]] = field(default_factory=dict)
     unchanged: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
@@ -165,21 +193,46 @@ def pooled(
     if not values:
         return Cell(note=lacking, origin=origin)
     batches = by_batch(frames, metric, subset, cell_type)
-    low, high = (None, None)
-    if len(batches):
-        low, high = pooled_interval(batches["value"].tolist(), batches["n"].tolist())
+    spread = batch_mean(batches, values, "share" if METRICS[metric].is_share else "plain")
     note = few_statistics(frames, cell_type) if metric in OF_PREDICTIONS else ""
-    return scaled_cell(metric, values, low, high, note, origin)
+    return scaled_cell(metric, values, spread, note, origin)
 
 
-def scaled_cell(
-    metric: str, values: list[float], low: float | None, high: float | None, note: str, origin: Origin
-) -> Cell:
+def batch_mean(batches: pd.DataFrame, values: Sequence[float], scale: Scale) -> Spread:
+    """How sure a mean over batches is.
+
+    Args:
+        batches: as `by_batch` gives them.
+        values: the mean of each seed.
+        scale: as in `mean_spread`.
+    """
+    if batches.empty:
+        return UNKNOWN
+    value, stratum, n = (batches[name].to_numpy() for name in ("value", "stratum", "n"))
+    return mean_spread(value, stratum, n, values, scale, float(np.mean(values)))
+
+
+def scaled_cell(metric: str, values: Sequence[float], spread: Spread, note: str, origin: Origin) -> Cell:
     """Values of a metric, seed by seed, as a cell in the metric's unit."""
-    factor = METRICS[metric].factor
+    return spread_cell(METRICS[metric].factor, values, spread, note, origin)
+
+
+def spread_cell(factor: float, values: Sequence[float], spread: Spread, note: str, origin: Origin) -> Cell:
+    """A mean over seeds and how sure it is, times a factor."""
     sd = factor * float(np.std(values, ddof=1)) if len(values) > 1 else None
-    low, high = (None if bound is None else factor * bound for bound in (low, high))
-    return Cell(factor * float(np.mean(values)), sd, len(values), low, high, note, origin=origin)
+    low, high = (factor * bound if np.isfinite(bound) else None for bound in (spread.low, spread.high))
+    return Cell(
+        factor * float(np.mean(values)),
+        sd,
+        len(values),
+        low,
+        high,
+        note,
+        origin=origin,
+        is_range=not spread.is_interval,
+        error=factor * spread.error,
+        freedom=spread.freedom,
+    )
 
 
 def by_seed(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> list[float]:
@@ -190,9 +243,20 @@ def by_seed(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", ce
 
 
 def by_batch(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> pd.DataFrame:
-    """A metric by test batch: mean over seeds, and images."""
+    """A metric by test batch: `value`, mean over seeds; `n`, images; `stratum`, the cell types that the batch holds."""
     rows = pd.concat([chosen(frame, metric, subset, cell_type) for frame in frames])
-    return rows[rows.index != ALL].groupby(level=0).mean()
+    means = rows[(rows.index != ALL) & np.isfinite(rows["value"])].groupby(level=0).mean()
+    return means.assign(stratum=_strata(frames, means.index))
+
+
+def _strata(frames: Sequence[pd.DataFrame], batches: pd.Index) -> pd.Series:
+    """The cell types that each batch holds, as one name."""
+    pairs = {pair for frame in frames for pair in zip(frame["batch"], frame["cell_type"], strict=True)}
+    held: dict[str, list[str]] = {}
+    for batch, cell_type in sorted(pairs):
+        if cell_type != ALL:
+            held.setdefault(batch, []).append(cell_type)
+    return pd.Series(["+".join(held.get(batch, [])) for batch in batches], index=batches, dtype=str)
 
 
 def few_statistics(frames: Sequence[pd.DataFrame], cell_type: str = ALL) -> str:
@@ -210,17 +274,37 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
     spec = registry.tables[name]
     rows = []
     for (row, column), cell in draft.cells.items():
-        names = spec.published_rows.get(row, row), spec.published_columns.get(column, column)
         comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
         # what an unchanged recipe is differs from screen to screen
         own = row in draft.unchanged and not comparable
-        mean, sd = (None, None) if own else published.cell(spec.paper, name, *names)
-        judged = "" if cell.words else verdict(cell.mean, cell.sd, mean, sd, comparable, unit == "%")
+        theirs = Estimate() if own else _published(published, spec, name, draft.contrasts.get(row, (row,)), column)
+        ours = cell.judged or Estimate(cell.mean, cell.sd, cell.n)
+        margin = MARGIN_POINTS if row in draft.contrasts else margin_of(theirs.mean or 0.0, unit == "%")
+        judged = "" if cell.words else verdict(ours, theirs, comparable, margin)
         if cell.mean is None and cell.note not in {"", NOT_RUN}:
             judged = "not defined"  # it was run, or there is nothing to run: the note says which
-        values = [cell.mean, cell.sd, cell.n, cell.low, cell.high, unit, mean, sd, judged, cell.words or cell.note]
+        values = [
+            cell.mean,
+            cell.sd,
+            cell.n,
+            cell.low,
+            cell.high,
+            unit,
+            theirs.mean,
+            theirs.sd,
+            judged,
+            cell.words or cell.notes,
+        ]
         rows.append([row, column, *values])
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _published(published: Published, spec: Table, name: str, rows: tuple[str, ...], column: str) -> Estimate:
+    """A published number; of two rows the first less the second."""
+    columns = spec.published_columns.get(column, column)
+    table = spec.published_table or name
+    first, *less = (published.cell(spec.paper, table, spec.published_rows.get(row, row), columns) for row in rows)
+    return first.less(less[0]) if less else first
 
 
 def laid_out(name: str, draft: Draft, registry: Registry) -> str:
@@ -233,13 +317,44 @@ def laid_out(name: str, draft: Draft, registry: Registry) -> str:
     for row, title in draft.rows.items():
         cells = [_readable(draft, draft.cells.get((row, column), Cell()), column) for column in draft.columns]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    notes = [f"mean ± sd over seeds (n = {draft.seeds()}); in brackets how much the test batches differ", *draft.notes]
-    if registry.externals:
-        notes[0] = "in brackets how much the batches differ: 95 % bootstrap over them from five on, else the extremes"
+    notes = [*uncertainty_notes(draft, profiles=bool(registry.externals)), *draft.notes]
     notes += sorted({cell.note for cell in draft.cells.values() if cell.note})
     if registry.screen.simulated:
         notes.append("every number comes from simulated images")
     return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
+
+
+def uncertainty_notes(draft: Draft, *, profiles: bool) -> list[str]:
+    """What stands behind a number's ± and brackets.
+
+    Args:
+        draft: the table.
+        profiles: whether it is of profiles, of which there are no seeds.
+    """
+    seeds = draft.seeds()
+    shown = [own for (_, column), own in draft.cells.items() if own.low is not None and column not in draft.ranges_of]
+    spread = (
+        f"mean ± standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed, so no spread"
+    )
+    notes = [spread] if seeds and not profiles else []
+    if any(not cell.is_range for cell in shown):
+        drawn = "batches" if profiles else "test batches" + (" and training seeds" if seeds > 1 else "")
+        alone = "" if profiles or seeds > 1 else "; one training seed says nothing of other seeds"
+        notes.append(f"in brackets a 95 % interval: what other {drawn} of the same cell types would give{alone}")
+    if any(cell.is_range for cell in shown):
+        notes.append(
+            "in round brackets, where batches are too few for an interval (under four, or one of a cell type): what "
+            "the worst and the best batch of each cell type give"
+        )
+    return notes
+
+
+def brackets(draft: Draft, cell: Cell, column: str) -> str:
+    """An interval in square brackets, a range in round ones; empty where there is neither."""
+    if cell.low is None or cell.high is None:
+        return ""
+    text = f"{draft.text(cell.low, column)} to {draft.text(cell.high, column)}"
+    return f"({text})" if cell.is_range or column in draft.ranges_of else f"[{text}]"
 
 
 def table_heading(name: str) -> str:
@@ -252,6 +367,4 @@ def _readable(draft: Draft, cell: Cell, column: str) -> str:
     if cell.mean is None:
         return cell.words or "—"
     text = draft.text(cell.mean, column) + ("" if cell.sd is None else f" ± {cell.sd:.{draft.decimals_of(column)}f}")
-    if cell.low is not None and cell.high is not None:
-        text += f" [{draft.text(cell.low, column)} to {draft.text(cell.high, column)}]"
-    return text
+    return " ".join(filter(None, [text, brackets(draft, cell, column)]))

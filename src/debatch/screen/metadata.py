@@ -62,18 +62,18 @@ def read_catalogue(screen: Screen, tables: list[MetadataFile], experiments: list
     return wells.drop(columns=_AT)
 
 
-def catalogue_of_files(screen: Screen, experiment: str, places: pd.DataFrame) -> pd.DataFrame:
+def catalogue_of_files(screen: Screen, experiment: str, wells: pd.DataFrame) -> pd.DataFrame:
     """The wells of an experiment whose screen has no metadata: those that its file names tell, without a label.
 
     Args:
         screen: what to call things.
         experiment: which one.
-        places: plate and well of each file.
+        wells: plate and well of each file.
 
     Returns:
         As `read_catalogue`.
     """
-    raw = places[["plate", "well"]].drop_duplicates().astype(str)
+    raw = wells[["plate", "well"]].drop_duplicates().astype(str)
     columns = screen.columns
     raw = raw.rename(columns={"plate": columns.plate, "well": columns.well})
     raw = _with_fields(raw.assign(**{columns.experiment: experiment}), screen.fields)
@@ -111,7 +111,7 @@ def catalogue_of_profiles(screen: Screen, raw: pd.DataFrame, where: str) -> pd.D
     return wells.drop(columns=_AT)
 
 
-def with_told_columns(screen: Screen, raw: pd.DataFrame, where: str) -> pd.DataFrame:
+def with_named_columns(screen: Screen, raw: pd.DataFrame, where: str) -> pd.DataFrame:
     """A table with the screen's constants, and those derived columns whose source is there."""
     raw = _with_fields(raw, screen.fields)
     derive = {name: rule for name, rule in screen.derive.items() if rule.source in raw}
@@ -251,8 +251,8 @@ def _check(wells: pd.DataFrame, keys: list[str], experiments: list[str], where: 
         )
     twice = wells[wells.duplicated(keys)]
     if len(twice):
-        place = ", ".join(f"{key} {twice.iloc[0][key]}" for key in keys)
+        repeated = ", ".join(f"{key} {twice.iloc[0][key]}" for key in keys)
         hint = "" if "site" in keys else "; where it has a row an image, name its site column as `columns.site`"
         raise DataError(
-            f"{twice.iloc[0][_AT]}: repeats {place} ({len(twice)} such {'row' if len(twice) == 1 else 'rows'}){hint}"
+            f"{twice.iloc[0][_AT]}: repeats {repeated} ({len(twice)} such {'row' if len(twice) == 1 else 'rows'}){hint}"
         )

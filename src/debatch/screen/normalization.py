@@ -40,7 +40,7 @@ def normalization_statistics(
     Raises:
         DataError: a group has no control image under a `*_controls` variant.
 
-    Source: RxRx1 paper, section 5.3.
+    Source: RxRx1 paper, section 5.7.
     """
     group = _group_numbers(index, GROUPS[variant])
     reference = np.ones(len(index), dtype=bool)

@@ -31,8 +31,9 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
 
     `separated`: whole batches, those that the screen names, the metadata's own, or a drawn third of each cell type's.
     `separated_val`: its training side alone, with one batch of each cell type held out as `val`; settings are chosen
-    on it. `stratified`: whole wells of every batch. `stratified_site`: single sites of every batch, so that sites of a
-    well stand on both sides. `fold1`, `fold2`, …: the batches of each cell type, dealt to folds; a fold is its test.
+    on it. `stratified`: whole wells of every batch, as many of each class in each cell type as `separated` tests on.
+    `stratified_site`: likewise single sites, so that sites of a well stand on both sides. `fold1`, `fold2`, …: the
+    batches of each cell type, dealt to folds; a fold is its test.
     `few_<cell type>_draw<k>`: of `separated` one cell type alone, trained on a few drawn batches; of classes that those
     do not show, test images are kept and can only be wrong.
 
@@ -48,9 +49,9 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
         case "few":
             subset = _few(index, config, drawn)
         case "stratified":
-            subset = _stratified(index, config.seed, WELL)
+            subset = _stratified(index, config, WELL)
         case "stratified_site":
-            subset = _stratified(index, config.seed, ["image_id"])
+            subset = _stratified(index, config, ["image_id"])
         case "fold":
             subset = _fold(index, config, drawn.fold)
         case "separated_val":
@@ -299,35 +300,54 @@ def _drawn_batches(index: pd.DataFrame, seed: int, purpose: str) -> list[tuple[s
     return drawn
 
 
-def _stratified(index: pd.DataFrame, seed: int, unit: list[str]) -> pd.Series:
-    """Whole units (wells or images), so many of each class in each batch that every class and every batch is level.
+def _stratified(index: pd.DataFrame, config: Splits, unit: list[str]) -> pd.Series:
+    """Whole units (wells or images) of every batch: as many of each class in each cell type as `separated` tests on.
 
-    A (batch, class) with n units gives 18 n / 51 to test. The whole part is taken; the rest is spread as in a Latin
-    square: with the batches on a circle in seeded order, each class gives one unit more in a run of those neighbouring
-    batches that have it, and the next class's run, in seeded order, begins where the last one ended. So each class has
-    its share to within a unit, and so has each batch where the classes are in the same batches.
+    So a test image has as many training units of its own class and cell type as under `separated`, and the two differ
+    in nothing but which batches those are of. Of a class that `separated` has on one side alone, 18 of 51 are tested.
     """
-    units = index[index["label"].notna()].drop_duplicates(unit)
-    names = list(units[unit].itertuples(index=False, name=None))
-    members: dict[int, dict[str, list[tuple[str, ...]]]] = {}
-    for name, label, batch in zip(names, units["label"].astype(int), units["batch"], strict=True):
-        members.setdefault(label, {}).setdefault(batch, []).append(name)
-    batches = sorted(units["batch"].unique(), key=natural_key)
-    place_of = dict(zip(batches, _generator(seed, "batches").permutation(len(batches)), strict=True))
+    labelled = index.assign(separated=_separated(index, config))[index["label"].notna()]
+    units = labelled.drop_duplicates(unit)
     test: set[tuple[str, ...]] = set()
-    start = 0
-    for label in _generator(seed, "classes").permutation(sorted(members)):
-        own = sorted(members[label], key=lambda batch: (place_of[batch] - start) % len(batches))
-        shares = {batch: TEST_SHARE * len(members[label][batch]) for batch in own}
-        broken = [batch for batch in own if shares[batch] % 1]
-        extra = broken[: round(sum(shares[batch] % 1 for batch in broken))]
-        for batch in own:
-            test |= set(_drawn(members[label][batch], int(shares[batch]) + (batch in extra), seed))
-        if extra:
-            start = place_of[broken[len(extra) % len(broken)]]
+    for cell_type, own in units.groupby("cell_type"):
+        test |= _level_draw(own, unit, config.seed, _generator(config.seed, "stratified", str(cell_type)))
     in_test = [name in test for name in index[unit].itertuples(index=False, name=None)]
     subset = pd.Series(np.where(in_test, "test", "train"), index=index.index)
     return subset.mask(index["label"].isna())
+
+
+def _level_draw(
+    units: pd.DataFrame, unit: list[str], seed: int, generator: np.random.Generator
+) -> set[tuple[str, ...]]:
+    """Test units of one cell type, such that each batch gives its share of them to within one.
+
+    A batch that has n of a class's N units gives n T / N of its T test units. The whole part is taken; what is left of
+    T goes to those batches that have given least of their share so far, drawn where several have.
+    """
+    batches = sorted(units["batch"].unique(), key=natural_key)
+    owed = dict.fromkeys(batches, Fraction(0))
+    test: set[tuple[str, ...]] = set()
+    by_class = dict(list(units.groupby(units["label"].astype(int))))
+    for label in generator.permutation(sorted(by_class)):
+        own = by_class[label]
+        members: dict[str, list[tuple[str, ...]]] = {}
+        for name, batch in zip(own[unit].itertuples(index=False, name=None), own["batch"], strict=True):
+            members.setdefault(batch, []).append(name)
+        tested, trained = ((own["separated"] == side).sum() for side in ("test", "train"))
+        share = Fraction(int(tested), len(own)) if tested and trained else TEST_SHARE
+        shares = {batch: share * len(members[batch]) for batch in batches if batch in members}
+        count = {batch: int(of) for batch, of in shares.items()}
+        ties = dict(zip(batches, generator.random(len(batches)), strict=True))
+        broken = sorted(
+            (batch for batch, of in shares.items() if of % 1),
+            key=lambda batch: (-(owed[batch] + shares[batch] % 1), ties[batch]),
+        )
+        for batch in broken[: round(sum(shares.values())) - sum(count.values())]:
+            count[batch] += 1
+        for batch, of in shares.items():
+            owed[batch] += of - count[batch]
+            test |= set(_drawn(members[batch], count[batch], seed))
+    return test
 
 
 def _drawn(units: list[tuple[str, ...]], count: int, seed: int) -> list[tuple[str, ...]]:

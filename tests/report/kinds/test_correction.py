@@ -22,16 +22,18 @@ from debatch.tabular import write_frame
 
 
 def scores(**values):
-    """A file of scores, by batch alike; a change as it says, else none."""
-    nothing = np.nan, np.nan
+    """A file of scores, by batch alike; a change by its value and standard error, of 20 degrees of freedom."""
+    nothing = dict.fromkeys(("low", "high", "error", "freedom"), np.nan)
     rows = []
     for metric, value in values.items():
+        every = {"metric": metric, "subset": "all", "cell_type": "", "batch": "", "value": value, **nothing, "n": 40}
         if metric.endswith("_change"):
-            rows.append((metric, "all", "", "", 0, *value, 40))
+            change, error = value
+            rows.append({**every, "value": change, "error": error, "freedom": 20})
         else:
-            rows.append((metric, "all", "", "", value, *nothing, 40))
-            rows += [(metric, "all", "", f"B{n}", value, *nothing, 20) for n in range(2)]
-    return pd.DataFrame(rows, columns=["metric", "subset", "cell_type", "batch", "value", "low", "high", "n"])
+            rows.append(every)
+            rows += [{**every, "cell_type": kind, "batch": f"B{n}", "n": 20} for n in range(4) for kind in ("", "C")]
+    return pd.DataFrame(rows)
 
 
 BEFORE = {
@@ -110,9 +112,10 @@ ACROSS = "replicate_across_batches"
 
 def test_headline_says_how_strong_the_effect_is_what_removes_it_and_what_that_costs(results):
     given = {
-        ("baseline", "harmony"): {"neighbor_same_batch": 0.22, ACROSS: 0.4, f"{ACROSS}_change": (-0.2, -0.05)},
-        ("baseline", "combat"): {"neighbor_same_batch": 0.1, ACROSS: 0.8, f"{ACROSS}_change": (0.1, 0.4)},
-        ("baseline", "tvn"): {ACROSS: 0.3, f"{ACROSS}_change": (-0.3, 0.01)},
+        ("baseline", "harmony"): {"neighbor_same_batch": 0.22, ACROSS: 0.4, f"{ACROSS}_change": (-0.1, 0.01)},
+        ("baseline", "combat"): {"neighbor_same_batch": 0.1, ACROSS: 0.8, f"{ACROSS}_change": (0.3, 0.05)},
+        ("baseline", "tvn"): {ACROSS: 0.3, f"{ACROSS}_change": (-0.2, 0.09)},
+        ("baseline", "sphering"): {ACROSS: 0.3, f"{ACROSS}_change": (-0.19, 0.09)},
         ("adabn", "harmony"): {ACROSS: 0.9},
     }
     found = correction_headline("table_correction", results(given))
@@ -121,14 +124,17 @@ def test_headline_says_how_strong_the_effect_is_what_removes_it_and_what_that_co
     assert removal.startswith("Baseline + Harmony brings that nearest to chance: 22.0 % (uncorrected 80.0 %)")
     assert "below chance, where wells of one batch are pushed apart: ComBat (10.0 %)" in removal
     assert biology.startswith("Baseline + ComBat does best on biology")
-    assert biology.endswith("80.0 % (uncorrected 50.0 %).")
-    assert losses.endswith("under Harmony (40.0 %).")  # TVN's loss may be none
+    over = "over perturbations and batches, corrected for all comparisons of the table"
+    assert "80.0 % (uncorrected 50.0 %); p = 2.2e-05, " + over in biology
+    # TVN's loss by itself has p = 0.038, and is one of several comparisons
+    assert losses.startswith(f"Lost (p < 0.05, {over}): ")
+    assert losses.endswith("under Harmony (40.0 %).")
     assert best.startswith("Best of all rows on biology: AdaBN + Harmony, 90.0 %")
 
 
 def test_headline_does_not_praise_what_makes_it_worse(results):
     registry = results().registry
-    worse = {"neighbor_same_batch": 0.9, ACROSS: 0.2, f"{ACROSS}_change": (-0.4, -0.2)}
+    worse = {"neighbor_same_batch": 0.9, ACROSS: 0.2, f"{ACROSS}_change": (-0.3, 0.05)}
     given = {("baseline", c): worse for c in registry.corrections_of("table_correction") if c != "none"}
     found = correction_headline("table_correction", results(given))
     assert found.details[0] == "No correction brings that nearer to chance."
@@ -137,15 +143,18 @@ def test_headline_does_not_praise_what_makes_it_worse(results):
 
 
 def test_headline_of_a_gain_that_may_be_none_says_so(results):
-    given = {("baseline", "combat"): {ACROSS: 0.55, f"{ACROSS}_change": (-0.1, 0.2)}}
+    given = {("baseline", "combat"): {ACROSS: 0.55, f"{ACROSS}_change": (0.05, 0.07)}}
     found = correction_headline("table_correction", results(given))
-    assert any("does best on biology" in line and "too few perturbations to be sure" in line for line in found.details)
+    assert any(
+        "does best on biology" in line and "not told from no change, over perturbations" in line
+        for line in found.details
+    )
 
 
 def test_headline_passes_over_corrections_that_a_metric_is_not_defined_for(results):
     given = {
         ("baseline", "combat"): {ACROSS: np.nan},
-        ("baseline", "tvn"): {ACROSS: 0.6, f"{ACROSS}_change": (0.0, 0.2)},
+        ("baseline", "tvn"): {ACROSS: 0.6, f"{ACROSS}_change": (0.1, 0.05)},
     }
     found = correction_headline("table_correction", results(given))
     assert any(line.startswith("Baseline + TVN does best on biology") for line in found.details)

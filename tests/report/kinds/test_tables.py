@@ -9,7 +9,7 @@ from helpers.made_up import UNSEEN, made_up_results
 from debatch.errors import ConfigError
 from debatch.report.cells import COLUMNS, laid_out, table_heading, tidy
 from debatch.report.kinds.tables import draft_table
-from debatch.report.published import Published, verdict
+from debatch.report.published import Published
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def test_generalization_by_hand(made):
     seen = cell(table, "baseline", "accuracy_batch_stratified")
     ratio = cell(table, "baseline", "batch_generalization")
     assert ratio["mean"] == pytest.approx(100 * unseen["mean"] / seen["mean"])
-    assert pd.isna(ratio["sd"])
+    assert 0 < ratio["sd"] < 5
+    same = cell(table, "baseline", "batch_generalization_same_batches")
+    assert 0.8 * ratio["mean"] < same["mean"] < 1.2 * ratio["mean"]
     assert cell(table, "adabn", "batch_classification_accuracy")["mean"] == 100
 
 
@@ -65,20 +67,23 @@ def test_every_published_cell_of_tables_1_3_and_s3_stands_beside_its_place(made,
         table, _ = made(name, screen="rxrx1", index=index)
         expected = published[(published["paper"] == "rxrx1") & (published["table"] == name)]
         assert len(expected) == count
-        beside = table[table["published_mean"].notna()]
+        # the paper's 91.1 may be of either stratified split
+        beside = table[table["published_mean"].notna() & (table["column"] != "accuracy_batch_stratified_site")]
         assert len(beside) == count
         cells = beside.replace({"column": {"HEPG2": "HepG2"}})[["row", "column", "published_mean"]]
         values = {(row, column): value for row, column, value in cells.itertuples(index=False)}
         assert values == {
             (row, column): value for row, column, value in expected[["row", "column", "value"]].itertuples(index=False)
         }
-        assert set(beside["verdict"]) <= {"reproduced", "differs"}
+        assert set(beside["verdict"]) <= {"reproduced", "differs", "undecided"}
 
 
 def test_simulated_screen_is_not_comparable(made):
     table, _ = made()
     assert cell(table, "adabn", "accuracy_batch_separated")["published_mean"] == 87.1
-    assert set(table["verdict"]) == {"not comparable"}
+    assert set(table["verdict"]) == {"not comparable", "not defined"}
+    undefined = table[table["verdict"] == "not defined"]
+    assert undefined[["row", "column"]].values.tolist() == [["adabn_test_only", "batch_classification_accuracy"]]
 
 
 def test_missing_split_is_a_note_and_never_a_zero(made):
@@ -94,14 +99,15 @@ def test_run_that_is_missing_is_not_run(made):
     table, _ = made(without=("runs",))
     methods = table[table["row"].isin(list(UNSEEN))]
     assert methods["mean"].isna().all()
-    assert set(methods["verdict"]) == {"not run"}
+    defined = (methods["row"] != "adabn_test_only") | (methods["column"] != "batch_classification_accuracy")
+    assert set(methods[defined]["verdict"]) == {"not run"}
 
 
 def test_few_statistics_images_are_a_warning_in_the_note(made):
     table, _ = made(statistics=7)
     note = cell(table, "adabn", "accuracy_batch_separated")["note"]
     assert note.startswith("warning: batch-norm statistics from only 7 images (E0")
-    assert made(statistics=8)[0]["note"].eq("").all()
+    assert not made(statistics=8)[0]["note"].str.contains("warning").any()
 
 
 def test_differences_are_paired(made):
@@ -174,26 +180,6 @@ def test_markdown(made, root, tmp_path):
     assert "| Shuffled labels (null) | 25.0" in text
     assert table_heading("table_s3") == "Table S3"
     assert table_heading("table_probe") == "Table probe"
-
-
-@pytest.mark.parametrize(
-    ("mean", "sd", "published", "published_sd", "comparable", "expected"),
-    [
-        (None, None, 75.1, 0.2, True, "not run"),
-        (75.0, 0.1, None, None, True, "not comparable"),
-        (75.0, 0.1, 75.1, 0.2, False, "not comparable"),
-        (76.1, 0.1, 75.1, 0.2, True, "reproduced"),
-        (76.2, 0.1, 75.1, 0.2, True, "differs"),
-        (77.0, 1.0, 75.1, 0.2, True, "reproduced"),
-    ],
-)
-def test_verdict(mean, sd, published, published_sd, comparable, expected):
-    assert verdict(mean, sd, published, published_sd, comparable) == expected
-
-
-@pytest.mark.parametrize(("value", "expected"), [(0.2, "reproduced"), (0.16, "differs"), (0.25, "reproduced")])
-def test_verdict_of_a_distance_is_relative(value, expected):
-    assert verdict(value, 1.0, 0.21, None, True, percentage=False) == expected
 
 
 def test_another_metric_is_one_key_of_a_table(made):

@@ -13,7 +13,7 @@ from debatch.config.read import nearest
 from debatch.errors import ConfigError, UserError
 from debatch.files import Files, Product, product_files
 from debatch.registry import Registry
-from debatch.registry.products import Place, rule_of_form, wanted
+from debatch.registry.products import RunFolder, rule_of_form, wanted
 
 
 class Job(NamedTuple):
@@ -30,7 +30,7 @@ class Job(NamedTuple):
     products: tuple[Product, ...] = ()
 
 
-PlacesByPath = dict[str, tuple[Place, list[Product]]]
+RunFoldersByPath = dict[str, tuple[RunFolder, list[Product]]]
 
 
 def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]) -> list[Job]:
@@ -53,8 +53,8 @@ def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]
         answer = Path(scratch, "answer.json")
         found: dict[str, list[Any]] = json.loads(answer.read_text()) if answer.exists() else {"errors": []}
     if done.returncode == 0:
-        files, places = Files(registry.results, registry.name), run_places(registry)
-        return [_as_job(listed, files, places) for listed in found["jobs"]]
+        files, run_folders = Files(registry.results, registry.name), run_folders_by_path(registry)
+        return [_as_job(listed, files, run_folders) for listed in found["jobs"]]
     words = "\n".join(found["errors"]) or done.stderr[-2000:]
     known = known_targets(registry)
     for target in targets:
@@ -63,29 +63,29 @@ def dry_run(registry: Registry, targets: Sequence[str], overrides: Sequence[str]
     raise UserError(f"Snakemake cannot plan this: {words}")
 
 
-def run_places(registry: Registry) -> PlacesByPath:
+def run_folders_by_path(registry: Registry) -> RunFoldersByPath:
     """The runs that a screen's tables and figures are made from, and what is made of each, by path below `runs`."""
     runs = wanted(registry, registry.targets_of.all())
-    return {place.path: (place, products) for place, products in runs.items()}
+    return {run_folder.path: (run_folder, products) for run_folder, products in runs.items()}
 
 
-def with_run(wildcards: dict[str, str], places: PlacesByPath) -> dict[str, str]:
+def with_run(wildcards: dict[str, str], run_folders: RunFoldersByPath) -> dict[str, str]:
     """Wildcards in which a run is named by its parts in place of its path."""
-    if wildcards.get("run") not in places:
+    if wildcards.get("run") not in run_folders:
         return dict(wildcards)
-    place, _ = places[wildcards["run"]]
-    parts = {"external": place.weights} if place.external else {
-        "method": place.weights, "split": place.split, "seed": str(place.seed)
+    run_folder, _ = run_folders[wildcards["run"]]
+    parts = {"external": run_folder.weights} if run_folder.external else {
+        "method": run_folder.weights, "split": run_folder.split, "seed": str(run_folder.seed)
     }  # fmt: skip
     return {**{key: value for key, value in wildcards.items() if key != "run"}, **parts}
 
 
-def _as_job(listed: dict[str, Any], files: Files, places: PlacesByPath) -> Job:
+def _as_job(listed: dict[str, Any], files: Files, run_folders: RunFoldersByPath) -> Job:
     """A job as Snakemake lists it: a run by its parts, and what it makes of it by its files."""
     rule, wildcards = rule_of_form(listed["rule"]), listed["wildcards"]
-    if wildcards.get("run") not in places:
+    if wildcards.get("run") not in run_folders:
         return Job(rule, dict(wildcards))
-    place, products = places[wildcards["run"]]
-    folder, made = files.any_run(place.path), set(listed["output"])
+    run_folder, products = run_folders[wildcards["run"]]
+    folder, made = files.any_run(run_folder.path), set(listed["output"])
     own = tuple(product for product in products if made.issuperset(product_files(files, folder, product)))
-    return Job(rule, with_run(wildcards, places), own)
+    return Job(rule, with_run(wildcards, run_folders), own)

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from debatch.cli.planning.dry_run import Job, PlacesByPath, run_places, with_run
+from debatch.cli.planning.dry_run import Job, RunFoldersByPath, run_folders_by_path, with_run
 from debatch.cli.planning.rates import Rate
 from debatch.cli.planning.work import Work
 from debatch.files import Files, Product
@@ -93,13 +93,13 @@ class MeasuredJobs:
 def measured_jobs(registry: Registry, files: Files, work: Work) -> MeasuredJobs:
     """Read what was measured of a screen."""
     times = read_times(Path(files.benchmarks()), Path(files.times()))
-    places = run_places(registry) if times else {}
-    return MeasuredJobs([_measured(time, files, places) for time in times], work)
+    run_folders = run_folders_by_path(registry) if times else {}
+    return MeasuredJobs([_measured(time, files, run_folders) for time in times], work)
 
 
-def _measured(time: JobTime, files: Files, places: PlacesByPath) -> Measured:
+def _measured(time: JobTime, files: Files, run_folders: RunFoldersByPath) -> Measured:
     products = tuple(Product(*product) for product in time.products)  # type: ignore[arg-type]
-    job = Job(rule_of_form(time.rule), with_run(time.wildcards, places), products)
+    job = Job(rule_of_form(time.rule), with_run(time.wildcards, run_folders), products)
     seconds = time.seconds
     if job.rule == "train":
         # of a training that was interrupted, the time is that of its last attempt; its record has that of all epochs

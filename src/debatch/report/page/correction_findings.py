@@ -1,16 +1,18 @@
 """What a table of corrections says in words, computed from it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from debatch.evaluate.metrics import METRICS
 from debatch.evaluate.tidy import of_all
+from debatch.evaluate.uncertainty import Part, holm, p_value, seed_parts, t_spread
 from debatch.files import UNCORRECTED
 from debatch.report.cells import Cell, Draft
 from debatch.report.kinds.tables import draft_table
 from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, CHANCE, row_key
-from debatch.report.page.headline import Headline
+from debatch.report.page.headline import LEVEL, Headline
 from debatch.report.results import Results
 
 # below chance by more than this many points, batches are pushed apart
@@ -21,8 +23,24 @@ WORDS = {
     "nscb": "treatments whose nearest one of another compound and batch shares the mechanism (NSCB)",
     "nsc": "treatments whose nearest one of another compound shares the mechanism (NSC)",
     "replicate_map": "replicate mAP",
-    "grit": "median grit",
+    "grit": "mean grit",
 }
+
+
+class Change(NamedTuple):
+    """What a correction changes of a metric.
+
+    Attributes:
+        value: after less before.
+        error: its standard error; NaN where it is not known.
+        freedom: degrees of freedom of that.
+        p: how often chance alone gives as much, for all comparisons of the table at once.
+    """
+
+    value: float = np.nan
+    error: float = np.nan
+    freedom: float = np.nan
+    p: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,23 +57,34 @@ class _Table:
     def title(self, method: str, correction: str) -> str:
         return self.draft.rows[row_key(method, correction)]
 
-    @property
-    def units(self) -> str:
-        """What the bootstrap of a change draws."""
-        return "compounds" if self.results.registry.screen.columns.compound else "perturbations"
+    def drawn(self, metric: str) -> str:
+        """What the interval of a change draws."""
+        units = "compounds" if self.results.registry.screen.columns.compound else "perturbations"
+        return f"{units} alone" if metric == "nsc" else f"{units} and batches"
 
     def shown(self, value: float | None, metric: str) -> str:
         unit = METRICS[metric].unit and f" {METRICS[metric].unit}"
         return "—" if value is None else self.draft.text(value, metric) + unit
 
-    def change(self, method: str, correction: str, metric: str) -> tuple[float, float]:
-        """95 % bootstrap of what a correction changes, mean over seeds; NaN where it is not known."""
+    def change(self, method: str, correction: str, metric: str) -> Change:
+        """What a correction changes, mean over seeds."""
         split = self.results.registry.splits(self.name)[0]
         frames = self.results.by_seed("scores", self.name, method, split, correction)
         rows = [of_all(frame[frame["metric"] == f"{metric}_change"]) for frame in frames]
-        bounds = [row[["low", "high"]].iloc[0].to_numpy(float) for row in rows if len(row)]
-        low, high = np.mean(bounds, axis=0) if bounds else (np.nan, np.nan)
-        return float(low), float(high)
+        found = [row[["value", "error", "freedom"]].iloc[0].to_numpy(float) for row in rows if len(row)]
+        if not found:
+            return Change()
+        # the perturbations and batches of all seeds are the same: over seeds their error does not fall
+        value, error, freedom = np.mean(found, axis=0)
+        spread = t_spread(value, [Part(error**2, freedom), *seed_parts([row[0] for row in found])])
+        return Change(float(value), spread.error, spread.freedom)
+
+    def changes(self, method: str, corrections: list[str]) -> dict[tuple[str, str], Change]:
+        """Every change of biology, with p-values that hold for all of them at once."""
+        found = {(c, metric): self.change(method, c, metric) for c in corrections for metric in BIOLOGY}
+        known = {key: change for key, change in found.items() if np.isfinite(change.error)}
+        adjusted = holm([p_value(*change[:3]) for change in known.values()])
+        return {key: change._replace(p=p) for (key, change), p in zip(known.items(), adjusted.tolist(), strict=True)}
 
 
 def correction_headline(name: str, results: Results) -> Headline:
@@ -86,7 +115,8 @@ def correction_headline(name: str, results: Results) -> Headline:
     metric = next((metric for metric in BIOLOGY if table.mean(first, UNCORRECTED, metric) is not None), None)
     kept = [c for c in corrections if metric is not None and table.mean(first, c, metric) is not None]
     if metric is not None and kept:
-        details += [_biology(table, first, kept, metric), *_losses(table, first, kept, metric)]
+        changes = table.changes(first, kept)
+        details += [_biology(table, first, kept, metric, changes), *_losses(table, first, changes)]
     if metric is not None:
         details += _best_of_all(table, first, metric)
     return Headline(finding, details)
@@ -107,25 +137,34 @@ def _removal(table: _Table, method: str, corrections: list[str], before: float, 
     return text + "."
 
 
-def _biology(table: _Table, method: str, corrections: list[str], metric: str) -> str:
+def _biology(
+    table: _Table, method: str, corrections: list[str], metric: str, changes: dict[tuple[str, str], Change]
+) -> str:
     before = table.mean(method, UNCORRECTED, metric) or 0.0
     best = max(corrections, key=lambda c: table.mean(method, c, metric) or 0.0)
     value = table.mean(method, best, metric) or 0.0
     said = f"{WORDS[metric]} {table.shown(value, metric)} (uncorrected {table.shown(before, metric)})"
     if value <= before:
         return f"No correction improves biology; the best, {table.title(method, best)}: {said}."
-    low, _ = table.change(method, best, metric)
-    sure = "" if low > 0 else f"; too few {table.units} to be sure that this is more"
-    return f"{table.title(method, best)} does best on biology: {said}{sure}."
+    p = changes.get((best, metric), Change()).p
+    sure = f"p = {p:.2g}" if p < LEVEL else "not told from no change"
+    return f"{table.title(method, best)} does best on biology: {said}; {sure}, {_over(table, metric)}."
 
 
-def _losses(table: _Table, method: str, corrections: list[str], metric: str) -> list[str]:
-    lost = [c for c in corrections if table.change(method, c, metric)[1] < 0]
-    if not lost:
-        return []
+def _losses(table: _Table, method: str, changes: dict[tuple[str, str], Change]) -> list[str]:
+    lost: dict[str, list[str]] = {}
+    for (correction, metric), change in changes.items():
+        if change.value < 0 and change.p < LEVEL:
+            lost.setdefault(metric, []).append(correction)
     return [
-        f"Biology is lost, surely by a 95 % bootstrap over {table.units}, under {_listed(table, method, lost, metric)}."
+        f"Lost (p < {LEVEL}, {_over(table, metric)}): {WORDS[metric]} under "
+        f"{_listed(table, method, corrections, metric)}."
+        for metric, corrections in lost.items()
     ]
+
+
+def _over(table: _Table, metric: str) -> str:
+    return f"over {table.drawn(metric)}, corrected for all comparisons of the table"
 
 
 def _best_of_all(table: _Table, first: str, metric: str) -> list[str]:

@@ -286,6 +286,20 @@ def _percent(frames: Sequence[pd.DataFrame], metric: str, subset: str, cell_type
     return f"{100 * sum(values) / len(values):.1f}" if values else "—"
 
 
+def step_facts(records: Sequence[dict[str, Any]], methods: Sequence[str]) -> dict[str, list[str]]:
+    """Split -> how many optimizer steps trainings of some methods on it took: one number, where all had one budget.
+
+    Args:
+        records: of the trainings.
+        methods: those that are compared; changes of their recipes are not.
+    """
+    found: dict[str, set[int]] = {}
+    for record in records:
+        if record["method"] in methods and "optimizer_steps" in record:
+            found.setdefault(record["split"], set()).add(int(record["optimizer_steps"]))
+    return {split: [f"{count:,}" for count in sorted(counts)] for split, counts in found.items()}
+
+
 def span(low: int, high: int) -> str:
     """Two counts as one, where they are the same."""
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"

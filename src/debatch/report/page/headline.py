@@ -1,17 +1,18 @@
 """The result in a few sentences, computed from the runs: which method generalizes, and how sure that is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from debatch.config import Recipe
 from debatch.evaluate.metrics import METRICS
+from debatch.evaluate.uncertainty import holm, p_value
 from debatch.registry import Registry
 from debatch.report.cells import Cell, pooled
 from debatch.report.kinds.base import ByMetric
 from debatch.report.kinds.tables.differences import paired
 from debatch.report.results import Results
 
-FEW_BATCHES = 5
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -41,22 +42,24 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     def less(method: str, other: str) -> Cell:
         return paired(*results.pair("metrics", name, (method, other), "separated"), metric)
 
-    best = max(cells, key=lambda method: cells[method].mean or 0.0)
-    first = next(iter(cells))
-    finding = f"{registry.title(best)} recognises {cells[best].mean:.1f} % of images from batches it never saw"
+    first, best = next(iter(cells)), max(cells, key=lambda method: cells[method].mean or 0.0)
+    below = _worse(best, {method: less(best, method) for method in cells if method != best})
+    # of those that are not told apart the one that stands first: the simplest
+    leader = next(method for method in cells if method not in below)
+    finding = f"{registry.title(leader)} recognises {cells[leader].mean:.1f} % of images from batches it never saw"
     finding += "" if metric == "accuracy" else f" ({METRICS[metric].title.lower()})"
-    if best != first:
-        gain = less(best, first)
-        finding += (
-            f", {gain.mean:.1f} points more than the {_lower(registry.title(first))} ({_range(gain, test_batches)})"
-        )
-    details = [*_compared(best, cells, less, results, test_batches), *_kept(name, best, first, results)]
-    if "adabn" in cells and "baseline" in cells and (less("baseline", "adabn").low or 0.0) > 0:
+    if leader != first:
+        gain = less(leader, first)
+        finding += f", {gain.mean:.1f} points more than the {_lower(registry.title(first))} ({_range(gain)})"
+    details = [*_compared(leader, below, cells, results), *_kept(name, leader, first, results)]
+    if "adabn" in cells and "baseline" in cells and _is_ahead(less("baseline", "adabn")):
         details.insert(0, "AdaBN loses to the baseline here; see the section on the test batches' classes.")
     details += _batch_sentence(results)
     seeds = min(cell.n for cell in cells.values())
-    sure = f"{_count(seeds, 'training seed')} a method" + ("; one seed has no spread" if seeds == 1 else "")
-    if test_batches < FEW_BATCHES:
+    sure = f"{_count(seeds, 'training seed')} a method" + (
+        "; one seed says nothing of other seeds" if seeds == 1 else ""
+    )
+    if cells[leader].is_range:
         sure += (
             f"; only {_count(test_batches, 'test batch', 'test batches')}: ranges go from the worst to the best of "
             "them, since they are too few for an interval"
@@ -76,28 +79,47 @@ def _of_the_same_images(methods: list[str], recipes: dict[str, Recipe]) -> list[
     return [method for method in methods if parts[method] == parts[methods[0]]]
 
 
-def _compared(
-    best: str, cells: dict[str, Cell], less: Callable[[str, str], Cell], results: Results, test_batches: int
-) -> list[str]:
+def _worse(best: str, differences: dict[str, Cell]) -> dict[str, Cell]:
+    """The methods that the best one is surely ahead of, and by how much.
+
+    It is the best because it was chosen among all, so that every pair of them counts as compared.
+    """
+    methods = list(differences)
+    cells = [differences[method] for method in methods]
+    of_pair = [p_value(cell.mean or 0.0, cell.error, cell.freedom) for cell in cells]
+    adjusted = holm(of_pair, comparisons=len(methods) * (len(methods) + 1) // 2)
+    return {
+        method: cell
+        for method, cell, p in zip(methods, cells, adjusted, strict=True)
+        if cell.low is not None and ((cell.low > 0) if cell.is_range else p < LEVEL)
+    }
+
+
+def _is_ahead(cell: Cell) -> bool:
+    """By more than the test batches leave open; where they leave nothing to say of that, by its number."""
+    return ((cell.mean if cell.low is None else cell.low) or 0.0) > 0
+
+
+def _compared(leader: str, below: dict[str, Cell], cells: dict[str, Cell], results: Results) -> list[str]:
     """The other methods, by whether the test batches tell them from the best."""
-    level: list[str] = []
-    below: list[str] = []
-    for method in sorted((other for other in cells if other != best), key=lambda other: -(cells[other].mean or 0.0)):
-        difference = less(best, method)
-        words = f"{results.registry.title(method)} ({cells[method].mean:.1f} %)"
-        (below if (difference.low or 0.0) > 0 else level).append(words)
+
+    def listed(methods: Iterable[str]) -> str:
+        ordered = sorted(methods, key=lambda method: -(cells[method].mean or 0.0))
+        return _listed([f"{results.registry.title(method)} ({cells[method].mean:.1f} %)" for method in ordered])
+
     lines = []
-    if level:
-        lines.append(f"Not told apart from it by the test batches: {_listed(level)}.")
+    if level := [method for method in cells if method != leader and method not in below]:
+        lines.append(f"Not told apart from it by the test batches: {listed(level)}.")
     if below:
-        how = "on every test batch" if test_batches < FEW_BATCHES else "by a 95 % bootstrap over test batches"
-        lines.append(f"Worse {how}: {_listed(below)}.")
+        few = any(cell.is_range for cell in below.values())
+        how = "on every test batch" if few else "(p < 0.05 over test batches, corrected for the number of comparisons)"
+        lines.append(f"Worse {how}: {listed(below)}.")
     return lines
 
 
 def _kept(name: str, best: str, first: str, results: Results) -> list[str]:
-    """How much of the accuracy on seen batches is kept on unseen ones."""
-    shares, registry = {}, results.registry
+    """How near unseen batches come to what a model of the same method reaches that was trained on wells of them."""
+    registry, words = results.registry, []
     for method in dict.fromkeys((best, first)):
         unseen, seen = (
             pooled(results.by_seed("metrics", name, method, split), metric_of(name, registry), "").mean
@@ -105,9 +127,9 @@ def _kept(name: str, best: str, first: str, results: Results) -> list[str]:
         )
         if unseen is None or not seen:
             return []
-        shares[method] = 100 * unseen / seen
-    words = [f"{results.registry.title(method)} keeps {share:.0f}\u00a0%" for method, share in shares.items()]
-    return [f"Of its accuracy on batches that it was trained on, {', '.join(words)}."]
+        share = 100 * unseen / seen
+        words.append(f"{registry.title(method)} {seen:.1f}\u00a0%, and {share:.0f}\u00a0% of that on unseen ones")
+    return [f"Models that were trained on other wells of all batches: {'; '.join(words)}."]
 
 
 def _batch_sentence(results: Results) -> list[str]:
@@ -135,9 +157,9 @@ def _batch_sentence(results: Results) -> list[str]:
     ]
 
 
-def _range(cell: Cell, test_batches: int) -> str:
-    how = "on the single test batches" if test_batches < FEW_BATCHES else "95 % bootstrap over test batches"
-    return f"{cell.low:+.1f} to {cell.high:+.1f}, {how}"
+def _range(cell: Cell) -> str:
+    how = "on the single test batches" if cell.is_range else "95 % interval over test batches"
+    return f"{cell.low:+.1f} to {cell.high:+.1f}, {how}" if cell.low is not None else "one batch a cell type"
 
 
 def _lower(title: str) -> str:

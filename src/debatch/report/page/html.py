@@ -100,6 +100,7 @@ def build_report(registry: Registry, files: Files) -> str:
         differences=_differences(registry, methods),
         recipe=_common_recipe(registry, methods),
         records=records,
+        steps=facts.step_facts(records, methods),
         missing_runs=_missing(results, main),
         versions=versions(),
         corrections=facts.correction_facts(registry),

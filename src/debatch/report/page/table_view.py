@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from debatch.report.cells import Draft, table_heading
+from debatch.report.cells import Draft, brackets, table_heading, uncertainty_notes
 from debatch.report.kinds.tables import draft_table
 from debatch.report.results import Results
 
@@ -34,7 +34,7 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
     view["made"] = True
     view["seeds"] = draft.seeds()
     view["columns"] = draft.headings()
-    view["notes"] = draft.notes
+    view["notes"] = [*uncertainty_notes(draft, profiles=bool(registry.externals)), *draft.notes]
     view["rows"] = [
         {
             "title": title,
@@ -50,11 +50,10 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
 
 
 def _cell(cell: pd.Series, draft: Draft, column: str) -> dict[str, str]:
-    words = draft.cells[cell["row"], column].words
-    if words:
-        return {"value": words, "sd": "", "range": "", "published": "", "verdict": "", "note": ""}
+    own = draft.cells[cell["row"], column]
+    if own.words:
+        return {"value": own.words, "sd": "", "range": "", "published": "", "verdict": "", "note": ""}
     missing = bool(pd.isna(cell["mean"]))
-    bounds = missing or pd.isna(cell["low"])
     decimals = draft.decimals_of(column)
     sd = f"± {cell['sd']:.{decimals}f}"
     published = ""
@@ -64,9 +63,8 @@ def _cell(cell: pd.Series, draft: Draft, column: str) -> dict[str, str]:
     return {
         "value": "—" if missing else draft.text(cell["mean"], column),
         "sd": "" if missing or pd.isna(cell["sd"]) else sd,
-        "range_of": draft.ranges_of.get(column, "batches"),
-        "range": "" if bounds else f"{draft.text(cell['low'], column)} to {draft.text(cell['high'], column)}",
+        "range": "" if missing else brackets(draft, own, column),
         "published": published,
         "verdict": cell["verdict"],
-        "note": "" if pd.isna(cell["note"]) else str(cell["note"]),
+        "note": own.note,
     }

@@ -1,10 +1,10 @@
 """Ingestion: one experiment's raw images to a store, its index rows, and a list of what was wrong."""
 
+import dataclasses
 import logging
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 IMAGES_THAT_TELL_THE_SIZE = 25
 
 
-@dataclass
+@dataclasses.dataclass
 class _Kept:
-    """What was stored: places in store order, and each image's measures by channel."""
+    """What was stored: fields of view in store order, and each image's measures by channel."""
 
-    places: list[tuple[str, str, str]] = field(default_factory=list)
-    measures: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    fields: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
+    measures: dict[str, list[np.ndarray]] = dataclasses.field(default_factory=dict)
 
-    def add(self, place: Field, image: Processed) -> None:
-        sites = _sites(place.site, len(image.tiles))
-        self.places += [(place.plate, place.well, site) for site in sites]
+    def add(self, field: Field, image: Processed) -> None:
+        sites = _sites(field.site, len(image.tiles))
+        self.fields += [(field.plate, field.well, site) for site in sites]
         found = image.measures
         shares = {
             "intensity": found.moments[..., 1] / found.moments[..., 0],
@@ -92,8 +92,8 @@ def ingest_experiment(
     patterns = read_patterns(source, screen.fields)
     found = find_files(source, patterns, experiment, screen.plate_format)
     if catalogue is None:
-        places = pd.DataFrame([(file.plate, file.well) for file in found.files], columns=["plate", "well"])
-        catalogue = catalogue_of_files(screen, experiment, places)
+        wells = pd.DataFrame([(file.plate, file.well) for file in found.files], columns=["plate", "well"])
+        catalogue = catalogue_of_files(screen, experiment, wells)
     fields = plan_fields(found, catalogue, source, problems)
     try:
         kept = _read_into_store(screen, source, fields, store, problems, threads)
@@ -104,14 +104,14 @@ def ingest_experiment(
             f"experiment {experiment}: {_count(problems.count, 'problem')} with its images, listed in "
             f"{problems_file}; mend the source, or set `on_problem: drop` to leave those images out"
         )
-    if not kept.places:
+    if not kept.fields:
         raise DataError(
             f"experiment {experiment}: no image could be read from {source.root}: "
             f"{_count(len(found.files), 'file')} of it fit the pattern {source.pattern!r}; problems are listed in "
             f"{problems_file}"
         )
     channels = list(source.channels.values())
-    log.info("%s: %s, %s", experiment, _count(len(kept.places), "image"), _count(problems.count, "problem"))
+    log.info("%s: %s, %s", experiment, _count(len(kept.fields), "image"), _count(problems.count, "problem"))
     _tell_clipped(screen, experiment, kept, channels)
     return _index_rows(experiment, part, kept, channels, catalogue)
 
@@ -119,13 +119,13 @@ def ingest_experiment(
 def pixels_digest(store: Path) -> str:
     """SHA-256 of what a store's pixels come to: their exact moments, sizes, channels and preprocessing.
 
-    It goes into the index, which is what jobs that read pixels are told of changes by.
+    It goes into the index, which is what tells jobs that read pixels of a change.
     """
     group = zarr.open_group(store, mode="r")
     images: Any = group["images"]
     layout = {"shape": images.shape, "dtype": str(images.dtype)}
-    told = {key: group.attrs[key] for key in ("channels", "preprocessing")}
-    return sha256_of_json({**layout, **told}, read_moments(store).tobytes())
+    kept_with = {key: group.attrs[key] for key in ("channels", "preprocessing")}
+    return sha256_of_json({**layout, **kept_with}, read_moments(store).tobytes())
 
 
 def _read_into_store(
@@ -148,15 +148,15 @@ def _read_into_store(
     }
     shape = (len(fields) * len(blank), *blank.shape[1:])
     with StoreWriter(store, shape, screen.store, attributes, threads) as writer:
-        for place, outcome in _processed(fields, usual, screen, ranges, threads):
+        for field, outcome in _processed(fields, usual, screen, ranges, threads):
             if isinstance(outcome, ImageProblem):
-                at = place.channels.index(outcome.channel) if outcome.channel in place.channels else 0
-                file = outcome.path or place.file(at)
-                problems.add(str(outcome), place.plate, place.well, place.site, outcome.channel, file)
+                at = field.channels.index(outcome.channel) if outcome.channel in field.channels else 0
+                file = outcome.path or field.file(at)
+                problems.add(str(outcome), field.plate, field.well, field.site, outcome.channel, file)
             elif not problems.fatal:  # once it will fail nothing more is stored, but every file is looked at
                 writer.append(outcome.tiles, outcome.measures.moments)
-                kept.add(place, outcome)
-        if problems.fatal or not kept.places:
+                kept.add(field, outcome)
+        if problems.fatal or not kept.fields:
             writer.abandon()
     return kept
 
@@ -164,23 +164,23 @@ def _read_into_store(
 def _tell_clipped(screen: Screen, experiment: str, kept: _Kept, channels: list[str]) -> None:
     """One line: what `image.range` cut off; the index has it of every image."""
     shares = np.mean(np.concatenate(kept.measures["clipped"]), axis=0)
-    told = [f"{name} {100 * share:.3g} %" for name, share in zip(channels, shares, strict=True) if share > 0]
-    if told:
+    clipped = [f"{name} {100 * share:.3g} %" for name, share in zip(channels, shares, strict=True) if share > 0]
+    if clipped:
         # a simulated camera saturates because it was told to. The limit is the default one, whatever the screen says: a
         # changed one must not read all images again
         odd = not screen.simulated and shares.max() > QcLimits().saturation
         log.log(
             logging.WARNING if odd else logging.INFO,
-            "%s: raw values that lay outside of `image.range` and were clipped: %s", experiment, ", ".join(told),
+            "%s: raw values that lay outside of `image.range` and were clipped: %s", experiment, ", ".join(clipped),
         )  # fmt: skip
 
 
 def _usual_plane(fields: list[Field]) -> np.ndarray:
     """A plane (H, W) of the size and bit depth of most of the first images: what differs from it is a problem."""
     seen: Counter[tuple[tuple[int, ...], np.dtype]] = Counter()
-    for place in fields:
+    for field in fields:
         try:
-            plane = next(place.planes())
+            plane = next(field.planes())
         except ImageProblem:
             continue
         seen[plane.shape, plane.dtype] += 1
@@ -196,19 +196,19 @@ def _processed(
     """Every field with its images or what is wrong with it, in order, a few fields ahead of the writer."""
     with worker_pool(threads) as pool:
         waiting: deque[tuple[Field, Future[Processed | ImageProblem]]] = deque()
-        for place in fields:
-            waiting.append((place, pool.submit(_read_field, place, usual, screen, ranges)))
+        for field in fields:
+            waiting.append((field, pool.submit(_read_field, field, usual, screen, ranges)))
             if len(waiting) > 4 * threads:  # bounds the memory
                 first, outcome = waiting.popleft()
                 yield first, outcome.result()
-        for place, outcome in waiting:
-            yield place, outcome.result()
+        for field, outcome in waiting:
+            yield field, outcome.result()
 
 
-def _read_field(place: Field, usual: np.ndarray, screen: Screen, ranges: np.ndarray | None) -> Processed | ImageProblem:
+def _read_field(field: Field, usual: np.ndarray, screen: Screen, ranges: np.ndarray | None) -> Processed | ImageProblem:
     planes: list[np.ndarray] = []
     try:
-        for plane in place.planes():
+        for plane in field.planes():
             if plane.shape != usual.shape:
                 raise ImageProblem(f"{_size(plane)} pixels; most images of the experiment have {_size(usual)}")
             if plane.dtype != usual.dtype:
@@ -216,12 +216,12 @@ def _read_field(place: Field, usual: np.ndarray, screen: Screen, ranges: np.ndar
             planes.append(plane)
         return process(planes, screen.image, ranges, screen.store.dtype)
     except ImageProblem as problem:
-        at = min(len(planes), len(place.channels) - 1)
-        return ImageProblem(problem.problem, problem.path or place.file(at), problem.channel or place.channels[at])
+        at = min(len(planes), len(field.channels) - 1)
+        return ImageProblem(problem.problem, problem.path or field.file(at), problem.channel or field.channels[at])
 
 
 def _index_rows(experiment: str, part: str, kept: _Kept, channels: list[str], catalogue: pd.DataFrame) -> pd.DataFrame:
-    rows = pd.DataFrame(kept.places, columns=["plate", "well", "site"])
+    rows = pd.DataFrame(kept.fields, columns=["plate", "well", "site"])
     # tiles `3.01` … carry what the metadata says of site 3
     rows["field"] = rows["site"].str.split(".").str[0]
     wells = catalogue[catalogue["selected"]].drop(columns=["selected", "experiment"])

@@ -19,7 +19,7 @@ PASSED_OVER = "passed over"
 
 @dataclass(frozen=True)
 class Field:
-    """One field of view to read: its place, and its files in channel order, or the one file that holds them all."""
+    """One field of view to read, and its files in channel order, or the one file that holds them all."""
 
     plate: str
     well: str
@@ -82,8 +82,8 @@ class Problems:
         pd.DataFrame(self.rows, columns=PROBLEM_COLUMNS).to_csv(path, index=False)
 
 
-def expected_places(catalogue: pd.DataFrame, source: Source) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
-    """The places that should have files, and all that the metadata knows, selected or not.
+def expected_fields(catalogue: pd.DataFrame, source: Source) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
+    """The fields that should have files, and all that the metadata knows, selected or not.
 
     Returns:
         Tuples (plate, well, site), or (plate, well) where neither the metadata nor the source tells the sites.
@@ -92,12 +92,12 @@ def expected_places(catalogue: pd.DataFrame, source: Source) -> tuple[set[tuple[
     known = list(catalogue[keys].itertuples(index=False, name=None))
     if "site" not in catalogue and source.sites is not None:
         sites = [plain_number(str(site)) for site in source.sites]
-        by_well = {place: {(*place, site) for site in sites} for place in known}
+        by_well = {field: {(*field, site) for site in sites} for field in known}
     else:
-        by_well = {place: {place} for place in known}
+        by_well = {field: {field} for field in known}
     selected = set(catalogue.loc[catalogue["selected"], keys].itertuples(index=False, name=None))
-    wanted = {place for well in selected for place in by_well[well]}
-    return wanted, {place for places in by_well.values() for place in places}
+    wanted = {field for well in selected for field in by_well[well]}
+    return wanted, {field for fields in by_well.values() for field in fields}
 
 
 def plan_fields(found: FoundFiles, catalogue: pd.DataFrame, source: Source, problems: Problems) -> list[Field]:
@@ -109,41 +109,41 @@ def plan_fields(found: FoundFiles, catalogue: pd.DataFrame, source: Source, prob
         problems.add(problem, file=path)
     for path in found.other:
         problems.add("no image by its name", file=path, action=PASSED_OVER)
-    wanted, known = expected_places(catalogue, source)
+    wanted, known = expected_fields(catalogue, source)
     depth = len(next(iter(known), ("", "")))
-    wells = {place[:2] for place in known}
+    wells = {field[:2] for field in known}
     one_for_all = all(file.channel == "" for file in found.files)
     by_field: dict[tuple[str, str, str], dict[str, RawFile]] = {}
     for file in found.files:
-        place = (file.plate, file.well, file.site)
-        if place[:depth] not in wanted:
-            if place[:2] not in wells:
-                problems.add("the metadata has no such well", *place, file.channel, file.path)
-            elif place[:depth] not in known:
-                problems.add("neither the metadata nor `source.sites` has such a site", *place, file.channel, file.path)
+        field = (file.plate, file.well, file.site)
+        if field[:depth] not in wanted:
+            if field[:2] not in wells:
+                problems.add("the metadata has no such well", *field, file.channel, file.path)
+            elif field[:depth] not in known:
+                problems.add("neither the metadata nor `source.sites` has such a site", *field, file.channel, file.path)
         elif not one_for_all and file.channel not in source.channels:
-            problems.add("a channel that the screen does not name", *place, file.channel, file.path)
-        elif file.channel in by_field.setdefault(place, {}):
-            first = by_field[place][file.channel].path
+            problems.add("a channel that the screen does not name", *field, file.channel, file.path)
+        elif file.channel in by_field.setdefault(field, {}):
+            first = by_field[field][file.channel].path
             problems.add(
-                f"a second file of the same image and channel, beside {first}", *place, file.channel, file.path
+                f"a second file of the same image and channel, beside {first}", *field, file.channel, file.path
             )
         else:
-            by_field[place][file.channel] = file
-    for absent in sorted(wanted - {place[:depth] for place in by_field}, key=_place_key):
+            by_field[field][file.channel] = file
+    for absent in sorted(wanted - {field[:depth] for field in by_field}, key=_natural_order):
         problems.add("the metadata lists it, and no file is there", *absent)
     fields = []
     names = tuple(source.channels)
-    for place in sorted(by_field, key=_place_key):
-        files = by_field[place]
+    for field in sorted(by_field, key=_natural_order):
+        files = by_field[field]
         missing = [] if one_for_all else [channel for channel in names if channel not in files]
         for channel in missing:
-            problems.add(f"no file of the channel {source.channels[channel]}", *place, channel)
+            problems.add(f"no file of the channel {source.channels[channel]}", *field, channel)
         if not missing:
             paths = (files[""].path,) if one_for_all else tuple(files[channel].path for channel in names)
-            fields.append(Field(*place, paths, names, one_for_all))
+            fields.append(Field(*field, paths, names, one_for_all))
     return fields
 
 
-def _place_key(place: tuple[str, ...]) -> list[tuple[Any, str]]:
-    return [natural_key(part) for part in place]
+def _natural_order(field: tuple[str, ...]) -> list[tuple[Any, str]]:
+    return [natural_key(part) for part in field]

@@ -11,12 +11,12 @@ from debatch.embedding_table import METADATA, embedding_table
 from debatch.errors import DataError
 from debatch.screen.index import ORDER, with_labels
 from debatch.screen.ingest.plan import Problems
-from debatch.screen.metadata import catalogue_of_profiles, natural_key, plain_number, read_catalogue, with_told_columns
+from debatch.screen.metadata import catalogue_of_profiles, natural_key, plain_number, read_catalogue, with_named_columns
 from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata
 from debatch.screen.wells import WellNameError, well_name
 
 log = logging.getLogger(__name__)
-PLACE = ["experiment", "plate", "well", "site"]
+FIELD = ["experiment", "plate", "well", "site"]
 ONE_SITE = "1"
 MOSTLY = 0.5
 EXAMPLES = 3
@@ -40,12 +40,12 @@ def index_profiles(screen: Screen) -> pd.DataFrame:
         named = screen.model_copy(update={"columns": columns_of_profiles(screen.columns, _there(screen, raw), where)})
         catalogue = catalogue_of_profiles(named, raw, where)
     selected = catalogue[catalogue["selected"]]
-    found = [_places(each.file, raw, screen, selected, where) for each, raw in sets.values()]
-    places = pd.concat(found, ignore_index=True).dropna(subset="experiment").drop_duplicates(ignore_index=True)
-    keys = [key for key in PLACE if key in catalogue]
-    index = places.merge(catalogue.drop(columns="selected"), on=keys, how="left")
+    found = [_fields_of(each.file, raw, screen, selected, where) for each, raw in sets.values()]
+    fields = pd.concat(found, ignore_index=True).dropna(subset="experiment").drop_duplicates(ignore_index=True)
+    keys = [key for key in FIELD if key in catalogue]
+    index = fields.merge(catalogue.drop(columns="selected"), on=keys, how="left")
     index = with_labels(index, catalogue)
-    index.insert(0, "image_id", _join(index[PLACE]))
+    index.insert(0, "image_id", _join(index[FIELD]))
     if index["label"].isna().all():
         raise DataError(f"{where}: no profile has a perturbation; see `columns.perturbation`")
     index = index.sort_values("image_id", key=lambda ids: ids.map(natural_key), ignore_index=True)
@@ -71,8 +71,8 @@ def embed_profiles(
             stands twice, or nothing is left.
     """
     where = profile_set.file
-    places = _places(where, profiles.metadata, screen, index, "the screen's wells")
-    ids = _join(places)
+    fields = _fields_of(where, profiles.metadata, screen, index, "the screen's wells")
+    ids = _join(fields)
     known = ids.isin(set(index["image_id"])).to_numpy()
     if ids[known].duplicated().any():
         twice = ids[known & ids.duplicated().to_numpy()]
@@ -80,7 +80,7 @@ def embed_profiles(
             f"{where}: the well {twice.iloc[0]} stands twice ({len(twice)} such rows); where it has several profiles a "
             "well, name what tells them apart as `columns.site`"
         )
-    good, kept = _usable(profiles, places, known, screen, problems)
+    good, kept = _usable(profiles, fields, known, screen, problems)
     rows = index.set_index("image_id", drop=False).loc[ids[good]].reset_index(drop=True)
     order = np.argsort(rows["store_row"].to_numpy(), kind="stable")
     absent = len(index) - len(rows)
@@ -92,7 +92,7 @@ def embed_profiles(
 
 
 def _usable(
-    profiles: Profiles, places: pd.DataFrame, known: np.ndarray, screen: Screen, problems: Problems
+    profiles: Profiles, fields: pd.DataFrame, known: np.ndarray, screen: Screen, problems: Problems
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which profiles (N,) and features (D,) hold numbers; first goes a profile that mostly does not, then a feature."""
     finite = np.isfinite(profiles.features)
@@ -105,8 +105,8 @@ def _usable(
         (broken, "most of its features are missing or infinite"),
         (zero, "all of its features are zero"),
     ):
-        for place in places[rows].itertuples():
-            problems.add(what, plate=place.plate, well=place.well, site=place.site)
+        for field in fields[rows].itertuples():
+            problems.add(what, plate=field.plate, well=field.well, site=field.site)
     for at in np.flatnonzero(~kept):
         count = int((~finite[good][:, at]).sum())
         problems.add(
@@ -137,8 +137,8 @@ def _there(screen: Screen, raw: pd.DataFrame) -> list[str]:
     return [*raw.columns, *screen.fields, *screen.derive]
 
 
-def _places(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame, where: str) -> pd.DataFrame:
-    """(N, 4) experiment, plate, well and site of each profile; no experiment where the wells have none of its place.
+def _fields_of(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame, where: str) -> pd.DataFrame:
+    """(N, 4) experiment, plate, well and site of each profile; no experiment where no well is that of the profile.
 
     Args:
         file: of the profiles, for messages.
@@ -150,20 +150,20 @@ def _places(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame, w
     Raises:
         DataError: no column of plates or wells, a well that is none, or nothing matches.
     """
-    told = with_told_columns(screen, raw, file)
-    columns = {role: _column(role, screen, told) for role in PLACE}
+    named = with_named_columns(screen, raw, file)
+    columns = {role: _column(role, screen, named) for role in FIELD}
     for role in ("plate", "well"):
         if columns[role] is None:
             raise DataError(
                 f"{file}: no column of {role}s: neither {getattr(screen.columns, role)!r} nor {METADATA[role]!r}; name "
                 f"it as `columns.{role}`"
             )
-    places = pd.DataFrame({role: told[column] for role, column in columns.items() if column is not None})
-    places["well"] = _well_names(places["well"], screen, file)
+    fields = pd.DataFrame({role: named[column] for role, column in columns.items() if column is not None})
+    fields["well"] = _well_names(fields["well"], screen, file)
     for role in ("plate", "site"):
-        if role in places:
-            places[role] = places[role].map(plain_number, na_action="ignore")
-    keys = [key for key in PLACE if key in places and key in wells]
+        if role in fields:
+            fields[role] = fields[role].map(plain_number, na_action="ignore")
+    keys = [key for key in FIELD if key in fields and key in wells]
     if "experiment" not in keys:
         experiments = wells[[*keys, "experiment"]].drop_duplicates()
         if experiments.duplicated(keys).any():
@@ -172,21 +172,21 @@ def _places(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame, w
                 f"{file}: plate {twice['plate']} is in several experiments of {where}; name the column that tells them "
                 "apart as `columns.experiment`"
             )
-    matched = places.drop(columns="experiment", errors="ignore") if "experiment" not in keys else places
+    matched = fields.drop(columns="experiment", errors="ignore") if "experiment" not in keys else fields
     matched = matched.reset_index(names="row").merge(wells[_once([*keys, "experiment"])].drop_duplicates(), on=keys)
     found = matched.set_index("row")["experiment"].reindex(range(len(raw)))
     if found.isna().all():
         raise DataError(
             f"{where} matches none of the {len(raw)} profiles of {file} by {', '.join(keys)}: it has "
-            f"{_examples(wells, keys)}; the profiles have {_examples(places, keys)}"
+            f"{_examples(wells, keys)}; the profiles have {_examples(fields, keys)}"
         )
     if found.isna().any():
-        lost = places[found.isna().to_numpy()]
+        lost = fields[found.isna().to_numpy()]
         log.warning("%s: %d profiles are of no well of %s, as %s", file, len(lost), where, _examples(lost, keys))
-    places["experiment"] = found.to_numpy()
-    if "site" not in places:
-        places["site"] = ONE_SITE
-    return places[PLACE]
+    fields["experiment"] = found.to_numpy()
+    if "site" not in fields:
+        fields["site"] = ONE_SITE
+    return fields[FIELD]
 
 
 def _column(role: str, screen: Screen, table: pd.DataFrame) -> str | None:
@@ -212,5 +212,5 @@ def _examples(table: pd.DataFrame, keys: list[str]) -> str:
     return "; ".join(" ".join(map(str, row)) for row in rows.itertuples(index=False))
 
 
-def _join(places: pd.DataFrame) -> pd.Series:
-    return places["experiment"] + "_" + places["plate"] + "_" + places["well"] + "_" + places["site"]
+def _join(fields: pd.DataFrame) -> pd.Series:
+    return fields["experiment"] + "_" + fields["plate"] + "_" + fields["well"] + "_" + fields["site"]

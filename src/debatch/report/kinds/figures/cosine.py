@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from debatch.config.tables import Figure
-from debatch.evaluate.cosine import BINS, kolmogorov_smirnov, wasserstein
+from debatch.evaluate.replicates.cosine import BINS, kolmogorov_smirnov, wasserstein
 from debatch.report.kinds.base import FigureKind
 from debatch.report.results import Results
 from debatch.report.style import COLOURS, figure_title, look, new_figure
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 SHOWN_BINS = 128
+WHERE = {"within": "within a batch", "across": "across batches"}
 PERTURBATIONS = {"same": "same perturbation", "different": "different perturbations"}
 
 
@@ -38,14 +39,15 @@ class Cosine(FigureKind[CosineFigure]):
     needs = ("cosine",)
     whole_screen = True
     caption = (
-        "Cosine similarities of embeddings, of every pair of images of one cell type: of the same perturbation "
-        "(left) and of different ones (right), within one batch (solid) and across two (dashed). Where the two lines "
-        "of a panel agree, similarity does not depend on the batch. KS: largest difference of the two distribution "
-        "functions; Wasserstein: the area between them. Exact, from all pairs; drawn in 128 bins."
+        "Cosine similarities of embeddings, of every pair of images of one cell type: within one batch (left) and "
+        "across two (right), of the same perturbation (solid) and of different ones (dashed). Where the two panels of "
+        "a row agree, similarity does not depend on the batch: the table on the right says by how much each line "
+        "differs between them (KS: largest difference of the two distribution functions; W: Wasserstein distance, the "
+        "area between them; as in Table S3). Exact, from all pairs; drawn in 128 bins."
     )
 
     def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
-        """A row a method; pairs of the same perturbation on the left, of different ones on the right.
+        """A row a method; pairs within a batch on the left, across batches in the middle, their distances on the right.
 
         Source: RxRx1 paper, Figure 7.
 
@@ -59,27 +61,17 @@ class Cosine(FigureKind[CosineFigure]):
         low, high = _range(shown)
         records = []
         with look():
-            figure = new_figure(8.6, 2.5 * len(shown) + 0.7)
-            axes = figure.subplots(len(shown), 2, squeeze=False, sharex=True, sharey="col")
-            for (method, frame), row in zip(shown.items(), axes, strict=True):
-                for axis, (kind, words) in zip(row, PERTURBATIONS.items(), strict=True):
-                    within, across = frame[f"{kind}_within"].to_numpy(), frame[f"{kind}_across"].to_numpy()
-                    _densities(axis, within, across)
+            figure = new_figure(10.4, 2.5 * len(shown) + 0.7)
+            axes = figure.subplots(len(shown), 3, squeeze=False, sharey="row", width_ratios=[4, 4, 2.3])
+            for (method, frame), (*panels, beside) in zip(shown.items(), axes, strict=True):
+                for axis, (where, words) in zip(panels, WHERE.items(), strict=True):
+                    _densities(axis, {kind: frame[f"{kind}_{where}"].to_numpy() for kind in PERTURBATIONS}, words)
                     axis.set_title(f"{method}: {words}", loc="left")
-                    # like perturbations gather at the right, different ones at the left
-                    at, side = (0.02, "left") if kind == "same" else (0.98, "right")
-                    axis.annotate(
-                        _distances(within, across),
-                        (at, 0.95),
-                        xycoords="axes fraction",
-                        va="top",
-                        ha=side,
-                        fontsize=8.5,
-                    )
                     axis.set_xlim(low, high)
-                    axis.set_ylabel("density")
+                panels[0].set_ylabel("density")
+                _distances(beside, frame)
                 records.append(frame.assign(method=method))
-            for axis in axes[-1]:
+            for axis in axes[-1, :2]:
                 axis.set_xlabel("cosine similarity")
             handles, labels = axes[0, 0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=2)
@@ -88,24 +80,39 @@ class Cosine(FigureKind[CosineFigure]):
         return figure, numbers[["method", *(column for column in numbers if column != "method")]]
 
 
-def _densities(axis: Axes, within: np.ndarray, across: np.ndarray) -> None:
-    for counts, label, colour, style in (
-        (within, "within a batch", COLOURS[0], "-"),
-        (across, "across batches", COLOURS[1], "--"),
-    ):
+def _densities(axis: Axes, pairs: dict[str, np.ndarray], words: str) -> None:
+    """A line for pairs of the same perturbation, another for those of different ones."""
+    for (kind, counts), colour, style in zip(pairs.items(), COLOURS, ("-", "--"), strict=False):
         if not counts.sum():
+            axis.annotate(
+                f"no pair of {PERTURBATIONS[kind]}\n{words} (a cell type\ncounts from two test batches on)",
+                (0.03, 0.95 if kind == "same" else 0.6), xycoords="axes fraction", va="top", fontsize=8.5,
+            )  # fmt: skip
             continue
         density = counts.reshape(SHOWN_BINS, -1).sum(axis=1) / counts.sum() * SHOWN_BINS / 2
         edges = np.linspace(-1, 1, SHOWN_BINS + 1)
-        axis.stairs(density, edges, color=colour, linestyle=style, lw=1.6, label=label)
+        axis.stairs(density, edges, color=colour, linestyle=style, lw=1.6, label=PERTURBATIONS[kind])
         axis.stairs(density, edges, color=colour, alpha=0.12, fill=True)
 
 
-def _distances(within: np.ndarray, across: np.ndarray) -> str:
-    if not within.sum() or not across.sum():
-        missing = "within a batch" if across.sum() else "across batches" if within.sum() else "within or across batches"
-        return f"no pair {missing}\n(a cell type counts from\ntwo test batches on)"
-    return f"KS {kolmogorov_smirnov(within, across):.3f}\nWasserstein {wasserstein(within, across):.3f}"
+def _distances(axis: Axes, frame: pd.DataFrame) -> None:
+    """How far each line of the one panel is from that of the other, as a small table."""
+    from matplotlib.transforms import Bbox
+
+    axis.axis("off")
+    rows = []
+    for kind in PERTURBATIONS:
+        pair = [frame[f"{kind}_{where}"].to_numpy() for where in WHERE]
+        known = all(counts.sum() for counts in pair)
+        rows.append([f"{distance(*pair):.3f}" if known else "—" for distance in (kolmogorov_smirnov, wasserstein)])
+    table = axis.table(
+        rows, rowLabels=list(PERTURBATIONS), colLabels=["KS", "W"], bbox=Bbox.from_bounds(0.42, 0.42, 0.58, 0.4)
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(9)
+    for cell in table.get_celld().values():
+        cell.set_linewidth(0.4)
+    axis.set_title("within against across", loc="left")
 
 
 def _range(shown: dict[str, pd.DataFrame]) -> tuple[float, float]:

@@ -1,7 +1,6 @@
 """What corrections of embeddings remove of the batch effect, and what they cost in biology."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -14,7 +13,7 @@ from debatch.evaluate.metrics import METRICS
 from debatch.files import UNCORRECTED
 from debatch.registry import Registry
 from debatch.registry.run import ALL_IMAGES
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_seed, pooled
 from debatch.report.kinds.base import OfCorrections, TableKind
 from debatch.report.results import Results
 from debatch.screen.subsets import scored_subset
@@ -109,11 +108,8 @@ def seen_of_a_test_batch(registry: Registry, method: str, correction: str) -> st
 
 
 def score_cell(frames: Sequence[pd.DataFrame], metric: str) -> Cell:
-    """A metric: mean and sd over seeds, interval over batches where it is told by more than one."""
-    cell = pooled(frames, metric, "not defined on this screen" if frames else NOT_RUN)
-    if cell.mean is not None and len(by_batch(frames, metric)) < 2:
-        return replace(cell, low=None, high=None)
-    return cell
+    """A metric: mean and sd over seeds, and how sure it is where batches have values of their own."""
+    return pooled(frames, metric, "not defined on this screen" if frames else NOT_RUN)
 
 
 def _chance(results: Results, name: str, split: str, metric: str) -> Cell:
@@ -131,10 +127,11 @@ def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[
         f"{of_what}; every metric within a cell type; corrections are fitted within a cell type, on what the second "
         "column says and never on labels; nothing here chooses their settings by a score",
         "the arrow says which way is better; nothing was trained again",
-        "k-BET: share of images whose neighbours (k = 0.5 % of the images or 5 times the batches, whichever is more; "
-        "of negative controls half of a batch's) are of the batches as all images are; about 95 % where nothing tells "
-        "the batches. Where batches hold different perturbations it cannot come near that, however good a "
-        "correction: negative controls are the fairer look",
+        "k-BET: share of images (one a well) whose neighbours (k = 0.5 % of them or 5 times the batches, whichever is "
+        "more; of negative controls half of a batch's, all of their images) are of the batches as all are; about 95 % "
+        "where nothing tells the batches (of controls with several images a well somewhat less). Where batches hold "
+        "different perturbations it cannot come near that, however good a correction: negative controls are the fairer "
+        "look",
         "nearest neighbour of the same batch: of treated images, among those of other perturbations (compounds, "
         "mechanisms, where those are known); best is the last row's chance, and below it a correction pushes wells of "
         "one batch apart: those that use all wells of a batch do so by taking the batch's own mean away",

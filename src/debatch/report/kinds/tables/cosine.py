@@ -9,8 +9,9 @@ from pydantic import Field
 
 from debatch.config.tables import Table
 from debatch.evaluate.metrics import METRICS
+from debatch.evaluate.uncertainty import UNKNOWN, Part, Scale, Spread, seed_parts, t_spread
 from debatch.registry.run import ALL_IMAGES
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, spread_cell
 from debatch.report.kinds.base import TableKind
 from debatch.report.results import Results
 
@@ -86,11 +87,21 @@ def _cell(frames: Sequence[pd.DataFrame], measure: str, subset: str) -> Cell:
     origin = Origin.of(frames)
     if not values:
         return Cell(note="no pair of this kind" if frames else NOT_RUN, origin=origin)
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    low, high = (float(np.mean([row[bound] for row in chosen])) for bound in ("low", "high"))
     left_out = max(int(frame.loc[frame["metric"] == "left_out", "value"].iloc[0]) for frame in frames)
     note = f"{left_out} embeddings without a direction (all zero) left out" if left_out else ""
-    return Cell(float(np.mean(values)), sd, len(values), low, high, note, origin=origin)
+    return spread_cell(1.0, values, _spread(chosen, values, measure), note, origin)
+
+
+def _spread(rows: Sequence[pd.Series], values: list[float], measure: str) -> Spread:
+    """Over the batches, which are the same for all seeds, and over seeds."""
+    low, high, error, freedom = (
+        float(np.mean([row[name] for row in rows])) for name in ("low", "high", "error", "freedom")
+    )
+    mean = float(np.mean(values))
+    if np.isfinite(error):
+        scale: Scale = "share" if METRICS[measure].is_share else "plain"
+        return t_spread(mean, [Part(error**2, freedom), *seed_parts(values)], scale)
+    return Spread(min(low, mean), max(high, mean), is_interval=False) if np.isfinite([low, high]).all() else UNKNOWN
 
 
 KIND = Cosine()

@@ -8,8 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from debatch.config.tables import Table
-from debatch.evaluate.uncertainty import pooled_interval
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, scaled_cell
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, batch_mean, by_batch, by_seed, scaled_cell
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
 from debatch.report.results import Results
 
@@ -39,11 +38,13 @@ class Differences(TableKind[DifferencesTable]):
                 frames, less = results.pair("metrics", name, (b, a), split)
                 cells[pair_key(b, a), column] = paired(frames, less, spec.metric)
         notes = [
-            "percentage points; a range that holds 0 means that the test batches do not say which of the two is better",
-            "paired: sd of the differences of equal seeds; every draw of test batches serves both methods",
+            "percentage points; brackets that hold 0 mean that the test batches do not say which of the two is better; "
+            "each row's are for that row alone, and among many rows some leave 0 out by chance",
+            "paired: sd of the differences of equal seeds; a draw of test batches serves both methods",
         ]
         columns = dict(split_column(split, spec.metric) for split in splits)
-        return Draft(rows, columns, cells, signed=True, notes=notes, **spec.format)
+        contrasts = {pair_key(b, a): (b, a) for a, b in pairs}
+        return Draft(rows, columns, cells, signed=True, contrasts=contrasts, notes=notes, **spec.format)
 
 
 def pair_key(method: str, less: str) -> str:
@@ -64,12 +65,12 @@ def paired(frames: Sequence[pd.DataFrame], less: Sequence[pd.DataFrame], metric:
     if not values:
         return Cell(note=NOT_RUN, origin=origin)
     both = by_batch(frames, metric).merge(
-        by_batch(less, metric), left_index=True, right_index=True, suffixes=("", "_less")
+        by_batch(less, metric)[["value"]], left_index=True, right_index=True, suffixes=("", "_less")
     )
     if both.empty:  # methods of two parts of a screen
         return Cell(note="no batch in common")
-    low, high = pooled_interval((both["value"] - both["value_less"]).tolist(), both["n"].tolist())
-    return scaled_cell(metric, values, low, high, "", origin)
+    spread = batch_mean(both.assign(value=both["value"] - both["value_less"]), values, "plain")
+    return scaled_cell(metric, values, spread, "", origin)
 
 
 KIND = Differences()

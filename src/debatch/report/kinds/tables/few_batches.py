@@ -1,6 +1,7 @@
 """A metric by cell type after training on few batches of that cell type (Table 4 of the RxRx1 paper, section 5.5)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import comb
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from debatch.config.tables import Table
 from debatch.evaluate.metrics import METRICS
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_seed, pooled
 from debatch.report.kinds.base import ByMetric, TableKind
+from debatch.report.published import Estimate
 from debatch.report.results import ByRun, Results
 
 DRAWS = "_draws"
@@ -62,8 +64,11 @@ class FewBatchesKind(TableKind[FewBatchesTable]):
         for method in methods:
             for cell_type, splits in by_type.items():
                 drawn = [results.by_seed("metrics", name, method, split) for split in splits]
-                cells[method, cell_type] = pooled(drawn[0], spec.metric, NOT_RUN)
-                cells[method, cell_type + DRAWS] = _over_draws(drawn, spec.metric)
+                over = _over_draws(drawn, spec.metric)
+                # the paper's ± is of runs on drawn batches: the choice of batches is part of it
+                judged = Estimate(over.mean, over.sd, over.n) if over.mean is not None else None
+                cells[method, cell_type] = replace(pooled(drawn[0], spec.metric, NOT_RUN), judged=judged)
+                cells[method, cell_type + DRAWS] = over
         draws = {cell_type + DRAWS: f"{cell_type}, over draws" for cell_type in by_type}
         columns = {cell_type: cell_type for cell_type in by_type} | draws
         trained, size = registry.screen.training_batches(), registry.screen.splits.few_batches

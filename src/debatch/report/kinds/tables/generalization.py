@@ -1,6 +1,7 @@
 """A metric on unseen and on seen batches, what is kept of it, and how well a head still tells the batch (Table 1)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,16 +9,19 @@ import pandas as pd
 from pydantic import Field
 
 from debatch.config.tables import Table
-from debatch.evaluate.uncertainty import ratio_interval
+from debatch.evaluate.uncertainty import batch_spread, stratified_mean
 from debatch.registry import Registry
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled, spread_cell
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
 from debatch.report.results import Results
 
 # the two that batch generalization is a ratio of
 UNSEEN, SEEN = "separated", "stratified"
 GENERALIZATION = ("batch_generalization", "Batch generalization")
+# seen and unseen are of other batches, which may be harder or easier; this is of the same
+SAME = ("batch_generalization_same_batches", "Batch generalization, same test batches")
 HEAD = ("batch_classification_accuracy", "Batch accuracy of the trained head")
+HEAD_OF_OTHERS = "not defined: the head learnt from embeddings under other test-time statistics"
 GUESSES = {"position_only": "Position only (null)", "majority_class": "Majority class (null)"}
 
 
@@ -55,7 +59,7 @@ class Generalization(TableKind[GeneralizationTable]):
         splits = [s for s in spec.splits if s in registry.screen.splits.names or s in (UNSEEN, SEEN)]
         columns = dict(split_column(split, spec.metric) for split in splits)
         if {UNSEEN, SEEN} <= set(splits):
-            columns |= dict([GENERALIZATION])
+            columns |= dict([GENERALIZATION, SAME])
         if SEEN in splits:
             columns |= dict([HEAD])
         rows, cells = {}, {}
@@ -67,9 +71,10 @@ class Generalization(TableKind[GeneralizationTable]):
                 column, _ = split_column(split, spec.metric)
                 cells[method, column] = pooled(frames[split], spec.metric, _lacking(registry, split))
             if method in methods and GENERALIZATION[0] in columns:
-                cells[method, GENERALIZATION[0]] = _kept(frames[UNSEEN], frames[SEEN], spec.metric, registry)
+                for (column, _), same in ((GENERALIZATION, False), (SAME, True)):
+                    cells[method, column] = _kept(frames[UNSEEN], frames[SEEN], spec.metric, registry, same)
             if method in methods and HEAD[0] in columns:
-                cells[method, HEAD[0]] = pooled(frames[SEEN], "batch_accuracy", _lacking(registry, SEEN))
+                cells[method, HEAD[0]] = head_cell(registry, method, frames[SEEN], _lacking(registry, SEEN))
         for split in splits:
             for guess, title in GUESSES.items():
                 scores = results.nulls(split, guess)
@@ -81,6 +86,11 @@ class Generalization(TableKind[GeneralizationTable]):
         notes = [
             "the head's batch accuracy is of the stratified split: it is not defined for batches that it never saw"
         ]
+        if SAME[0] in columns:
+            notes.append(
+                "batch generalization: unseen over seen batches; seen ones are all batches, as in the paper, or those "
+                "test batches alone that the unseen accuracy is of, which may be harder or easier than the others"
+            )
         if registry.screen.published == spec.paper and "gradient_reversal" in methods:
             notes.append(
                 "the paper's Tables 1 and 3 disagree on gradient reversal: 71.2 % against 73.8 %, when the cell types "
@@ -90,25 +100,51 @@ class Generalization(TableKind[GeneralizationTable]):
         return Draft(rows, columns, cells, nulls=null_rows, notes=notes, **spec.format)
 
 
+def head_cell(registry: Registry, method: str, frames: Sequence[pd.DataFrame], lacking: str) -> Cell:
+    """Batch accuracy of the head beside the network, of a method that looks at embeddings as that head learnt them."""
+    if method in registry.methods and registry.methods[method].weights_of is not None:
+        return Cell(note=HEAD_OF_OTHERS, origin=Origin.of(frames))
+    return pooled(frames, "batch_accuracy", lacking)
+
+
 def _lacking(registry: Registry, split: str) -> str:
     return NOT_RUN if split in registry.screen.splits.names else f"the screen has no {split} split"
 
 
-def _kept(unseen: Sequence[pd.DataFrame], seen: Sequence[pd.DataFrame], metric: str, registry: Registry) -> Cell:
-    """A metric on unseen batches in % of that on seen ones."""
+def _kept(
+    unseen: Sequence[pd.DataFrame], seen: Sequence[pd.DataFrame], metric: str, registry: Registry, same: bool
+) -> Cell:
+    """A metric on unseen batches in % of that on seen ones, or on the same batches where those are seen.
+
+    A draw of batches serves both: the unseen ones are among the seen.
+    """
     origin = Origin.of(unseen, seen)
     above, below = by_seed(unseen, metric), by_seed(seen, metric)
     if not above or not below:
         return Cell(note=_lacking(registry, SEEN if above else UNSEEN), origin=origin)
-    batches, batches_below = by_batch(unseen, metric), by_batch(seen, metric)
-    low, high = ratio_interval(
-        batches["value"].tolist(),
-        batches["n"].tolist(),
-        batches_below["value"].tolist(),
-        batches_below["n"].tolist(),
+    both = by_batch(seen, metric).join(by_batch(unseen, metric).add_suffix("_unseen"), how="outer")
+    both["stratum"] = both["stratum"].fillna(both["stratum_unseen"])
+    both = both[both["n"].notna() & both["n_unseen"].notna()] if same else both
+    if both.empty:
+        return Cell(note="no batch in common", origin=origin)
+    side = both["n_unseen"].notna().map({True: "unseen", False: "seen"})
+    both = both.fillna({"value": 0.0, "n": 0.0, "value_unseen": 0.0, "n_unseen": 0.0})
+    cell_types = both["stratum"].to_numpy(str)
+    top = stratified_mean(both["value_unseen"].to_numpy(), cell_types, both["n_unseen"].to_numpy())
+    bottom = stratified_mean(both["value"].to_numpy(), cell_types, both["n"].to_numpy())
+    every = np.ones((1, len(both)))
+    ratio = float(top(every)[0] / bottom(every)[0]) if same else float(np.mean(above) / np.mean(below))
+    # seed by seed, where both were trained with as many
+    seeds = [a / b for a, b in zip(above, below, strict=True)] if len(above) == len(below) else []
+    spread = batch_spread(
+        lambda counts: top(counts) / bottom(counts),
+        (both["stratum"] + " " + side).to_numpy(str),
+        both[["n", "n_unseen"]].max(axis=1).to_numpy(),
+        seeds,
+        value=ratio,
     )
-    mean = 100 * float(np.mean(above) / np.mean(below))
-    return Cell(mean, None, min(len(above), len(below)), 100 * low, 100 * high, origin=origin)
+    cell = spread_cell(100.0, seeds or [ratio], spread, "", origin)
+    return replace(cell, mean=100 * ratio, n=min(len(above), len(below)))
 
 
 KIND = Generalization()

@@ -10,6 +10,7 @@ from debatch.evaluate.tidy import WITHIN
 from debatch.registry.run import PROFILES
 from debatch.report.cells import NOT_RUN, Draft, Origin, pooled
 from debatch.report.kinds.base import TableKind
+from debatch.report.kinds.tables.generalization import head_cell
 from debatch.report.results import ByRun, Results
 
 HEAD = "batch_classification_accuracy"
@@ -76,7 +77,7 @@ class ProbeKind(TableKind[ProbeTable]):
             lacking = NOT_RUN if seen else "the screen has no stratified split"
             if registry.externals:
                 lacking = "profiles come without a head"
-            cells[method, HEAD] = pooled(heads, "batch_accuracy", lacking)
+            cells[method, HEAD] = head_cell(registry, method, heads, lacking)
             for probe in PROBES:
                 split = of_probe[probe.unseen]
                 frames = results.by_seed("probe", name, method, split) if split else ByRun((), ())

@@ -11,7 +11,7 @@ from pathlib import Path
 # an environment of --sdm conda holds the dependencies, not the package itself
 sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
-from debatch.errors import UserError, told_disk_is_full
+from debatch.errors import UserError, disk_is_full_message
 
 # what the clocks of a cluster's machines may differ by
 CLOCK_SKEW_SECONDS = 120
@@ -41,8 +41,8 @@ def job(snakemake):
         refuse_the_future(snakemake.input)
         yield log
     except Exception as error:
-        told = str(error) if isinstance(error, UserError) else told_disk_is_full(error)
-        log.error("%s", f"Error: {told}" if told else traceback.format_exc())
+        message = str(error) if isinstance(error, UserError) else disk_is_full_message(error)
+        log.error("%s", f"Error: {message}" if message else traceback.format_exc())
         sys.exit(1)
 
 

@@ -5,12 +5,11 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from debatch.evaluate.uncertainty import batch_interval
+from debatch.evaluate.uncertainty import Scale, Spread, batch_spread
 
 BINS = 8192
 KINDS = ("same_within", "different_within", "same_across", "different_across")
 MEASURES = ("ks", "wasserstein")
-DRAWS = 1000
 _BLOCK = 2048
 
 
@@ -23,11 +22,13 @@ class CosineDistributions:
         counts: (P, 2, 3, 8192) pairs in each bin of [-1, 1]: by batches, perturbation (same, different) and wells: two
             wells; one well; two wells of a perturbation that has no two wells in any one batch.
         left_out: embeddings without a direction (all zero, or not finite), which have no cosine.
+        cell_types: number of a batch -> the cell types that it holds, as one name.
     """
 
     batches: np.ndarray
     counts: np.ndarray
     left_out: int
+    cell_types: dict[int, str]
 
     def histograms(self, one_well: bool = True) -> dict[str, np.ndarray]:
         """Kind -> (8192,) pairs: `same` and `different` perturbation, `within` one batch and `across` two.
@@ -45,11 +46,11 @@ class CosineDistributions:
             for at, name in enumerate(("same", "different"))
         }
 
-    def interval(self, measure: str, perturbation: str, one_well: bool = True) -> tuple[float, float]:
-        """How much the batches move a measure: 95 % bootstrap over them from five on, else the smallest and largest.
+    def spread(self, measure: str, perturbation: str, one_well: bool = True) -> Spread:
+        """How sure a measure is: an interval over batches within their cell type.
 
-        A draw counts the pairs of batches a and b as often as both were drawn. With fewer than five batches, the
-        smallest and largest value over batches, each one's own pairs against those that it has with others.
+        A batch that is left out takes its pairs with all others along. With too few batches, the smallest and largest
+        value over batches, each one's own pairs against those that it has with others, and over all.
 
         Args:
             measure: `ks` or `wasserstein`.
@@ -62,11 +63,14 @@ class CosineDistributions:
         within = self.batches[:, 0] == self.batches[:, 1]
         first, second = (np.searchsorted(names, self.batches[:, side]) for side in (0, 1))
 
-        def drawn(times: np.ndarray) -> np.ndarray:
+        def statistic(times: np.ndarray) -> np.ndarray:
             return distances(times[:, first], times[:, first] * times[:, second])
 
-        def alone(batch: np.ndarray) -> np.ndarray:
-            return distances(batch[:, first], np.maximum(batch[:, first], batch[:, second]))
+        def extremes() -> tuple[float, float]:
+            each = np.eye(len(names))
+            found = distances(each[:, first], np.maximum(each[:, first], each[:, second]))
+            defined = found[np.isfinite(found)]
+            return (float(defined.min()), float(defined.max())) if len(defined) else (np.nan, np.nan)
 
         def distances(times_within: np.ndarray, times_across: np.ndarray) -> np.ndarray:
             inside, outside = (times_within * within) @ counts, (times_across * ~within) @ counts
@@ -75,7 +79,10 @@ class CosineDistributions:
             values[good] = _distances(inside[good], outside[good])[measure]
             return values
 
-        return batch_interval(drawn, len(names), alone=alone, draws=DRAWS)
+        strata = np.array([self.cell_types[int(name)] for name in names], dtype=str)
+        pairs = np.bincount(np.concatenate([first, second]), np.tile(counts.sum(axis=1), 2), len(names))
+        scale: Scale = "share" if measure == "ks" else "plain"
+        return batch_spread(statistic, strata, pairs, scale=scale, alone=extremes)
 
 
 def cosine_similarity_distributions(
@@ -92,13 +99,16 @@ def cosine_similarity_distributions(
         cell_types: (N,) its cell type; pairs of two cell types are left out.
         wells: (N,) its well, by a name that is unique in the screen.
 
-    Source: RxRx1 paper, section 4.3 and Figure 7.
+    Source: RxRx1 paper, section 5.4 and Figure 7.
     """
     lengths = np.sqrt(np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64))
     good = np.isfinite(lengths) & (lengths > 0)
     unit = embeddings[good].astype(np.float32, copy=False)
     unit /= lengths[good, None].astype(np.float32)
     names = [np.unique(values[good], return_inverse=True)[1] for values in (perturbations, batches, cell_types, wells)]
+    kinds = {
+        int(batch): "+".join(map(str, np.unique(cell_types[good][names[1] == batch]))) for batch in np.unique(names[1])
+    }
     found: dict[tuple[int, int], np.ndarray] = {}
     for cell_type in np.unique(names[2]):
         own = np.flatnonzero(names[2] == cell_type)
@@ -135,7 +145,7 @@ def cosine_similarity_distributions(
             counts[0, 2] += single
     pairs = np.array(list(found), dtype=np.int64).reshape(-1, 2)
     stacked = np.stack(list(found.values())) if found else np.zeros((0, 2, 3, BINS), np.int64)
-    return CosineDistributions(pairs, stacked, int((~good).sum()))
+    return CosineDistributions(pairs, stacked, int((~good).sum()), kinds)
 
 
 def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> float:

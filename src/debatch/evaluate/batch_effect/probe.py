@@ -125,12 +125,24 @@ def _score(
             if group != ALL:
                 within.append(right)
             elif probe is not None:
-                own = [(batch, right[truth == batch]) for batch in np.unique(truth)]
-                records += [(f"probe_{name}", "all", ALL, str(batch), of.mean(), len(of)) for batch, of in own]
+                records += _by_batch(f"probe_{name}", right, test_kinds, truth)
         pooled = np.concatenate(within) if within else np.array([])
         mean = pooled.mean() if len(pooled) else np.nan
         records.append((f"probe_{name}", WITHIN, ALL, ALL, mean, len(pooled)))
     return pd.DataFrame(records, columns=COLUMNS)
+
+
+def _by_batch(
+    metric: str, right: np.ndarray, kinds: np.ndarray, batches: np.ndarray
+) -> list[tuple[str, str, str, str, float, int]]:
+    """Of each batch, and of each cell type in it."""
+    records = []
+    for batch in np.unique(batches):
+        own = batches == batch
+        for kind in (ALL, *np.unique(kinds[own])):
+            of = right[own & ((kinds == kind) | (kind == ALL))]
+            records.append((metric, "all", str(kind), str(batch), float(of.mean()), len(of)))
+    return records
 
 
 def _groups(train_kinds: np.ndarray, test_kinds: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

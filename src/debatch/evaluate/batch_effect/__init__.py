@@ -1,0 +1,1 @@
+"""How much of the batch is left in embeddings."""

@@ -1,0 +1,1 @@
+"""How well replicates of a perturbation agree, and stand out from what was not treated."""
