@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
 
-.PHONY: setup demo test test-slurm lint schemas envs slurm-profile clean
+.PHONY: setup demo test test-slurm mutations lint schemas envs slurm-profile clean
 
 setup: $(VENV)/.ready
 
@@ -36,6 +36,10 @@ test-slurm: setup
 	tests/slurm/one-machine.sh start
 	$(BIN)/python -m pytest -m slurm --confcutdir tests/slurm --numprocesses 4 --dist loadfile --durations 0 tests/slurm; \
 	status=$$?; tests/slurm/one-machine.sh stop; exit $$status
+
+# what the tests notice: traps that are set one by one (a quarter of an hour)
+mutations: setup
+	$(BIN)/python tests/mutations/run.py
 
 # make slurm-profile ACCOUNT=lab PARTITION=cpu GPU_PARTITION=gpu
 slurm-profile:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol, get_args
 from debatch.errors import DataError
 
 # Of the files below the results folder, as their index says: raised where what an older debatch wrote cannot be read.
-FORMAT = 4
+FORMAT = 5
 # of embeddings: as they are, no correction
 UNCORRECTED = "none"
 

@@ -14,6 +14,8 @@ from debatch.screen.order import few_classes
 # E02 is new: plate 1 has 12 treatments and 4 controls, plate 2 has 10 and 2
 INDEX = make_index(experiments=3, wells=14, sites=2)
 INDEX["plate"] = np.where(INDEX["well"] >= "B10", "2", "1")
+# of a plate's control wells half are positive: both kinds give statistics
+INDEX.loc[(INDEX["well_type"] == "negative_control") & (INDEX["well"] <= "B05"), "well_type"] = "positive_control"
 SPLIT = pd.DataFrame({"image_id": INDEX["image_id"], "subset": np.where(INDEX["batch"] == "E02", "test", "train")})
 TEN = Recipe(statistics_images=10, group=8)
 

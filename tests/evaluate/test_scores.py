@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from debatch.config.corrections import ZNorm
+from debatch.config.corrections import Sphering, Tvn, ZNorm
 from debatch.correct.apply import correct_table
+from debatch.evaluate.corrected import score_corrected
 from debatch.evaluate.scores import SCORES, score_embeddings, without_half
 from debatch.evaluate.tidy import ALL, of_all
 
@@ -174,6 +175,28 @@ def test_a_correction_is_not_held_against_the_controls_that_it_was_fitted_on():
     fair = of_all(fair).set_index("metric")["value"]["separability"]
     assert flattered > 0.6
     assert fair < flattered - 0.1
+
+
+@pytest.mark.parametrize("correction", [ZNorm(kind="znorm"), Sphering(kind="sphering"), Tvn(kind="tvn")])
+def test_positive_controls_are_not_scored_by_a_fit_that_they_are_in(correction):
+    """Pure noise, few wells, many features: those that were fitted on lie nearer to the middle than held-out ones, and
+    would seem to stand out less than by chance (0.34 to 0.39)."""
+    found = []
+    for seed in range(4):
+        table = screen(batches=4, drugs=4, wells=2, sites=1, strength=0, width=128, seed=seed)
+        table["Metadata_WellType"] = table["Metadata_WellType"].replace("treatment", "positive_control")
+        scores = score_corrected(table, correct_table(table, correction), correction)
+        found.append(of_all(scores).set_index("metric")["value"]["separability"])
+    assert 0.45 < np.mean(found) < 0.6
+
+
+def test_wells_that_differ_are_no_batch_effect():
+    """With all images of a well as each other's neighbours k-BET would reject a third of them."""
+    table = screen(strength=0, sites=4)
+    wells = table.groupby(["Metadata_Batch", "Metadata_Well"]).ngroup().to_numpy()
+    features = [f"f{n}" for n in range(16)]
+    table[features] += (2 * np.random.default_rng(0).normal(size=(wells.max() + 1, 16)))[wells].astype(np.float32)
+    assert scored(table)["kbet"] > 0.92
 
 
 def test_halves_of_the_controls_share_no_well():

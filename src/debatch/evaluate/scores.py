@@ -228,7 +228,8 @@ def _of_wells(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> dict[st
         "replicate_across_batches": Values(np.where(chance > 0, found, np.nan), units, kinds, batches, chance),
         "replicate_map": Values(averaged["replicate_map"], units, kinds, batches),
         "grit": Values(averaged["grit"], units, kinds, batches),
-        "separability": Values(averaged["separability"], units, kinds, batches),
+        # a perturbation's score is of all its batches together: no batch has one of its own
+        "separability": Values(averaged["separability"], units, kinds),
     }
 
 

@@ -168,13 +168,20 @@ def mean_spread(
         value: as in `batch_spread`.
     """
 
-    def extremes() -> tuple[float, float]:
-        shares = {kind: weights[strata == kind].sum() / weights.sum() for kind in np.unique(strata)}
-        ends = (sum(share * end(values[strata == kind]) for kind, share in shares.items()) for end in (np.min, np.max))
-        low, high = ends
-        return float(low), float(high)
+    def alone() -> tuple[float, float]:
+        return extremes(values, strata, weights)
 
-    return batch_spread(stratified_mean(values, strata, weights), strata, weights, seeds, scale, extremes, value)
+    return batch_spread(stratified_mean(values, strata, weights), strata, weights, seeds, scale, alone, value)
+
+
+def extremes(values: np.ndarray, strata: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """What a weighted mean would be of the worst, and of the best, batch of each cell type alone."""
+    total = weights.sum()
+    low, high = (
+        sum(weights[strata == kind].sum() / total * float(end(values[strata == kind])) for kind in np.unique(strata))
+        for end in (np.min, np.max)
+    )
+    return float(low), float(high)
 
 
 def stratified_mean(values: np.ndarray, strata: np.ndarray, weights: np.ndarray) -> Statistic:

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from debatch.config.tables import Table
-from debatch.evaluate.uncertainty import batch_spread, stratified_mean
+from debatch.evaluate.uncertainty import batch_spread, extremes, stratified_mean
 from debatch.registry import Registry
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled, spread_cell
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
@@ -133,14 +133,23 @@ def _kept(
     top = stratified_mean(both["value_unseen"].to_numpy(), cell_types, both["n_unseen"].to_numpy())
     bottom = stratified_mean(both["value"].to_numpy(), cell_types, both["n"].to_numpy())
     every = np.ones((1, len(both)))
-    ratio = float(top(every)[0] / bottom(every)[0]) if same else float(np.mean(above) / np.mean(below))
+    line = float(bottom(every)[0])
+    ratio = float(top(every)[0]) / line if same else float(np.mean(above) / np.mean(below))
     # seed by seed, where both were trained with as many
     seeds = [a / b for a, b in zip(above, below, strict=True)] if len(above) == len(below) else []
+
+    def alone() -> tuple[float, float]:
+        own = both[both["n_unseen"] > 0]
+        columns = (own[name].to_numpy() for name in ("value_unseen", "stratum", "n_unseen"))
+        low, high = extremes(*columns)
+        return low / line, high / line
+
     spread = batch_spread(
         lambda counts: top(counts) / bottom(counts),
         (both["stratum"] + " " + side).to_numpy(str),
         both[["n", "n_unseen"]].max(axis=1).to_numpy(),
         seeds,
+        alone=alone,
         value=ratio,
     )
     cell = spread_cell(100.0, seeds or [ratio], spread, "", origin)
