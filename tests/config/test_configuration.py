@@ -103,7 +103,8 @@ def test_screen_that_extends_itself(root, tmp_path):
 def test_extended_screen_changes_only_what_it_says(root):
     demo = build_registry({"screen": "demo"}, root).screen
     plain = build_registry({"screen": "demo_no_batch_effect"}, root).screen
-    assert plain.simulate == demo.simulate.model_copy(update={"batch_effect": 0.0})
+    changes = {"batch_effect": 0.0, "strength": 0.6, "experiments": {"ALPHA": 12}}
+    assert plain.simulate == demo.simulate.model_copy(update=changes)
     assert plain.training == demo.training
 
 

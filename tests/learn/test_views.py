@@ -51,13 +51,8 @@ def test_images_are_flipped_and_turned_where_the_recipe_asks_for_it():
 
 def test_the_learning_rate_moves_with_every_step(tmp_path):
     trainer = make_dealt_trainer(Recipe(**SHARED))
-    rates, step = [], trainer.optimizer.step
-
-    def noting():
-        rates.append(trainer.optimizer.param_groups[0]["lr"])
-        return step()
-
-    trainer.optimizer.step = noting
+    rates = []
+    trainer.optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
     trainer.fit(files(tmp_path))
     steps, warmup = trainer.steps, trainer.epoch_steps
     assert len(rates) == steps == 6

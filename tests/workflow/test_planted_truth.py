@@ -90,15 +90,16 @@ def test_nulls_are_at_chance(table):
 
 
 def test_without_a_batch_effect_no_method_gains():
+    """On the very same images, at an accuracy that leaves room to gain."""
     found = unseen_accuracies("demo_no_batch_effect", (*WITHOUT, *WITH))
-    assert found["baseline"] > 80  # there was something to learn
+    assert 70 < found["baseline"] < 92
     for method, accuracy in found.items():
-        # nor loses: at an accuracy near 100 % a method could hardly gain anyway
-        assert abs(accuracy - found["baseline"]) < 10, method
+        assert abs(accuracy - found["baseline"]) < 5, method  # nor loses
 
 
 def test_where_the_new_batch_holds_hits_only_adabn_falls_and_the_report_says_why(table):
     found = unseen_accuracies("demo_hits_only", ("baseline", "adabn"))
+    assert found["baseline"] - found["adabn"] >= 15  # on the very same images
     assert table["adabn", UNSEEN] - found["adabn"] >= 10
     registry, files = build_registry({"screen": "demo_hits_only"}, ROOT), Files(str(ROOT / "results"), "demo_hits_only")
     test = registry.screen.splits.test_batches
