@@ -28,7 +28,7 @@ lint: setup
 
 # two processes of one thread each: with two each they would run many times slower on two cores
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30
 
 # a SLURM of two nodes on this machine, with faults: Debian, as root; its files of tests run side by side
 test-slurm: setup

@@ -79,7 +79,7 @@ def _make(root, folder, index, screen, seeds, unseen, seen, without, statistics,
         split = splits[run.split]
         test = index[index["image_id"].isin(split.loc[split["subset"].isin(["test", "val"]), "image_id"])]
         accuracy = (
-            unseen.get(run.method, unseen[run.method.split("__")[0]])
+            unseen.get(run.method, unseen.get(run.method.split("__")[0], UNSEEN["baseline"]))
             if Split.named(run.split).has_unseen_batches
             else seen
         )

@@ -57,7 +57,7 @@ def test_every_shipped_table_and_figure_is_of_a_kind_with_its_keys():
         (
             {"metric": "kbet"},
             "tables.yaml: `tables.mine.metric`: 'kbet' is not computed from predictions, and this kind shows what is: "
-            "accuracy, accuracy_top5, accuracy_well, accuracy_macro",
+            f"{', '.join(OF_PREDICTIONS)}",
         ),
     ],
 )

@@ -125,7 +125,7 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     channels = list(images.channels)
     made_from = {"pixels_sha256": read_about(job.index).get("pixels_sha256"), "channels": channels}
     trainer = Trainer(recipe, data, images, len(channels), job.seed, job.name, ranks, made_from)
-    made_by = {"identity": trainer.identity, "precision": trainer.precision, "code": code_digest()}
+    made_by = {"identity": trainer.identity, "precision": trainer.precision, "code": code_digest(recipe.objective.kind)}
     split_digest = split_sha256(split)
     if ranks.from_first(lambda: take_finished(model, made_by, split_digest, recipe.precision)):
         log.info(

@@ -15,13 +15,13 @@ from debatch.digests import sha256_of_file, sha256_of_json
 from debatch.learn.data import TrainingData
 from debatch.model.inputs import ImageSet
 
-# what decides weights, given what `run_identity` takes: of the package, and of others
+# what decides weights, given what `run_identity` takes: of the package beside the run's own objective, and of others
 CODE = (
-    "config/objectives.py", "config/recipe.py", "learn/augment.py", "learn/groups.py", "learn/objectives",
-    "learn/optimizer.py", "runtime/ranks.py", "learn/train.py", "model/backbones.py", "model/inputs.py",
-    "model/network.py", "model/population.py", "model/precision.py", "model/standardize.py", "screen/order.py",
-    "screen/store.py",
+    "config/recipe.py", "learn/augment.py", "learn/groups.py", "learn/optimizer.py", "learn/train.py",
+    "model/backbones.py", "model/inputs.py", "model/network.py", "model/population.py", "model/precision.py",
+    "model/standardize.py", "runtime/ranks.py", "screen/order.py", "screen/store.py",
 )  # fmt: skip
+OBJECTIVES = "learn/objectives"
 LIBRARIES = ("torch", "timm")
 
 
@@ -51,17 +51,33 @@ def run_identity(
     return sha256_of_json(facts, *(values.tobytes() for values in arrays))
 
 
-def code_digest() -> str:
+def code_digest(objective: str) -> str:
     """SHA-256 over the code that decides weights, and the versions of what it trains with.
 
-    What is only said does not count: comments, docstrings, descriptions, log lines, errors.
+    What is only said does not count: comments, docstrings, descriptions, log lines, errors. Nor do other objectives: a
+    new one trains no run anew.
+
+    Args:
+        objective: the kind that is minimised.
     """
     package = Path(debatch.__file__).parent
-    files = [
-        file for part in CODE for file in ((package / part).rglob("*.py") if "." not in part else [package / part])
-    ]
+    files = [*(package / part for part in CODE), *_objective_files(package / OBJECTIVES, objective)]
     facts = [(str(file.relative_to(package)), _computed(file.read_text())) for file in sorted(files)]
     return sha256_of_json([facts, [(name, _version(name)) for name in LIBRARIES]])
+
+
+def _objective_files(folder: Path, kind: str) -> set[Path]:
+    """The file of an objective, and those beside it that it imports."""
+    found: set[Path] = set()
+    waiting = [kind]
+    while waiting:
+        file = folder / f"{waiting.pop()}.py"
+        if file not in found:
+            found.add(file)
+            imports = (node for node in ast.parse(file.read_text()).body if isinstance(node, ast.ImportFrom))
+            own = (node.module for node in imports if (node.module or "").startswith("debatch.learn.objectives."))
+            waiting += [str(module).rpartition(".")[2] for module in own]
+    return found
 
 
 class _Computed(ast.NodeTransformer):

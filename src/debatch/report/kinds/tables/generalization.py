@@ -83,9 +83,11 @@ class Generalization(TableKind[GeneralizationTable]):
                     counted = Origin(splits=(split,), words="a guess from the split and the index, without a model")
                     column, _ = split_column(split, spec.metric)
                     cells[guess, column] = pooled(scores, spec.metric, "", origin=counted)
-        notes = [
-            "the head's batch accuracy is of the stratified split: it is not defined for batches that it never saw"
-        ]
+        notes = []
+        if HEAD[0] in columns:
+            notes.append(
+                "the head's batch accuracy is of the stratified split: it is not defined for batches that it never saw"
+            )
         if SAME[0] in columns:
             notes.append(
                 "batch generalization: unseen over seen batches; seen ones are all batches, as in the paper, or those "
