@@ -175,6 +175,8 @@ def test_a_correction_is_not_held_against_the_controls_that_it_was_fitted_on():
     fair = of_all(fair).set_index("metric")["value"]["separability"]
     assert flattered > 0.6
     assert fair < flattered - 0.1
+    scores = score_corrected(table, correct_table(table, znorm), znorm)
+    assert of_all(scores).set_index("metric")["value"]["separability"] == pytest.approx(fair)
 
 
 @pytest.mark.parametrize("correction", [ZNorm(kind="znorm"), Sphering(kind="sphering"), Tvn(kind="tvn")])
