@@ -387,7 +387,7 @@ EDITS = [
         "src/debatch/report/kinds/tables/generalization.py",
         'both = both[both["n"].notna() & both["n_unseen"].notna()] if same else both',
         "both = both",
-        (TABLES,),
+        (f"{TABLES}::test_generalization_on_the_same_batches_leaves_the_others_out",),
     ),
     Edit(
         "noise of ours widens what counts as reproduced",
@@ -408,7 +408,7 @@ EDITS = [
         "src/debatch/report/cells.py",
         "        return Cell(note=lacking, origin=origin)\n    batches",
         "        return Cell(0.0, None, 1, note=lacking, origin=origin)\n    batches",
-        (TABLES,),
+        (f"{TABLES}::test_run_that_is_missing_is_not_run",),
     ),
     # figures
     Edit(
