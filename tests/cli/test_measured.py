@@ -11,16 +11,12 @@ from debatch.cli.planning.sizes import ScreenSize
 from debatch.cli.planning.work import Work
 from debatch.files import Files, Product
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 RUN = {"method": "baseline", "split": "separated", "seed": "0"}
 TRAIN = Job("train", RUN)
 # images of the tiny screen's training: 2 epochs of 96
 IMAGES = 192
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def ran(*times: dict):

@@ -18,13 +18,7 @@ from debatch.config.throughput import Throughput, read_throughput
 from debatch.files import Files, Product
 from debatch.model.network import Network
 
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """No data, no results, and no RxRx1 on the machine."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RXRX1", str(tmp_path / "nowhere"))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def test_training_costs_images_by_epochs_over_the_assumed_share_of_the_peak():

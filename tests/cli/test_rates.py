@@ -12,6 +12,8 @@ from debatch.config.read import read_yaml, validate
 from debatch.config.throughput import Processor, Throughput
 from debatch.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 
 def small(what: str, device: str, rate: float, precision: str = "float32", backbone: str = "small_resnet") -> dict:
     made = {"backbone": backbone, "pixels": 48, "channels": 6, "threads": 1, **DONE}
@@ -26,14 +28,6 @@ def demo_rate(measured: list[dict], here: dict = OLD, device: str | None = None,
     return network_rate(
         throughput, what, recipe, 6, chosen_hardware(throughput, registry, device, Processor(**here)), 1
     )
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """No data, no results, and no RxRx1 on the machine."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RXRX1", str(tmp_path / "nowhere"))
-    return tmp_path
 
 
 def test_unknown_hardware_names_what_there_is():

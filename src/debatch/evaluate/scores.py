@@ -165,8 +165,8 @@ def _of_every_image(table: pd.DataFrame, halves: list[pd.DataFrame] | None) -> d
 def _one_a_well(images: pd.DataFrame) -> np.ndarray:
     """(N,) bool: the first image of each well, in hash order.
 
-    Images of a well are of one batch, and alike for more reasons than that: with all of them, k-BET rejects 8 to 15 %
-    of what no batch effect has touched.
+    Images of a well are of one batch, and alike for more reasons than that: with all of them, k-BET would reject what
+    no batch effect has touched.
     """
     order = hash_order(images["image_id"])
     first = np.zeros(len(images), bool)

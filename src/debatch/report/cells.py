@@ -350,11 +350,13 @@ def uncertainty_notes(draft: Draft, *, profiles: bool) -> list[str]:
 
 
 def brackets(draft: Draft, cell: Cell, column: str) -> str:
-    """An interval in square brackets, a range in round ones; empty where there is neither."""
+    """An interval in square brackets, a range in round ones with what it is of; empty where there is neither."""
     if cell.low is None or cell.high is None:
         return ""
     text = f"{draft.text(cell.low, column)} to {draft.text(cell.high, column)}"
-    return f"({text})" if cell.is_range or column in draft.ranges_of else f"[{text}]"
+    if column in draft.ranges_of:
+        return f"({draft.ranges_of[column]}: {text})"
+    return f"({text})" if cell.is_range else f"[{text}]"
 
 
 def table_heading(name: str) -> str:

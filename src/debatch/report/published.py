@@ -67,8 +67,8 @@ class Published:
 def verdict(own: Estimate, published: Estimate, comparable: bool, margin: float) -> str:
     """Whether a number is the published one, to within a fixed margin: two one-sided tests, each at 5 %.
 
-    Where the paper gives no spread, its runs are taken to vary as ours do. Both
-    are of the same test images, so that only runs are drawn.
+    Where the paper gives no spread, its runs are taken to vary as ours do. Both are of the same test images, so that
+    only runs are drawn.
 
     Args:
         own: our number; a percentage or a distance.

@@ -124,7 +124,7 @@ def test_headline_says_how_strong_the_effect_is_what_removes_it_and_what_that_co
     assert removal.startswith("Baseline + Harmony brings that nearest to chance: 22.0 % (uncorrected 80.0 %)")
     assert "below chance, where wells of one batch are pushed apart: ComBat (10.0 %)" in removal
     assert biology.startswith("Baseline + ComBat does best on biology")
-    over = "over perturbations and batches, corrected for all comparisons of the table"
+    over = "over perturbations and batches, corrected for the number of corrections and metrics"
     assert "80.0 % (uncorrected 50.0 %); p = 2.2e-05, " + over in biology
     # TVN's loss by itself has p = 0.038, and is one of several comparisons
     assert losses.startswith(f"Lost (p < 0.05, {over}): ")

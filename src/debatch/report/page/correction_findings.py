@@ -7,7 +7,7 @@ import numpy as np
 
 from debatch.evaluate.metrics import METRICS
 from debatch.evaluate.tidy import of_all
-from debatch.evaluate.uncertainty import Part, holm, p_value, seed_parts, t_spread
+from debatch.evaluate.uncertainty import holm, p_value, seeds_spread
 from debatch.files import UNCORRECTED
 from debatch.report.cells import Cell, Draft
 from debatch.report.kinds.tables import draft_table
@@ -74,10 +74,9 @@ class _Table:
         found = [row[["value", "error", "freedom"]].iloc[0].to_numpy(float) for row in rows if len(row)]
         if not found:
             return Change()
-        # the perturbations and batches of all seeds are the same: over seeds their error does not fall
-        value, error, freedom = np.mean(found, axis=0)
-        spread = t_spread(value, [Part(error**2, freedom), *seed_parts([row[0] for row in found])])
-        return Change(float(value), spread.error, spread.freedom)
+        values, errors, freedoms = np.transpose(found)
+        spread = seeds_spread(values.tolist(), errors, freedoms)
+        return Change(float(values.mean()), spread.error, spread.freedom)
 
     def changes(self, method: str, corrections: list[str]) -> dict[tuple[str, str], Change]:
         """Every change of biology, with p-values that hold for all of them at once."""
@@ -164,7 +163,7 @@ def _losses(table: _Table, method: str, changes: dict[tuple[str, str], Change]) 
 
 
 def _over(table: _Table, metric: str) -> str:
-    return f"over {table.drawn(metric)}, corrected for all comparisons of the table"
+    return f"over {table.drawn(metric)}, corrected for the number of corrections and metrics"
 
 
 def _best_of_all(table: _Table, first: str, metric: str) -> list[str]:

@@ -62,7 +62,7 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     if cells[leader].is_range:
         sure += (
             f"; only {_count(test_batches, 'test batch', 'test batches')}: ranges go from the worst to the best of "
-            "them, since they are too few for an interval"
+            "each cell type, since they are too few for an interval"
         )
     return Headline(finding + ".", [*details, sure[0].upper() + sure[1:] + "."])
 
@@ -112,7 +112,9 @@ def _compared(leader: str, below: dict[str, Cell], cells: dict[str, Cell], resul
         lines.append(f"Not told apart from it by the test batches: {listed(level)}.")
     if below:
         few = any(cell.is_range for cell in below.values())
-        how = "on every test batch" if few else "(p < 0.05 over test batches, corrected for the number of comparisons)"
+        how = "(p < 0.05 over test batches, corrected for the number of comparisons)"
+        if few:
+            how = "even on the test batches that favour them most"
         lines.append(f"Worse {how}: {listed(below)}.")
     return lines
 
@@ -158,7 +160,9 @@ def _batch_sentence(results: Results) -> list[str]:
 
 
 def _range(cell: Cell) -> str:
-    how = "on the single test batches" if cell.is_range else "95 % interval over test batches"
+    how = (
+        "by the worst and the best test batch of each cell type" if cell.is_range else "95 % interval over test batches"
+    )
     return f"{cell.low:+.1f} to {cell.high:+.1f}, {how}" if cell.low is not None else "one batch a cell type"
 
 

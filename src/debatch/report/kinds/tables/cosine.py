@@ -9,7 +9,7 @@ from pydantic import Field
 
 from debatch.config.tables import Table
 from debatch.evaluate.metrics import METRICS
-from debatch.evaluate.uncertainty import UNKNOWN, Part, Scale, Spread, seed_parts, t_spread
+from debatch.evaluate.uncertainty import UNKNOWN, Spread, seeds_spread
 from debatch.registry.run import ALL_IMAGES
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, spread_cell
 from debatch.report.kinds.base import TableKind
@@ -93,15 +93,13 @@ def _cell(frames: Sequence[pd.DataFrame], measure: str, subset: str) -> Cell:
 
 
 def _spread(rows: Sequence[pd.Series], values: list[float], measure: str) -> Spread:
-    """Over the batches, which are the same for all seeds, and over seeds."""
-    low, high, error, freedom = (
-        float(np.mean([row[name] for row in rows])) for name in ("low", "high", "error", "freedom")
-    )
+    low, high, errors, freedoms = ([float(row[name]) for row in rows] for name in ("low", "high", "error", "freedom"))
+    if np.isfinite(errors).all():
+        return seeds_spread(values, errors, freedoms, "share" if METRICS[measure].is_share else "plain")
+    if not np.isfinite([*low, *high]).all():
+        return UNKNOWN
     mean = float(np.mean(values))
-    if np.isfinite(error):
-        scale: Scale = "share" if METRICS[measure].is_share else "plain"
-        return t_spread(mean, [Part(error**2, freedom), *seed_parts(values)], scale)
-    return Spread(min(low, mean), max(high, mean), is_interval=False) if np.isfinite([low, high]).all() else UNKNOWN
+    return Spread(min(float(np.mean(low)), mean), max(float(np.mean(high)), mean), is_interval=False)
 
 
 KIND = Cosine()
