@@ -7,13 +7,12 @@ import yaml
 from helpers.images import make_index
 from helpers.made_up import made_up_results
 
-from debatch.evaluate.scores import SCORES
 from debatch.files import Files
 from debatch.registry import build_registry
 from debatch.report.cells import laid_out, tidy
 from debatch.report.kinds.figures import draw_figure
 from debatch.report.kinds.tables import draft_table
-from debatch.report.kinds.tables.correction import seen_of_a_test_batch
+from debatch.report.kinds.tables.correction import SHOWN, seen_of_a_test_batch
 from debatch.report.page.correction_findings import correction_headline
 from debatch.report.published import Published
 from debatch.report.results import Results
@@ -162,7 +161,7 @@ def test_headline_passes_over_corrections_that_a_metric_is_not_defined_for(resul
 
 
 def test_headline_of_one_batch_says_that_there_is_nothing_to_tell(results):
-    nothing = dict.fromkeys(SCORES, np.nan)
+    nothing = dict.fromkeys(SHOWN, np.nan)
     registry = results().registry
     given = {(run.method, run.correction): nothing for run in registry.runs("table_correction")}
     found = correction_headline("table_correction", results(given))
