@@ -116,24 +116,30 @@ def _of_mechanisms(table: pd.DataFrame) -> dict[str, Values]:
 
 
 def _of_weak_ones(earlier: Scored, scored: Scored) -> Values:
-    """Separability of weak perturbations, one row for each half of the controls and of the profiles that chose it."""
+    """Separability of weak perturbations, a row each: mean over the halves of controls and of profiles."""
+    before = _weak_scores(earlier, earlier)
+    after = before if scored is earlier else _weak_scores(earlier, scored).reindex(before.index)
+    wells = images_of(earlier.wells)
+    unit_of = dict(zip(wells["perturbation"].fillna(""), units_of(wells), strict=True))
+    kinds, names = (before.index.get_level_values(level).to_numpy(str) for level in ("kind", "perturbation"))
+    return Values(after.to_numpy(float), np.array([unit_of[name] for name in names], dtype=str), kinds)
+
+
+def _weak_scores(earlier: Scored, scored: Scored) -> pd.Series:
+    """By cell type and perturbation."""
     wells, before = images_of(earlier.wells), features_of(earlier.wells)
     batches, kinds = wells["batch"].to_numpy(str), wells["cell_type"].to_numpy(str)
     perturbations, half = wells["perturbation"].fillna("").to_numpy(str), control_halves(wells)
     negative, positive = ((wells["well_type"] == name).to_numpy() for name in (NEGATIVE_CONTROL, POSITIVE_CONTROL))
     treatment = wells["perturbation"].notna().to_numpy() & ~negative & ~positive
-    unit_of = dict(zip(perturbations, units_of(wells), strict=True))
-    found = []
+    found = [pd.DataFrame({"kind": [], "perturbation": [], "separability": []})]
     for number, _, features in scored.halves:
         for kind in np.unique(kinds):
             own = np.flatnonzero((kinds == kind) & (treatment | (negative & (half == number))))
             columns = perturbations[own], batches[own], negative[own]
             found.append(weak_perturbations(before[own], features[own], *columns).assign(kind=kind))
-    if not found:
-        return Values(np.full(1, np.nan), np.array([""]), np.array([""]))
-    rows = pd.concat(found, ignore_index=True)
-    units = rows["perturbation"].map(unit_of).to_numpy(str)
-    return Values(rows["separability"].to_numpy(float), units, rows["kind"].to_numpy(str))
+    rows = pd.concat([frame for frame in found if len(frame)] or found, ignore_index=True)
+    return rows.groupby(["kind", "perturbation"])["separability"].mean()
 
 
 def _retention(earlier: Scored, scored: Scored) -> Record:

@@ -5,54 +5,70 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from debatch.config.screen import NEGATIVE_CONTROL
+
 
 class Layout(NamedTuple):
-    """How often pairs of wells on two plates share their place.
+    """How often two treated wells on two plates of one cell type are of one perturbation.
 
     Attributes:
-        replicates: share of the pairs of one perturbation; NaN where there are none.
-        others: share of all pairs of treated wells of one cell type, by chance; NaN likewise.
-        pairs: pairs of one perturbation.
+        in_place: of pairs in the same position; NaN where there are none.
+        anywhere: of all pairs; NaN likewise.
+        replicates: pairs of one perturbation.
     """
 
-    replicates: float
-    others: float
-    pairs: int
+    in_place: float
+    anywhere: float
+    replicates: int
 
     @property
     def is_confounded(self) -> bool:
-        """Whether most replicates stand where the first does, and by more than chance."""
-        return self.replicates >= CONFOUNDED and self.replicates > 2 * self.others
+        """Whether a position gives its perturbation away."""
+        return self.in_place >= CONFOUNDED and self.matters
+
+    @property
+    def matters(self) -> bool:
+        """Whether it does so more often than chance."""
+        return self.in_place > max(2 * self.anywhere, SELDOM)
+
+    def __str__(self) -> str:
+        """In words; empty where there are no replicates on two plates."""
+        if not self.replicates or not np.isfinite(self.in_place):
+            return ""
+        text = (
+            f"treated wells in the same position on two plates hold the same perturbation in {100 * self.in_place:.0f} "
+            f"% of pairs (wells in any two positions: {100 * self.anywhere:.1f} %)"
+        )
+        if self.is_confounded:
+            text += ", so that what a position does to images cannot be told from what its perturbation does"
+        return text
 
 
-# of replicates on other plates
+# of pairs in the same position
 CONFOUNDED = 0.5
+SELDOM = 0.05
 
 
 def layout(wells: pd.DataFrame) -> Layout:
-    """How often a perturbation's wells on two plates of one cell type are in the same place.
+    """Whether a well's position gives its perturbation away.
 
     Args:
         wells: (N, …) experiment, plate, well, cell_type, well_type, perturbation, a row a well or an image; negative
             controls and wells without a perturbation do not count.
     """
     wells = wells.drop_duplicates(["experiment", "plate", "well"])
-    treated = wells[wells["perturbation"].notna() & (wells["well_type"] != "negative_control")]
-    plate = (treated["experiment"].astype(str) + "\0" + treated["plate"].astype(str)).to_numpy(str)
-    of = {name: treated[name].astype(str).to_numpy(str) for name in ("cell_type", "perturbation", "well")}
-    group = of["cell_type"], of["perturbation"]
-    same, pairs = _pairs(plate, of["well"], *group)
-    alike, everything = _pairs(plate, of["well"], of["cell_type"])
-    return Layout(same / pairs if pairs else np.nan, alike / everything if everything else np.nan, int(pairs))
+    treated = wells[wells["perturbation"].notna() & (wells["well_type"] != NEGATIVE_CONTROL)]
+    kinds, names, places = (treated[name].astype(str).to_numpy(str) for name in ("cell_type", "perturbation", "well"))
+    plates = (treated["experiment"].astype(str) + "\0" + treated["plate"].astype(str)).to_numpy(str)
+    both, in_place, alike, every = (_pairs(plates, kinds, *by) for by in ((places, names), (places,), (names,), ()))
+    return Layout(both / in_place if in_place else np.nan, alike / every if every else np.nan, int(alike))
 
 
-def _pairs(plate: np.ndarray, place: np.ndarray, *group: np.ndarray) -> tuple[float, float]:
-    """Ordered pairs of wells of one group on two plates: those in the same place, and all of them."""
+def _pairs(plates: np.ndarray, *by: np.ndarray) -> float:
+    """Ordered pairs of wells on two plates that share all of some columns."""
 
-    def total(*by: np.ndarray) -> float:
-        return float((pd.DataFrame(dict(enumerate(by))).value_counts().to_numpy().astype(float) ** 2).sum())
+    def total(*columns: np.ndarray) -> float:
+        return float((pd.DataFrame(dict(enumerate(columns))).value_counts().to_numpy().astype(float) ** 2).sum())
 
-    if not len(plate):
-        return 0.0, 0.0
-    # a well pairs with itself among those of its plate, in both sums alike
-    return total(*group, place) - total(*group, place, plate), total(*group) - total(*group, plate)
+    # a well and itself are of one plate
+    return total(*by) - total(*by, plates) if len(plates) else 0.0
