@@ -10,6 +10,7 @@ from debatch.cli.terminal import Lines, values_table
 from debatch.config.images import Source
 from debatch.config.screen import Screen
 from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
+from debatch.screen.layout import layout
 
 MOST_PLATES = 24
 FEW_EXPERIMENTS = 60
@@ -125,6 +126,8 @@ def _metadata(tables: list[str], findings: Findings) -> Lines:
         f"  well types: {_counted(wells['well_type'])}",
         f"  cell types: {_counted(wells['cell_type'])}",
     ]
+    if place := str(layout(wells)):
+        lines.append(f"  positions: {place}")
     experiments = wells.drop_duplicates("experiment")
     if "official_subset" in wells:
         for subset, rows in experiments.groupby("official_subset"):

@@ -6,7 +6,7 @@ import pandas as pd
 
 from debatch.files import UNCORRECTED
 from debatch.registry.run import ALL_IMAGES
-from debatch.report.cells import by_seed
+from debatch.report.frames import by_seed
 from debatch.report.results import Results
 from debatch.screen.layout import Layout, layout
 from debatch.screen.subsets import scored_subset

@@ -10,7 +10,7 @@ from pydantic import Field
 from debatch.config.tables import Figure
 from debatch.evaluate.metrics import METRICS
 from debatch.files import UNCORRECTED
-from debatch.report.cells import by_seed
+from debatch.report.frames import by_seed
 from debatch.report.kinds.base import FigureKind, OfCorrections
 from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, SHOWN, null_cell, score_cell
 from debatch.report.results import Results

@@ -16,7 +16,8 @@ from debatch.evaluate.replicates.wells import ELSEWHERE
 from debatch.evaluate.tidy import of_all
 from debatch.files import UNCORRECTED
 from debatch.registry import Registry
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_seed, pooled
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled
+from debatch.report.frames import by_seed
 from debatch.report.kinds.base import OfCorrections, TableKind
 from debatch.report.kinds.positions import Positions, positions, scored_wells
 from debatch.report.results import ByRun, Results
