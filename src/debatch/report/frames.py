@@ -11,36 +11,42 @@ from debatch.evaluate.tidy import ALL
 FEWEST_STATISTICS_IMAGES = 8
 
 
-class _Groups:
-    """The rows of tidy frames by metric, subset and cell type: each table asks hundreds of times.
+class _Rows:
+    """The rows of a tidy frame by metric, subset and cell type."""
 
-    A frame is looked at once, as long as it is there.
-    """
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = weakref.ref(frame)
+        self._places = frame.groupby(["metric", "subset", "cell_type"], sort=False).indices
+        self._numbers = frame[["batch", "value", "n"]]
+        self._found: dict[tuple[str, str, str], pd.DataFrame] = {}
+
+    def of(self, metric: str, subset: str, cell_type: str) -> pd.DataFrame:
+        if (metric, subset, cell_type) not in self._found:
+            places = self._places.get((metric, subset, cell_type), np.array([], dtype=int))
+            self._found[metric, subset, cell_type] = self._numbers.iloc[places].set_index("batch")
+        return self._found[metric, subset, cell_type]
+
+
+class _Frames:
+    """Each frame's rows, for as long as it is there: tables ask hundreds of times."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[pd.DataFrame], dict[tuple[str, str, str], pd.DataFrame]]] = {}
+        self._known: dict[int, _Rows] = {}
 
-    def of(self, frame: pd.DataFrame) -> dict[tuple[str, str, str], pd.DataFrame]:
-        known = self._known.get(id(frame))
-        if known is None or known[0]() is not frame:
-            columns = ["metric", "subset", "cell_type"]
-            groups = {
-                (str(key[0]), str(key[1]), str(key[2])): rows.set_index("batch")[["value", "n"]]
-                for key, rows in frame.groupby(columns, sort=False)
-            }
-            place = id(frame)
-            known = weakref.ref(frame, lambda _: self._known.pop(place, None)), groups
-            self._known[place] = known
-        return known[1]
+    def rows(self, frame: pd.DataFrame) -> _Rows:
+        place = id(frame)
+        if place not in self._known or self._known[place].frame() is not frame:
+            self._known[place] = _Rows(frame)
+            weakref.finalize(frame, self._known.pop, place, None)
+        return self._known[place]
 
 
-_GROUPS = _Groups()
-_NONE = pd.DataFrame({"value": [], "n": []}, index=pd.Index([], name="batch", dtype=str), dtype=float)
+_FRAMES = _Frames()
 
 
 def chosen(frame: pd.DataFrame, metric: str, subset: str = "all", cell_type: str = ALL) -> pd.DataFrame:
     """The values and counts of one metric, by batch; `ALL`: over all batches."""
-    return _GROUPS.of(frame).get((metric, subset, cell_type), _NONE)
+    return _FRAMES.rows(frame).of(metric, subset, cell_type)
 
 
 def by_seed(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> list[float]:
