@@ -5,10 +5,14 @@ from helpers.embeddings import screen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from debatch.embedding_table import images_of
+from debatch.embedding_table import features_of, images_of
 from debatch.evaluate.batch_effect.permuted import permuted_batches
+from debatch.evaluate.embeddings import cosine_metrics
+from debatch.evaluate.replicates.cosine import cosine_similarity_distributions, kolmogorov_smirnov, wasserstein
+from debatch.evaluate.replicates.permuted_cosine import permuted_distances
 from debatch.evaluate.scores import score_embeddings
 from debatch.evaluate.tidy import of_all
+from debatch.screen.order import well_names
 
 METRICS = ["kbet", "kbet_controls", "neighbor_same_batch", "neighbor_same_batch_controls"]
 
@@ -73,3 +77,30 @@ def test_permutations_do_not_depend_on_the_order_of_images():
     first, second = permuted_batches(images), permuted_batches(images.iloc[order].reset_index(drop=True))
     assert (first.batches[order] == second.batches).all()
     assert (first.batches[:, 1:] != first.batches[:, :1]).mean() == pytest.approx(2 / 3, abs=0.1)
+
+
+def test_cosine_distances_under_permuted_batches_are_those_of_permuted_files():
+    """By the function that the distances themselves come from, one permutation after the other."""
+    table = screen(batches=3, drugs=3, wells=2, sites=2, shift=2, kinds=("A", "B"), width=4)
+    images, features = images_of(table), features_of(table)
+    dealt = permuted_batches(images, draws=3).batches[:, 1:]
+    columns = [images[name].to_numpy(str) for name in ("perturbation", "cell_type")]
+    found = permuted_distances(features, columns[0], dealt, columns[1], well_names(images))
+    assert len(found) == 8
+    for (measure, perturbation, one_well), values in found.items():
+        for draw, value in zip(dealt.T, values, strict=True):
+            alone = cosine_similarity_distributions(features, columns[0], draw, columns[1], well_names(images))
+            histograms = alone.histograms(one_well)
+            sides = (histograms[f"{perturbation}_{where}"] for where in ("within", "across"))
+            assert value == pytest.approx((kolmogorov_smirnov if measure == "ks" else wasserstein)(*sides))
+
+
+def test_a_batch_effect_sets_cosines_apart_and_none_does_not():
+    for shift, low, high in ((0, 0, 1.2), (2, 3, np.inf)):
+        numbers, _ = cosine_metrics(screen(shift=shift, strength=1))
+        values = numbers[numbers["subset"] == "other_wells"].set_index("metric")
+        for metric in ("ks_same_perturbation", "ks_different_perturbation"):
+            permuted = values.loc[f"{metric}_permuted"]
+            assert permuted["low"] <= permuted["value"] <= permuted["high"]
+            assert low * permuted["high"] <= values.loc[metric, "value"] <= high * permuted["high"], metric
+        assert (values.loc["ks_controls", "value"] > 0.2) == (shift > 0)

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from debatch.config.screen import NEGATIVE_CONTROL
 from debatch.embedding_table import features_of, images_of, prediction_table, with_direction
 from debatch.errors import DataError
 from debatch.evaluate.batch_effect.linear import linear_probe_log_probabilities
+from debatch.evaluate.batch_effect.permuted import mostly, permuted_batches
 from debatch.evaluate.batch_effect.probe import probe_seen_batches, probe_unseen_batches
 from debatch.evaluate.replicates.cosine import (
     BINS,
@@ -15,6 +17,8 @@ from debatch.evaluate.replicates.cosine import (
     kolmogorov_smirnov,
     wasserstein,
 )
+from debatch.evaluate.replicates.permuted_cosine import DRAWS as PERMUTATIONS
+from debatch.evaluate.replicates.permuted_cosine import permuted_distances
 from debatch.evaluate.uncertainty import UNKNOWN, Spread
 from debatch.screen.order import well_names, well_quarters
 from debatch.screen.subsets import images_in, scored_subset
@@ -23,7 +27,9 @@ from debatch.screen.subsets import images_in, scored_subset
 def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Distances between the distributions of cosine similarities within and across batches, and those themselves.
 
-    Images whose perturbation is unknown are left out.
+    Images whose perturbation is unknown are left out. `…_permuted`: under batches dealt anew among a perturbation's
+    wells; mean, and in place of an interval the smallest and largest, n of them. `ks_controls`, `wasserstein_controls`:
+    of negative controls alone.
 
     Returns:
         Tidy: metric (`ks_same_perturbation`, …), subset (`all` pairs, or of `other_wells`), value, low, high (95 %
@@ -37,7 +43,8 @@ def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         images[column].to_numpy(str) for column in ("perturbation", "batch", "cell_type")
     )
     found = cosine_similarity_distributions(features_of(frame), perturbations, batches, cell_types, well_names(images))
-    records, columns = [], {"cosine": (np.arange(BINS) + 0.5) * 2 / BINS - 1}
+    records: list[tuple[object, ...]] = []
+    columns = {"cosine": (np.arange(BINS) + 0.5) * 2 / BINS - 1}
     for subset, one_well in (("all", True), ("other_wells", False)):
         histograms = found.histograms(one_well)
         columns |= {kind if one_well else f"{subset}_{kind}": histograms[kind] for kind in KINDS}
@@ -47,11 +54,47 @@ def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
                 sure = found.spread(measure, perturbation, one_well)
                 name = f"{measure}_{perturbation}_perturbation"
                 records.append((name, subset, distance(within, across), *_bounds(sure), int(across.sum())))
+    records += _without_batch_effect(frame, images) + _of_controls(frame, images)
     records.append(("left_out", "all", found.left_out, *_bounds(UNKNOWN), len(frame)))
     return (
         pd.DataFrame(records, columns=["metric", "subset", "value", "low", "high", "error", "freedom", "n"]),
         pd.DataFrame(columns),
     )
+
+
+def _without_batch_effect(frame: pd.DataFrame, images: pd.DataFrame) -> list[tuple[object, ...]]:
+    """Every distance under permuted batches: mean, smallest and largest."""
+    dealt, movable = permuted_batches(images, PERMUTATIONS)
+    if not len(images) or not mostly(movable):
+        return []
+    columns = (images[column].to_numpy(str) for column in ("perturbation", "cell_type"))
+    perturbations, cell_types = columns
+    found = permuted_distances(features_of(frame), perturbations, dealt[:, 1:], cell_types, well_names(images))
+    records: list[tuple[object, ...]] = []
+    for (measure, perturbation, one_well), values in found.items():
+        name = f"{measure}_{perturbation}_perturbation_permuted"
+        bounds = values.mean(), values.min(), values.max(), np.nan, np.nan
+        records.append((name, "all" if one_well else "other_wells", *bounds, len(values)))
+    return records
+
+
+def _of_controls(frame: pd.DataFrame, images: pd.DataFrame) -> list[tuple[object, ...]]:
+    """The distances of negative controls alone, whatever these are called."""
+    chosen = (images["well_type"] == NEGATIVE_CONTROL).to_numpy()
+    own = images[chosen]
+    columns = (own[column].to_numpy(str) for column in ("batch", "cell_type"))
+    batches, cell_types = columns
+    found = cosine_similarity_distributions(
+        features_of(frame)[chosen], np.zeros(len(own)), batches, cell_types, well_names(own)
+    )
+    records: list[tuple[object, ...]] = []
+    for subset, one_well in (("all", True), ("other_wells", False)):
+        histograms = found.histograms(one_well)
+        within, across = histograms["same_within"], histograms["same_across"]
+        for measure, distance in zip(MEASURES, (kolmogorov_smirnov, wasserstein), strict=True):
+            sure = found.spread(measure, "same", one_well)
+            records.append((f"{measure}_controls", subset, distance(within, across), *_bounds(sure), int(across.sum())))
+    return records
 
 
 def _bounds(sure: Spread) -> tuple[float, float, float, float]:

@@ -84,11 +84,15 @@ METRICS: dict[str, Metric] = {
     # of the distributions of cosine similarities
     "ks_same_perturbation": Metric("KS, same perturbation", unit="", decimals=3, better="lower"),
     "ks_different_perturbation": Metric("KS, different perturbations", unit="", decimals=3, better="lower"),
+    "ks_controls": Metric("KS, negative controls", unit="", decimals=3, better="lower"),
     "wasserstein_same_perturbation": Metric(
         "Wasserstein, same perturbation", unit="", decimals=3, better="lower", is_share=False
     ),
     "wasserstein_different_perturbation": Metric(
         "Wasserstein, different perturbations", unit="", decimals=3, better="lower", is_share=False
+    ),
+    "wasserstein_controls": Metric(
+        "Wasserstein, negative controls", unit="", decimals=3, better="lower", is_share=False
     ),
 }
 OF_PREDICTIONS = {name: metric for name, metric in METRICS.items() if metric.score is not None}

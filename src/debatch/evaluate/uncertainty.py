@@ -103,7 +103,7 @@ def batch_parts(statistic: Statistic, strata: np.ndarray, weights: np.ndarray) -
     by_kind = [values[of == kind] for kind in range(len(kinds))]
     jackknife = np.array([(len(own) - 1) / len(own) * ((own - own.mean()) ** 2).sum() for own in by_kind])
     shares = np.bincount(of, weights) / weights.sum()
-    of_batch = jackknife * sizes / shares**2
+    of_batch = np.divide(jackknife * sizes, shares**2, out=np.zeros(len(kinds)), where=shares > 0)
     mean = ((sizes - 1) * of_batch).sum() / (sizes - 1).sum()
     of_batch = np.where(sizes == 2, np.maximum(of_batch, mean), of_batch)
     return [Part(*pair) for pair in zip(shares**2 * of_batch / sizes, (sizes - 1).astype(float), strict=True)]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.embedding_table import METADATA, OPTIONAL, feature_names, features_of, images_of, with_features
+from debatch.evaluate.batch_effect.permuted import mostly
 from debatch.evaluate.metrics import METRICS
 from debatch.evaluate.tidy import ALL
 from debatch.evaluate.uncertainty import UNKNOWN, Scale, Spread, crossed_spread
@@ -19,8 +20,6 @@ RECORD = ["metric", "cell_type", "batch", "value", "low", "high", "error", "free
 Record = tuple[str, str, str, float, float, float, float, float, int]
 # of the draws of a null
 _MIDDLE = (0.025, 0.975)
-# where fewer rows than this share could have been of another batch, permuting batches says nothing
-_FEWEST_MOVABLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def records(metric: str, now: Values, then: Values) -> Iterator[Record]:
 
 
 def _under_permutation(metric: str, permuted: np.ndarray, movable: np.ndarray) -> Record:
-    if not len(movable) or movable.mean() < _FEWEST_MOVABLE:
+    if not mostly(movable):
         return record(f"{metric}_permuted", np.nan, int(movable.sum()))
     draws = permuted.mean(axis=0)
     low, high = np.quantile(draws, _MIDDLE)

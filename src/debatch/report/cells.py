@@ -89,6 +89,7 @@ class Cell:
         is_range: whether low and high are of single batches, since there are too few for an interval.
         error: standard error, in the column's unit; NaN where there is no interval.
         freedom: its degrees of freedom.
+        bounds_of: what low and high are of, where they are neither, as permutations.
         judged: what is held against a published number, where that is not the mean over seeds.
     """
 
@@ -103,12 +104,14 @@ class Cell:
     is_range: bool = False
     error: float = np.nan
     freedom: float = np.nan
+    bounds_of: str = ""
     judged: Estimate | None = None
 
     @property
     def notes(self) -> str:
         """The note, and what its brackets are where they are no interval."""
-        return "; ".join(filter(None, [self.note, RANGE if self.is_range and self.low is not None else ""]))
+        bounds = f"low and high are {self.bounds_of}" if self.bounds_of else RANGE if self.is_range else ""
+        return "; ".join(filter(None, [self.note, bounds if self.low is not None else ""]))
 
 
 @dataclass
@@ -292,7 +295,8 @@ def uncertainty_notes(draft: Draft, *, profiles: bool) -> list[str]:
         profiles: whether it is of profiles, of which there are no seeds.
     """
     seeds = draft.seeds()
-    shown = [own for (_, column), own in draft.cells.items() if own.low is not None and column not in draft.ranges_of]
+    bounded = [(column, own) for (_, column), own in draft.cells.items() if own.low is not None and not own.bounds_of]
+    shown = [own for column, own in bounded if column not in draft.ranges_of]
     spread = (
         f"mean ± standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed, so no spread"
     )
@@ -316,7 +320,7 @@ def brackets(draft: Draft, cell: Cell, column: str) -> str:
     text = f"{draft.text(cell.low, column)} to {draft.text(cell.high, column)}"
     if column in draft.ranges_of:
         return f"({draft.ranges_of[column]}: {text})"
-    return f"({text})" if cell.is_range else f"[{text}]"
+    return f"({text})" if cell.is_range or cell.bounds_of else f"[{text}]"
 
 
 def table_heading(name: str) -> str:

@@ -8,6 +8,8 @@ import pandas as pd
 from debatch.screen.order import well_names
 
 DRAWS = 40
+# where fewer rows than this share could be of another batch, permuting batches says nothing
+_FEWEST_MOVABLE = 0.5
 
 
 class Permuted(NamedTuple):
@@ -48,3 +50,8 @@ def permuted_batches(images: pd.DataFrame, draws: int = DRAWS) -> Permuted:
         found[place, draw] = batch[np.lexsort((rng.random(len(wells)), group))]
     several = pd.Series(batch).groupby(group).transform("nunique").to_numpy() > 1
     return Permuted(found[of], several[of])
+
+
+def mostly(movable: np.ndarray) -> bool:
+    """Whether enough of some images (N,) could be of another batch for permutations to say something."""
+    return bool(len(movable)) and float(movable.mean()) >= _FEWEST_MOVABLE

@@ -64,19 +64,19 @@ class CosineDistributions:
         first, second = (np.searchsorted(names, self.batches[:, side]) for side in (0, 1))
 
         def statistic(times: np.ndarray) -> np.ndarray:
-            return distances(times[:, first], times[:, first] * times[:, second])
+            return between(times[:, first], times[:, first] * times[:, second])
 
         def extremes() -> tuple[float, float]:
             each = np.eye(len(names))
-            found = distances(each[:, first], np.maximum(each[:, first], each[:, second]))
+            found = between(each[:, first], np.maximum(each[:, first], each[:, second]))
             defined = found[np.isfinite(found)]
             return (float(defined.min()), float(defined.max())) if len(defined) else (np.nan, np.nan)
 
-        def distances(times_within: np.ndarray, times_across: np.ndarray) -> np.ndarray:
+        def between(times_within: np.ndarray, times_across: np.ndarray) -> np.ndarray:
             inside, outside = (times_within * within) @ counts, (times_across * ~within) @ counts
             good = (inside.sum(axis=1) > 0) & (outside.sum(axis=1) > 0)
             values = np.full(len(good), np.nan)
-            values[good] = _distances(inside[good], outside[good])[measure]
+            values[good] = distances(inside[good], outside[good])[measure]
             return values
 
         strata = np.array([self.cell_types[int(name)] for name in names], dtype=str)
@@ -101,10 +101,7 @@ def cosine_similarity_distributions(
 
     Source: RxRx1 paper, section 5.4 and Figure 7.
     """
-    lengths = np.sqrt(np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64))
-    good = np.isfinite(lengths) & (lengths > 0)
-    unit = embeddings[good].astype(np.float32, copy=False)
-    unit /= lengths[good, None].astype(np.float32)
+    good, unit = unit_directions(embeddings)
     names = [np.unique(values[good], return_inverse=True)[1] for values in (perturbations, batches, cell_types, wells)]
     kinds = {
         int(batch): "+".join(map(str, np.unique(cell_types[good][names[1] == batch]))) for batch in np.unique(names[1])
@@ -116,7 +113,7 @@ def cosine_similarity_distributions(
         perturbation, batch, _, well = (values[own] for values in names)
         if batch[0] == batch[-1]:
             continue
-        repeated = _repeated(perturbation, batch, well)
+        several = repeated(perturbation, batch, well)
         vectors = unit[own]
         blocks = _blocks(batch)
         for (first, second), (i, j) in zip(
@@ -124,7 +121,7 @@ def cosine_similarity_distributions(
         ):
             pair = int(batch[first.start]), int(batch[second.start])
             counts = found.setdefault(pair, np.zeros((2, 3, BINS), np.int64))
-            bins = _bins(vectors[first] @ vectors[second].T)
+            bins = bins_of(vectors[first] @ vectors[second].T)
             alike = perturbation[first, None] == perturbation[None, second]
             one_well = well[first, None] == well[None, second]
             if i == j:  # each pair once, and none with itself
@@ -138,7 +135,7 @@ def cosine_similarity_distributions(
             if one_well.any():
                 of_wells[0] = np.bincount(bins[one_well & alike], minlength=BINS)
                 of_wells[1] = np.bincount(bins[one_well], minlength=BINS) - of_wells[0]
-            single = np.bincount(bins[alike & ~one_well & ~repeated[first, None]], minlength=BINS)
+            single = np.bincount(bins[alike & ~one_well & ~several[first, None]], minlength=BINS)
             counts[:, 0] += both - of_wells
             counts[0, 0] -= single
             counts[:, 1] += of_wells
@@ -148,27 +145,36 @@ def cosine_similarity_distributions(
     return CosineDistributions(pairs, stacked, int((~good).sum()), kinds)
 
 
+def unit_directions(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) bool, which embeddings have a direction, and those, of length 1."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64))
+    good = np.isfinite(lengths) & (lengths > 0)
+    unit = embeddings[good].astype(np.float32, copy=False)
+    unit /= lengths[good, None].astype(np.float32)
+    return good, unit
+
+
 def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> float:
     """Largest difference of the distribution functions of two histograms with the same bins; NaN where one is empty."""
     if not first.sum() or not second.sum():
         return float("nan")
-    return float(_distances(first[None], second[None])["ks"][0])
+    return float(distances(first[None], second[None])["ks"][0])
 
 
 def wasserstein(first: np.ndarray, second: np.ndarray) -> float:
     """Area between the distribution functions of two histograms of [-1, 1], in cosine; NaN where one is empty."""
     if not first.sum() or not second.sum():
         return float("nan")
-    return float(_distances(first[None], second[None])["wasserstein"][0])
+    return float(distances(first[None], second[None])["wasserstein"][0])
 
 
-def _distances(first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
+def distances(first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
     """Both measures between the rows of histograms (R, bins), none of them empty."""
     apart = np.abs(_distribution(first) - _distribution(second))
     return {"ks": apart.max(axis=1), "wasserstein": apart.sum(axis=1) * 2 / first.shape[1]}
 
 
-def _repeated(perturbations: np.ndarray, batches: np.ndarray, wells: np.ndarray) -> np.ndarray:
+def repeated(perturbations: np.ndarray, batches: np.ndarray, wells: np.ndarray) -> np.ndarray:
     """(N,) bool: images of a perturbation that has two wells or more in some batch."""
     places = np.unique(np.stack([perturbations, batches, wells], axis=1), axis=0)
     pairs, count = np.unique(places[:, :2], axis=0, return_counts=True)
@@ -184,7 +190,7 @@ def _blocks(batches: np.ndarray) -> list[slice]:
     return blocks
 
 
-def _bins(cosines: np.ndarray) -> np.ndarray:
+def bins_of(cosines: np.ndarray) -> np.ndarray:
     """The bin of each cosine; 1 itself is in the last one."""
     cosines += 1
     cosines *= BINS / 2

@@ -144,7 +144,8 @@ def null_cell(results: Results, name: str, split: str, metric: str, null: str) -
     bounds = pd.concat([of_all(frame[frame["metric"] == own]) for frame in frames])[["low", "high"]].mean()
     low, high = (factor * float(bound) if np.isfinite(bound) else None for bound in bounds)
     origin = Origin.of(frames, words="a null, of the first method's embeddings as they are")
-    return Cell(factor * sum(values) / len(values), None, len(values), low, high, origin=origin)
+    what = f"the middle 95 % of {DRAWS} permutations"
+    return Cell(factor * sum(values) / len(values), None, len(values), low, high, origin=origin, bounds_of=what)
 
 
 def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[str]:

@@ -9,18 +9,22 @@ from pydantic import Field
 
 from debatch.config.tables import Table
 from debatch.evaluate.metrics import METRICS
+from debatch.evaluate.replicates.permuted_cosine import DRAWS
 from debatch.evaluate.uncertainty import UNKNOWN, Spread, seeds_spread
 from debatch.registry.run import ALL_IMAGES
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, spread_cell
 from debatch.report.kinds.base import TableKind
-from debatch.report.results import Results
+from debatch.report.results import ByRun, Results
 
 MEASURES = (
     "ks_same_perturbation",
     "ks_different_perturbation",
+    "ks_controls",
     "wasserstein_same_perturbation",
     "wasserstein_different_perturbation",
+    "wasserstein_controls",
 )
+PERMUTED = "permuted"
 OTHER_WELLS = "_other_wells"
 
 
@@ -54,11 +58,26 @@ class Cosine(TableKind[CosineTable]):
                 rows[method + suffix] = registry.title(method) + title
                 for measure in MEASURES:
                     cells[method + suffix, measure] = _cell(frames, measure, subset)
+        first = next(iter(own.values()))
+        for suffix, subset, title in pairs:
+            for measure in MEASURES:
+                cell = _permuted(first, measure, subset)
+                if cell.mean is not None:
+                    rows[PERMUTED + suffix] = f"Batches permuted (null){title}"
+                    cells[PERMUTED + suffix, measure] = cell
+        nulls = tuple(row for row in rows if row.removesuffix(OTHER_WELLS) == PERMUTED)
         notes = [
             f"{_of_what(split)}, every pair of one cell type: the nearer to 0, the less similarity tells of the "
             "batch; pairs are pooled over cell types as in the paper, so that types with more batches weigh more "
             "across",
         ]
+        if nulls:
+            notes.append(
+                "batches permuted: what no batch effect would give the first method: the batches of each "
+                f"perturbation's wells are dealt anew among those wells, {DRAWS} times; in brackets the smallest and the "
+                "largest"
+            )
+        notes.append("negative controls: pairs of these alone, which every batch has alike")
         if len(pairs) > 1:
             notes.append(
                 "sites of one well are alike for more reasons than their perturbation: the rows below leave their "
@@ -66,7 +85,26 @@ class Cosine(TableKind[CosineTable]):
                 "controls remain)"
             )
         columns = {measure: METRICS[measure].title for measure in MEASURES}
-        return Draft(rows, columns, cells, unit="", decimals=3, notes=notes)
+        return Draft(rows, columns, cells, unit="", decimals=3, nulls=nulls, notes=notes)
+
+
+def _permuted(frames: ByRun, measure: str, subset: str) -> Cell:
+    """A distance under permuted batches: mean, smallest and largest, each the mean over seeds."""
+    rows = [frame[(frame["metric"] == f"{measure}_{PERMUTED}") & (frame["subset"] == subset)] for frame in frames]
+    found = pd.concat(rows)[["value", "low", "high"]].dropna() if rows else pd.DataFrame()
+    if found.empty:
+        return Cell()
+    mean, low, high = found.mean().tolist()
+    origin = Origin.of(frames, words="a null, of the first method's embeddings")
+    return Cell(
+        mean,
+        None,
+        len(found),
+        low,
+        high,
+        origin=origin,
+        bounds_of=f"the smallest and the largest of {DRAWS} permutations",
+    )
 
 
 def _has_images_of_one_well(frame: pd.DataFrame) -> bool:
