@@ -74,8 +74,8 @@ class Cosine(TableKind[CosineTable]):
         if nulls:
             notes.append(
                 "batches permuted: what no batch effect would give the first method: the batches of each "
-                f"perturbation's wells are dealt anew among those wells, {DRAWS} times; in brackets the smallest and the "
-                "largest"
+                f"perturbation's wells are dealt anew among those wells, {DRAWS} times; in brackets the smallest and "
+                "the largest"
             )
         notes.append("negative controls: pairs of these alone, which every batch has alike")
         if len(pairs) > 1:
