@@ -78,7 +78,7 @@ class CorrectionKind(TableKind[CorrectionTable]):
         for metric in defined:
             chance = _chance(results, name, split, metric)
             if chance.mean is not None:
-                rows[CHANCE] = "A random neighbour (null)"
+                rows[CHANCE] = "A random neighbour"
                 cells[CHANCE, metric] = chance
         columns = {SEES[0]: SEES[1], **{metric: METRICS[metric].heading for metric in defined}}
         formats = {metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in defined}

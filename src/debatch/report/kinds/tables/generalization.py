@@ -13,6 +13,7 @@ from debatch.evaluate.uncertainty import batch_spread, extremes, stratified_mean
 from debatch.registry import Registry
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled, spread_cell
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
+from debatch.report.kinds.luck import chances_of_nulls
 from debatch.report.results import Results
 
 # the two that batch generalization is a ratio of
@@ -22,7 +23,7 @@ GENERALIZATION = ("batch_generalization", "Batch generalization")
 SAME = ("batch_generalization_same_batches", "Batch generalization, same test batches")
 HEAD = ("batch_classification_accuracy", "Batch accuracy of the trained head")
 HEAD_OF_OTHERS = "not defined: the head learnt from embeddings under other test-time statistics"
-GUESSES = {"position_only": "Position only (null)", "majority_class": "Majority class (null)"}
+GUESSES = {"position_only": "Position only", "majority_class": "Majority class"}
 
 
 class GeneralizationTable(ByMetric, Table):
@@ -64,7 +65,7 @@ class Generalization(TableKind[GeneralizationTable]):
             columns |= dict([HEAD])
         rows, cells = {}, {}
         for method in [*methods, *nulls]:
-            rows[method] = registry.title(method) + (" (null)" if method in nulls else "")
+            rows[method] = registry.title(method)
             own_splits = splits if method in methods else splits[:1]
             frames = {split: results.by_seed("metrics", name, method, split) for split in own_splits}
             for split in own_splits:
@@ -99,7 +100,11 @@ class Generalization(TableKind[GeneralizationTable]):
                 "of Table 3 are weighted by their images; no run can reproduce both"
             )
         null_rows = (*nulls, *(guess for guess in GUESSES if guess in rows))
-        return Draft(rows, columns, cells, nulls=null_rows, notes=notes, **spec.format)
+        of_split = {split_column(split, spec.metric)[0]: split for split in splits}
+        chances, poor = chances_of_nulls(cells, of_split, list(GUESSES), nulls, spec.metric, results)
+        return Draft(
+            rows, columns, cells, nulls=null_rows, chances=chances, poor_nulls=poor, notes=notes, **spec.format
+        )
 
 
 def head_cell(registry: Registry, method: str, frames: Sequence[pd.DataFrame], lacking: str) -> Cell:
