@@ -9,6 +9,7 @@ import pandas as pd
 from debatch.cli.terminal import Lines, values_table
 from debatch.config.images import Source
 from debatch.config.screen import Screen
+from debatch.screen.contents import contents
 from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
 
 MOST_PLATES = 24
@@ -122,7 +123,7 @@ def _metadata(tables: list[str], findings: Findings) -> Lines:
         "experiments",
         f"  {wells['batch'].nunique():,} batches; {wells['perturbation'].nunique():,} classes; "
         f"{wells['perturbation'].isna().sum():,} of {len(wells):,} wells without a label",
-        f"  well types: {_counted(wells['well_type'])}",
+        *(f"  {what}: {many}" for what, many in contents(chosen)),
         f"  cell types: {_counted(wells['cell_type'])}",
     ]
     experiments = wells.drop_duplicates("experiment")

@@ -16,6 +16,7 @@ from debatch.files import UNCORRECTED, Files
 from debatch.registry import Registry
 from debatch.report.cells import by_seed, pooled
 from debatch.report.results import Results
+from debatch.screen.contents import contents
 from debatch.screen.splits import balance, split_sha256
 from debatch.tabular import read_frame
 
@@ -34,18 +35,10 @@ def screen_facts(registry: Registry, index: pd.DataFrame) -> list[tuple[str, str
         ("batches", f"{index['batch'].nunique():,}"),
         ("cell types", ", ".join(sorted(index["cell_type"].unique()))),
         ("classes", f"{index['label'].nunique():,}"),
-        *_biology(index),
+        *contents(index),
         ("without a label", f"{int(index['label'].isna().sum()):,}"),
         ("origin", _origin(screen)),
     ]
-
-
-def _biology(index: pd.DataFrame) -> list[tuple[str, str]]:
-    """Compounds, mechanisms and controls, where the screen knows of them."""
-    controls = index[index["well_type"] != "treatment"]["well_type"].value_counts()
-    treated = index[index["well_type"] == "treatment"]
-    known = [(str(kind).replace("_", " ") + "s", f"{count:,}") for kind, count in controls.items()]
-    return known + [(f"{c}s", f"{treated[c].nunique():,}") for c in ("compound", "mechanism") if c in index]
 
 
 def _origin(screen: Screen) -> str:
