@@ -15,6 +15,7 @@ from debatch.registry import Registry, Run
 from debatch.report.nulls import NullChance, above_chance, alarms, marked, note_of, row_title
 from debatch.report.published import MARGIN_POINTS, Estimate, Published, margin_of, verdict
 from debatch.report.results import ByRun
+from debatch.screen.nouns import stored_noun
 
 COLUMNS = [
     "row", "column", "mean", "sd", "n", "low", "high", "unit", "published_mean", "published_sd", "verdict", "note",
@@ -276,7 +277,7 @@ def few_statistics(frames: Sequence[pd.DataFrame], cell_type: str = ALL) -> str:
 
 def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> pd.DataFrame:
     """A row a cell (`COLUMNS`), with the paper's number and the verdict."""
-    spec, above = registry.tables[name], above_chance(draft)
+    spec, above, noun = registry.tables[name], above_chance(draft), stored_noun(registry.screen)
     rows = []
     for (row, column), cell in draft.cells.items():
         comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
@@ -298,7 +299,7 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
             theirs.mean,
             theirs.sd,
             judged,
-            "; ".join(filter(None, [*note_of(draft, (row, column), above), cell.words or cell.notes])),
+            noun.said("; ".join(filter(None, [*note_of(draft, (row, column), above), cell.words or cell.notes]))),
         ]
         rows.append([row, column, *values])
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -327,7 +328,8 @@ def laid_out(name: str, draft: Draft, registry: Registry) -> str:
     notes += sorted({cell.note for cell in draft.cells.values() if cell.note})
     if registry.screen.simulated:
         notes.append("every number comes from simulated images")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
+    text = "\n".join([*lines[1:], "", *(f"- {note}" for note in notes), ""])
+    return f"{lines[0]}\n{stored_noun(registry.screen).said(text)}"
 
 
 def uncertainty_notes(draft: Draft, *, profiles: bool) -> list[str]:

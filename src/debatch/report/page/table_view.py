@@ -10,6 +10,7 @@ from debatch.report.cells import Draft, brackets, table_heading, uncertainty_not
 from debatch.report.kinds.tables import draft_table
 from debatch.report.nulls import NullChance, above_chance, alarms, is_null, marked, row_title
 from debatch.report.results import Results
+from debatch.screen.nouns import Noun, stored_noun
 
 
 def table_view(name: str, results: Results) -> dict[str, Any]:
@@ -36,16 +37,18 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
     cells = {(cell["row"], cell["column"]): cell for _, cell in table.iterrows()}
     above = above_chance(draft)
     view["made"] = True
-    view["alarms"] = alarms(draft, above)
+    noun = stored_noun(registry.screen)
+    view["alarms"] = [noun.said(line) for line in alarms(draft, above)]
     view["seeds"] = draft.seeds()
-    view["columns"] = draft.headings()
-    view["notes"] = [*uncertainty_notes(draft, profiles=bool(registry.externals)), *draft.notes]
+    view["columns"] = [noun.said(heading) for heading in draft.headings()]
+    notes = [*uncertainty_notes(draft, profiles=bool(registry.externals)), *draft.notes]
+    view["notes"] = [noun.said(note) for note in notes]
     view["rows"] = [
         {
             "title": row_title(draft, row, above),
             "null": is_null(draft, row, above),
             "cells": [
-                _cell(cells[row, column], draft, column, above) if (row, column) in cells else None
+                _cell(cells[row, column], draft, column, above, noun) if (row, column) in cells else None
                 for column in draft.columns
             ],
         }
@@ -55,10 +58,12 @@ def table_view(name: str, results: Results) -> dict[str, Any]:
     return view
 
 
-def _cell(cell: pd.Series, draft: Draft, column: str, above: Mapping[tuple[str, str], NullChance]) -> dict[str, str]:
+def _cell(
+    cell: pd.Series, draft: Draft, column: str, above: Mapping[tuple[str, str], NullChance], noun: Noun
+) -> dict[str, str]:
     own = draft.cells[cell["row"], column]
     if own.words:
-        return {"value": own.words, "sd": "", "range": "", "published": "", "verdict": "", "note": ""}
+        return {"value": noun.said(own.words), "sd": "", "range": "", "published": "", "verdict": "", "note": ""}
     missing = bool(pd.isna(cell["mean"]))
     decimals = draft.decimals_of(column)
     sd = f"± {cell['sd']:.{decimals}f}"
@@ -72,5 +77,5 @@ def _cell(cell: pd.Series, draft: Draft, column: str, above: Mapping[tuple[str, 
         "range": "" if missing else brackets(draft, own, column),
         "published": published,
         "verdict": cell["verdict"],
-        "note": own.note,
+        "note": noun.said(own.note),
     }
