@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from debatch.report.cells import Draft
 
 MARK = "(!)"
+# with which a null's title ends
+NULL = "(null)"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,10 @@ def above_chance(draft: "Draft") -> dict[tuple[str, str], NullChance]:
 
 def row_title(draft: "Draft", row: str, above: Mapping[tuple[str, str], NullChance]) -> str:
     """A row's title, which says whether it is a null: one that is above chance, or was permuted too little, is none."""
-    title = draft.rows[row]
-    if row not in draft.nulls:
-        return title
+    title = _title(draft, row)
     if any(row == own for own, _ in above):
         return f"{title} (above chance: no null)"
-    return f"{title} (too few wells permuted: no null)" if row in draft.poor_nulls else f"{title} (null)"
+    return f"{title} (too few wells permuted: no null)" if row in draft.poor_nulls else draft.rows[row]
 
 
 def is_null(draft: "Draft", row: str, above: Mapping[tuple[str, str], NullChance]) -> bool:
@@ -58,7 +58,7 @@ def alarms(draft: "Draft", above: Mapping[tuple[str, str], NullChance]) -> list[
     for (row, column), chance in above.items():
         value, unit = draft.cells[row, column].mean or 0.0, draft.unit_of(column)
         lines.append(
-            f"{MARK} {draft.rows[row]}, {draft.columns[column]}: {_with_unit(draft, value, column, unit)} is above "
+            f"{MARK} {_title(draft, row)}, {draft.columns[column]}: {_with_unit(draft, value, column, unit)} is above "
             f"chance, so that it is no null. {chance_words(draft, column, chance)}: {chance.means}"
         )
     return [*lines, *draft.poor_nulls.values()]
@@ -84,6 +84,10 @@ def note_of(draft: "Draft", place: tuple[str, str], above: Mapping[tuple[str, st
         return []
     words = chance_words(draft, place[1], above[place])
     return [f"above chance: no null; {words[0].lower()}{words[1:]}"]
+
+
+def _title(draft: "Draft", row: str) -> str:
+    return draft.rows[row].removesuffix(f" {NULL}")
 
 
 def _with_unit(draft: "Draft", value: float, column: str, unit: str) -> str:

@@ -1,6 +1,6 @@
 """What corrections of embeddings remove of the batch effect, and what they cost in biology."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import pandas as pd
@@ -10,11 +10,11 @@ from debatch.config.screen import CONTROLS
 from debatch.config.statistics import parse_statistics
 from debatch.config.tables import Table
 from debatch.evaluate.metrics import METRICS
-from debatch.evaluate.tidy import ALL
 from debatch.files import UNCORRECTED
 from debatch.registry import Registry
 from debatch.registry.run import ALL_IMAGES
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_seed, chosen, pooled
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_seed, pooled
+from debatch.report.kinds.asked import asked_note, asked_of
 from debatch.report.kinds.base import OfCorrections, TableKind
 from debatch.report.results import Results
 from debatch.screen.subsets import scored_subset
@@ -29,8 +29,6 @@ SHOWN = (
 BATCH = "neighbor_same_batch"
 BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
 CHANCE = "chance"
-# what these are shares of
-OF_MECHANISMS = {"nsc": "treatments", "nscb": "profiles of a treatment in a batch"}
 # what the normalization of pixels looks at
 PIXELS_SEE = {"plate": "images", "experiment": "images", "all": "images"} | dict.fromkeys(
     ("plate_controls", "experiment_controls"), "controls"
@@ -81,13 +79,12 @@ class CorrectionKind(TableKind[CorrectionTable]):
         for metric in defined:
             chance = _chance(results, name, split, metric)
             if chance.mean is not None:
-                rows[CHANCE] = "A random neighbour"
+                rows[CHANCE] = "A random neighbour (null)"
                 cells[CHANCE, metric] = chance
-        of_how_many = {m: _asked_of(results, name, split, m) for m in OF_MECHANISMS if m in defined}
         columns = {SEES[0]: SEES[1], **{metric: METRICS[metric].heading for metric in defined}}
-        columns |= {metric: f"{columns[metric]}, n = {n}" for metric, n in of_how_many.items()}
+        columns |= {m: f"{columns[m]}, n = {n}" for m, n in asked_of(results, name, defined).items()}
         formats = {metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in defined}
-        notes = [*_notes(results, name, split, defined, of_how_many), *_lacking(defined)]
+        notes = [*_notes(results, name, split, defined), *_lacking(defined)]
         nulls = (CHANCE,) if CHANCE in rows else ()
         return Draft(rows, columns, cells, unit="", formats=formats, nulls=nulls, notes=notes)
 
@@ -125,19 +122,7 @@ def _chance(results: Results, name: str, split: str, metric: str) -> Cell:
     return Cell(mean, None, len(values), origin=origin)
 
 
-def _asked_of(results: Results, name: str, split: str, metric: str) -> str:
-    """Of how many a metric is; of fewest to most, where rows of the table differ in that."""
-    registry, counts = results.registry, set()
-    for method in registry.rows(name):
-        for correction in registry.corrections_of(name):
-            for frame in results.by_seed("scores", name, method, split, correction):
-                found = chosen(frame, metric)
-                counts |= {int(n) for n in found.loc[(found.index == ALL) & found["value"].notna(), "n"]}
-    low, high = min(counts), max(counts)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _notes(results: Results, name: str, split: str, defined: list[str], of_how_many: Mapping[str, str]) -> list[str]:
+def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[str]:
     registry = results.registry
     of_what = "all profiles" if registry.externals else f"test images of the split {split}"
     notes = [
@@ -170,11 +155,7 @@ def _notes(results: Results, name: str, split: str, defined: list[str], of_how_m
             f"NSCB: of another {level} and another batch (one profile a treatment and batch); treatments that could "
             "only be wrong, for want of another with their mechanism, do not count"
         )
-        counted = [f"{METRICS[m].title.split(', ')[-1]} of {n} {OF_MECHANISMS[m]}" for m, n in of_how_many.items()]
-        notes.append(
-            f"n: {', '.join(counted)}, each within a cell type; of treatments whose mechanism is known, positive "
-            "controls among them and negative ones not"
-        )
+        notes += asked_note(asked_of(results, name, defined))
     if "separability" in defined:
         notes.append(
             "over-correction: how well a treatment's wells stand out from negative controls of their own batch (AUROC "

@@ -14,6 +14,7 @@ from debatch.registry import Registry
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled, spread_cell
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
 from debatch.report.kinds.luck import chances_of_nulls
+from debatch.report.nulls import NULL
 from debatch.report.results import Results
 
 # the two that batch generalization is a ratio of
@@ -23,7 +24,7 @@ GENERALIZATION = ("batch_generalization", "Batch generalization")
 SAME = ("batch_generalization_same_batches", "Batch generalization, same test batches")
 HEAD = ("batch_classification_accuracy", "Batch accuracy of the trained head")
 HEAD_OF_OTHERS = "not defined: the head learnt from embeddings under other test-time statistics"
-GUESSES = {"position_only": "Position only", "majority_class": "Majority class"}
+GUESSES = {"position_only": "Position only (null)", "majority_class": "Majority class (null)"}
 
 
 class GeneralizationTable(ByMetric, Table):
@@ -65,7 +66,7 @@ class Generalization(TableKind[GeneralizationTable]):
             columns |= dict([HEAD])
         rows, cells = {}, {}
         for method in [*methods, *nulls]:
-            rows[method] = registry.title(method)
+            rows[method] = registry.title(method) + (f" {NULL}" if method in nulls else "")
             own_splits = splits if method in methods else splits[:1]
             frames = {split: results.by_seed("metrics", name, method, split) for split in own_splits}
             for split in own_splits:

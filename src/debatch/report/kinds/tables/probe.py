@@ -84,7 +84,7 @@ class ProbeKind(TableKind[ProbeTable]):
                 lacking = "too few batches or wells" if frames else NOT_RUN if split else "the screen has no such split"
                 origin = probed_origin(frames, probe)
                 cells[method, probe.column] = pooled(frames, probe.metric, lacking, probe.subset, origin=origin)
-        rows[GUESS] = "Most frequent batch"
+        rows[GUESS] = "Most frequent batch (null)"
         for probe in PROBES:
             split = of_probe[probe.unseen]
             first = results.by_seed("probe", name, methods[0], split).first() if split else ByRun((), ())

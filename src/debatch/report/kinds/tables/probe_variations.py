@@ -32,7 +32,7 @@ class ProbeVariations(Varied, TableKind[ProbeVariationsTable]):
         registry = results.registry
         split, variants = registry.splits(name)[0], registry.variants[name]
         probes = [probe for probe in PROBES if probe.unseen]
-        rows = {row.key: row.title for row in variants} | {GUESS: "Most frequent batch"}
+        rows = {row.key: row.title for row in variants} | {GUESS: "Most frequent batch (null)"}
         columns: dict[str, str] = {}
         cells: dict[tuple[str, str], Cell] = {}
         for method in registry.rows(name):
