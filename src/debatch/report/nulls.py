@@ -61,7 +61,8 @@ def alarms(draft: "Draft", above: Mapping[tuple[str, str], NullChance]) -> list[
             f"{MARK} {_title(draft, row)}, {draft.columns[column]}: {_with_unit(draft, value, column, unit)} is above "
             f"chance, so that it is no null. {chance_words(draft, column, chance)}: {chance.means}"
         )
-    return [*lines, *draft.poor_nulls.values()]
+    told = {row for row, _ in above}
+    return [*lines, *(sentence for row, sentence in draft.poor_nulls.items() if row not in told)]
 
 
 def chance_words(draft: "Draft", column: str, chance: NullChance) -> str:

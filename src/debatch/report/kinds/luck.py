@@ -48,12 +48,13 @@ def chances_of_nulls(
         if not asked:
             continue
         index, split = read_frame(results.files.index()), read_frame(results.files.split(split_name))
-        tested = index[index["image_id"].isin(images_in(split, scored_subset(split))) & index["label"].notna()]
-        chance, factor = chance_of(metric, tested), METRICS[metric].factor
+        scored, factor = images_in(split, scored_subset(split)), METRICS[metric].factor
         for row in asked:
+            images = of_parts(index, registry.recipes[row].parts if row in permuted else None)
+            tested = images[images["image_id"].isin(scored) & images["label"].notna()]
+            chance = chance_of(metric, tested)
             value, means = (cells[row, column].mean or 0.0) / factor, POSITION_TELLS
             if row in permuted:
-                images = of_parts(index, registry.recipes[row].parts)
                 permutation = permutation_of(images, split, cells[row, column].origin.runs[0].seed)
                 if permutation.is_poor:
                     words = f"{_in_place(permutation)}: too few wells were permuted for a null; {MANY}"
