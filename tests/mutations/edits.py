@@ -320,7 +320,7 @@ EDITS = [
     ),
     Edit(
         "positive controls stay in the fit that they are scored by",
-        "src/debatch/evaluate/scores.py",
+        "src/debatch/evaluate/controls.py",
         "    for well_type in CONTROLS:\n",
         "    for well_type in (NEGATIVE_CONTROL,):\n",
         (SCORES,),
@@ -334,9 +334,9 @@ EDITS = [
     ),
     Edit(
         "k-BET counts the images of a well as neighbours",
-        "src/debatch/evaluate/scores.py",
-        "_by_kind(kinds, _one_a_well(images), _mixed",
-        "_by_kind(kinds, np.ones(len(images), bool), _mixed",
+        "src/debatch/evaluate/batch_effect/mixing.py",
+        "by_kind(kinds, _one_a_well(images), _mixed",
+        "by_kind(kinds, np.ones(len(images), bool), _mixed",
         (SCORES,),
     ),
     Edit(

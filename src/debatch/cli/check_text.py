@@ -11,6 +11,7 @@ from debatch.config.images import Source
 from debatch.config.screen import Screen
 from debatch.screen.contents import contents
 from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
+from debatch.screen.layout import layout
 from debatch.screen.nouns import FIELD, Noun, field_noun, stored_noun
 
 MOST_PLATES = 24
@@ -130,6 +131,8 @@ def _metadata(screen: Screen, tables: list[str], findings: Findings) -> Lines:
         *(f"  {what}: {many}" for what, many in contents(chosen)),
         f"  cell types: {_counted(wells['cell_type'])}",
     ]
+    if place := str(layout(wells)):
+        lines.append(f"  positions: {place}")
     experiments = wells.drop_duplicates("experiment")
     if "official_subset" in wells:
         for subset, rows in experiments.groupby("official_subset"):

@@ -7,7 +7,8 @@ import pandas as pd
 from debatch.config.corrections import Correction
 from debatch.correct.apply import correct_table
 from debatch.errors import DataError
-from debatch.evaluate.scores import score_embeddings, without_half
+from debatch.evaluate.controls import without_half
+from debatch.evaluate.scores import score_embeddings
 
 log = logging.getLogger(__name__)
 

@@ -89,7 +89,16 @@ def nearest_neighbor_accuracy(embeddings: np.ndarray, labels: np.ndarray, exclud
 
 
 def nearest_neighbor_hits(embeddings: np.ndarray, labels: np.ndarray, exclude: np.ndarray | None = None) -> np.ndarray:
-    """(N,) 1 where the nearest neighbour has the same label, 0 where not, NaN where there is none; as the accuracy."""
+    """1 where the nearest neighbour has the same label, 0 where not, NaN where there is none; as the accuracy.
+
+    Args:
+        embeddings: (N, D).
+        labels: (N,), or (N, R) for R ways of labelling them: neighbours are found once.
+        exclude: as in the accuracy.
+
+    Returns:
+        (N,) or (N, R).
+    """
     labels = np.asarray(labels)
     exclude = np.empty((len(labels), 0)) if exclude is None else np.asarray(exclude)
     embeddings = finite(embeddings, labels=labels, exclude=exclude)
@@ -100,11 +109,12 @@ def nearest_neighbor_hits(embeddings: np.ndarray, labels: np.ndarray, exclude: n
     def barred(query: int) -> list[np.ndarray]:
         return [np.array([query]), nowhere, *(groups[codes[query]] for codes, groups in barred_by)]
 
-    hits = np.full(len(labels), np.nan)
+    ways = labels.reshape(len(labels), -1)
+    hits = np.full(ways.shape, np.nan)
     for block, neighbours, similarity in nearest(as_it_is, units, units, 1, barred):
-        right = (labels[neighbours[:, 0]] == labels[block]) & embeddings[block].any(axis=1)
-        hits[block] = np.where(np.isfinite(similarity[:, 0]), right, np.nan)
-    return hits
+        right = (ways[neighbours[:, 0]] == ways[block]) & units[block].any(axis=1, keepdims=True)
+        hits[block] = np.where(np.isfinite(similarity), right, np.nan)
+    return hits.reshape(labels.shape)
 
 
 def nearest(

@@ -5,6 +5,9 @@ import pandas as pd
 from debatch.evaluate.metrics import OF_PREDICTIONS
 from debatch.evaluate.tidy import ALL, COLUMNS, of_all
 
+# of a metric: its name, a share, and of how many
+Score = tuple[str, float, int]
+
 
 def score_predictions(predictions: pd.DataFrame, index: pd.DataFrame, training_batches: set[str]) -> pd.DataFrame:
     """Score a run's test predictions; images without a label are not scored.
@@ -25,11 +28,15 @@ def score_predictions(predictions: pd.DataFrame, index: pd.DataFrame, training_b
     scored = rows[rows["label"].notna()]
     records = []
     for subset, chosen in (("all", scored), ("treatments", scored[scored["well_type"] == "treatment"])):
-        for group, images in _groups(chosen):
-            for name, metric in OF_PREDICTIONS.items():
-                assert metric.score is not None
-                value, n = metric.score(images)
-                records.append((name, subset, *group, value, n))
+        whole: dict[str, tuple[int, list[Score]]] = {}
+        for (kind, batch), images in _groups(chosen):
+            # a batch of one cell type, and a screen of one, is scored once
+            size, scores = whole.get(batch, (0, []))
+            if len(images) != size:
+                scores = [(name, *metric.score(images)) for name, metric in OF_PREDICTIONS.items() if metric.score]
+            if not kind:
+                whole[batch] = len(images), scores
+            records += [(name, subset, kind, batch, value, n) for name, value, n in scores]
     for group, images in _groups(rows):
         records.append(("statistics_images", "all", *group, float(images["statistics_images"].min()), len(images)))
     seen = rows[rows["batch"].isin(training_batches) & rows["batch_predicted"].notna()]

@@ -222,7 +222,9 @@ def stratified_mean(values: np.ndarray, strata: np.ndarray, weights: np.ndarray)
     return mean
 
 
-def crossed_spread(values: np.ndarray, units: np.ndarray, batches: np.ndarray | None, strata: np.ndarray) -> Spread:
+def crossed_spread(
+    values: np.ndarray, units: np.ndarray, batches: np.ndarray | None, strata: np.ndarray, scale: Scale = "plain"
+) -> Spread:
     """How sure a mean is over values of perturbations in batches, where both are drawn.
 
     What perturbations and what batches add to the variance both hold what differs from value to value: that is taken
@@ -233,6 +235,7 @@ def crossed_spread(values: np.ndarray, units: np.ndarray, batches: np.ndarray | 
         units: (N,) the perturbation (or compound) of each.
         batches: (N,) its batch; None where each value is of several: perturbations alone are drawn.
         strata: (N,) its cell type.
+        scale: as in `t_spread`.
     """
     if not len(values):
         return UNKNOWN
@@ -242,7 +245,7 @@ def crossed_spread(values: np.ndarray, units: np.ndarray, batches: np.ndarray | 
     of_unit = _numbers(units)
     by_unit = _clustered(residuals, of_unit, len(kinds))
     if batches is None:
-        return t_spread(float(values.mean()), [by_unit]) if by_unit else UNKNOWN
+        return t_spread(float(values.mean()), [by_unit], scale) if by_unit else UNKNOWN
     of_batch = _numbers(batches)
     by_batch = _clustered(residuals, of_batch, len(kinds))
     if by_unit is None or by_batch is None:
@@ -253,7 +256,7 @@ def crossed_spread(values: np.ndarray, units: np.ndarray, batches: np.ndarray | 
     total = max(both - (by_pair.variance if by_pair else 0.0), by_unit.variance, by_batch.variance)
     shrunk = total / both if both else 1.0
     parts = [Part(part.variance * shrunk, part.freedom) for part in (by_unit, by_batch)]
-    return t_spread(float(values.mean()), parts)
+    return t_spread(float(values.mean()), parts, scale)
 
 
 def p_value(value: float, error: float, freedom: float) -> float:

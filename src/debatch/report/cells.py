@@ -12,6 +12,7 @@ from debatch.evaluate.metrics import METRICS, OF_PREDICTIONS
 from debatch.evaluate.tidy import ALL
 from debatch.evaluate.uncertainty import UNKNOWN, Scale, Spread, mean_spread
 from debatch.registry import Registry, Run
+from debatch.report.frames import by_batch, by_seed, few_statistics
 from debatch.report.nulls import NullChance, above_chance, alarms, marked, note_of, row_title
 from debatch.report.published import MARGIN_POINTS, Estimate, Published, margin_of, verdict
 from debatch.report.results import ByRun
@@ -20,7 +21,6 @@ from debatch.screen.nouns import stored_noun
 COLUMNS = [
     "row", "column", "mean", "sd", "n", "low", "high", "unit", "published_mean", "published_sd", "verdict", "note",
 ]  # fmt: skip
-FEWEST_STATISTICS_IMAGES = 8
 NOT_RUN = "not run"
 RANGE = "low and high are of the worst and the best batch of each cell type: too few for an interval"
 
@@ -170,12 +170,6 @@ class Draft:
         return [head + (f" ({self.unit_of(key)})" if self.unit_of(key) else "") for key, head in self.columns.items()]
 
 
-def chosen(frame: pd.DataFrame, metric: str, subset: str = "all", cell_type: str = ALL) -> pd.DataFrame:
-    """The values and counts of one metric, by batch; `ALL`: over all batches."""
-    own = (frame["metric"] == metric) & (frame["subset"] == subset) & (frame["cell_type"] == cell_type)
-    return frame[own].set_index("batch")[["value", "n"]]
-
-
 def pooled(
     frames: Sequence[pd.DataFrame],
     metric: str,
@@ -239,40 +233,6 @@ def spread_cell(factor: float, values: Sequence[float], spread: Spread, note: st
         error=factor * spread.error,
         freedom=spread.freedom,
     )
-
-
-def by_seed(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> list[float]:
-    """A metric over all batches, a number a seed; a seed that lacks it, or where it is not defined, is left out."""
-    found = (chosen(frame, metric, subset, cell_type)["value"].to_dict() for frame in frames)
-    values = [float(values.get(ALL, np.nan)) for values in found]
-    return [value for value in values if np.isfinite(value)]
-
-
-def by_batch(frames: Sequence[pd.DataFrame], metric: str, subset: str = "all", cell_type: str = ALL) -> pd.DataFrame:
-    """A metric by test batch: `value`, mean over seeds; `n`, images; `stratum`, the cell types that the batch holds."""
-    rows = pd.concat([chosen(frame, metric, subset, cell_type) for frame in frames])
-    means = rows[(rows.index != ALL) & np.isfinite(rows["value"])].groupby(level=0).mean()
-    return means.assign(stratum=_strata(frames, means.index))
-
-
-def _strata(frames: Sequence[pd.DataFrame], batches: pd.Index) -> pd.Series:
-    """The cell types that each batch holds, as one name."""
-    pairs = {pair for frame in frames for pair in zip(frame["batch"], frame["cell_type"], strict=True)}
-    held: dict[str, list[str]] = {}
-    for batch, cell_type in sorted(pairs):
-        if cell_type != ALL:
-            held.setdefault(batch, []).append(cell_type)
-    return pd.Series(["+".join(held.get(batch, [])) for batch in batches], index=batches, dtype=str)
-
-
-def few_statistics(frames: Sequence[pd.DataFrame], cell_type: str = ALL) -> str:
-    """A warning where a batch's own statistics come from very few images; else empty."""
-    batches = by_batch(frames, "statistics_images", cell_type=cell_type)
-    few = batches[(batches["value"] > 0) & (batches["value"] < FEWEST_STATISTICS_IMAGES)]
-    if few.empty:
-        return ""
-    names = ", ".join(few.index[:3]) + (", …" if len(few) > 3 else "")
-    return f"warning: batch-norm statistics from only {few['value'].min():.0f} images ({names})"
 
 
 def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> pd.DataFrame:

@@ -38,30 +38,26 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Published:
-    """Every published number of a file with columns paper, table, row, column, value, sd, n_runs, unit."""
+    """Every published number: by paper, table, row and column."""
 
-    numbers: pd.DataFrame
+    numbers: dict[tuple[str, str, str, str], Estimate]
 
     @classmethod
     def read(cls, path: Path) -> "Published":
-        """Read the file."""
-        return cls(pd.read_csv(path))
+        """Read a file with columns paper, table, row, column, value, sd, n_runs, unit."""
+        names, values = ["paper", "table", "row", "column"], ["value", "sd", "n_runs"]
+        table = pd.read_csv(path).set_index(names)[values]
+        return cls({place: _estimate(*row) for place, row in zip(table.index, table.to_numpy(float), strict=True)})
 
     def cell(self, paper: str, table: str, row: str, column: str) -> Estimate:
         """A published mean; one of a single run where the paper gives no spread."""
-        numbers = self.numbers
-        found = numbers[
-            (numbers["paper"] == paper)
-            & (numbers["table"] == table)
-            & (numbers["row"] == row)
-            & (numbers["column"] == column)
-        ]
-        if found.empty:
-            return Estimate()
-        value, sd, runs = (found.iloc[0][name] for name in ("value", "sd", "n_runs"))
-        if pd.isna(runs):
-            runs = 1 if pd.isna(sd) else RUNS_OF_A_SPREAD
-        return Estimate(float(value), None if pd.isna(sd) else float(sd), int(runs))
+        return self.numbers.get((paper, table, row, column), Estimate())
+
+
+def _estimate(value: float, sd: float, runs: float) -> Estimate:
+    if pd.isna(runs):
+        runs = 1 if pd.isna(sd) else RUNS_OF_A_SPREAD
+    return Estimate(float(value), None if pd.isna(sd) else float(sd), int(runs))
 
 
 def verdict(own: Estimate, published: Estimate, comparable: bool, margin: float) -> str:

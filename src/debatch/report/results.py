@@ -1,6 +1,7 @@
 """A screen's results as tables, figures and the report read them: by run, and None where a file is not there."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -43,10 +44,11 @@ class ByRun(Sequence[pd.DataFrame]):
 
 
 class Results:
-    """The files of one screen, read."""
+    """The files of one screen, each read once as long as it stays the same."""
 
     def __init__(self, registry: Registry, files: Files) -> None:
         self.registry, self.files = registry, files
+        self._frames: dict[str, tuple[tuple[int, int, int], pd.DataFrame]] = {}
 
     def of(self, need: str, run: Run) -> pd.DataFrame | None:
         """A run's `metrics`, `cosine` distances, `probe`, `embeddings`, `scores`, `epochs` or `adaptation`."""
@@ -95,6 +97,11 @@ class Results:
         return self._read(f"{self.files.folder(run)}/history.csv")
 
     def _read(self, path: str) -> pd.DataFrame | None:
-        if not Path(path).exists():
+        try:
+            now = os.stat(path)
+        except OSError:
             return None
-        return read_frame(path)
+        state = now.st_mtime_ns, now.st_size, now.st_ino
+        if self._frames.get(path, (None,))[0] != state:
+            self._frames[path] = state, read_frame(path)
+        return self._frames[path][1]

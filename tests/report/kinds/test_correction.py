@@ -7,18 +7,17 @@ import yaml
 from helpers.images import make_index
 from helpers.made_up import made_up_results
 
-from debatch.evaluate.scores import SCORES
 from debatch.files import Files
 from debatch.registry import build_registry
 from debatch.report.cells import laid_out, tidy
 from debatch.report.kinds.figures import draw_figure
 from debatch.report.kinds.tables import draft_table
-from debatch.report.kinds.tables.correction import seen_of_a_test_batch
+from debatch.report.kinds.tables.correction import SHOWN, seen_of_a_test_batch
 from debatch.report.page.correction_findings import correction_headline
 from debatch.report.published import Published
 from debatch.report.results import Results
 from debatch.screen.splits import make_split
-from debatch.tabular import write_frame
+from debatch.tabular import read_frame, write_frame
 
 
 def scores(**values):
@@ -125,59 +124,129 @@ def test_mechanisms_say_of_how_many_treatments_and_profiles_they_are(results):
 ACROSS = "replicate_across_batches"
 
 
-def test_headline_says_how_strong_the_effect_is_what_removes_it_and_what_that_costs(results):
+WEAK = "weak_separability"
+
+
+def changed(metric, by, error):
+    return {metric: BEFORE[metric] + by, f"{metric}_change": (by, error)}
+
+
+def test_headline_has_a_sentence_for_each_purpose_and_chooses_none_by_its_score(results):
     given = {
-        ("baseline", "harmony"): {"neighbor_same_batch": 0.22, ACROSS: 0.4, f"{ACROSS}_change": (-0.1, 0.01)},
-        ("baseline", "combat"): {"neighbor_same_batch": 0.1, ACROSS: 0.8, f"{ACROSS}_change": (0.3, 0.05)},
-        ("baseline", "tvn"): {ACROSS: 0.3, f"{ACROSS}_change": (-0.2, 0.09)},
-        ("baseline", "sphering"): {ACROSS: 0.3, f"{ACROSS}_change": (-0.19, 0.09)},
+        ("baseline", "harmony"): {**changed("neighbor_same_batch", -0.58, 0.01), **changed(ACROSS, -0.1, 0.01)},
+        ("baseline", "combat"): {**changed("neighbor_same_batch", -0.7, 0.01), **changed(ACROSS, 0.3, 0.05)},
+        ("baseline", "tvn"): {**changed(ACROSS, -0.2, 0.09), **changed(WEAK, -0.1, 0.01)},
+        ("baseline", "sphering"): {**changed(ACROSS, -0.19, 0.09), **changed("grit", -1.0, 0.05)},
         ("adabn", "harmony"): {ACROSS: 0.9},
     }
     found = correction_headline("table_correction", results(given))
-    assert "is of the same batch in 80 % of cases, where chance is 20 %" in found.finding
-    removal, biology, losses, best = found.details
-    assert removal.startswith("Baseline + Harmony brings that nearest to chance: 22.0 % (uncorrected 80.0 %)")
-    assert "below chance, where wells of one batch are pushed apart: ComBat (10.0 %)" in removal
-    assert biology.startswith("Baseline + ComBat does best on biology")
-    over = "over perturbations and batches, corrected for the number of corrections and metrics"
-    assert "80.0 % (uncorrected 50.0 %); p = 2.2e-05, " + over in biology
-    # TVN's loss by itself has p = 0.038, and is one of several comparisons
-    assert losses.startswith(f"Lost (p < 0.05, {over}): ")
-    assert losses.endswith("under Harmony (40.0 %).")
-    assert best.startswith("Best of all rows on biology: AdaBN + Harmony, 90.0 %")
-
-
-def test_headline_does_not_praise_what_makes_it_worse(results):
-    registry = results().registry
-    worse = {"neighbor_same_batch": 0.9, ACROSS: 0.2, f"{ACROSS}_change": (-0.3, 0.05)}
-    given = {("baseline", c): worse for c in registry.corrections_of("table_correction") if c != "none"}
-    found = correction_headline("table_correction", results(given))
-    assert found.details[0] == "No correction brings that nearer to chance."
-    assert found.details[1].startswith("No correction improves biology")
-    assert not any("does best" in line for line in found.details)
-
-
-def test_headline_of_a_gain_that_may_be_none_says_so(results):
-    given = {("baseline", "combat"): {ACROSS: 0.55, f"{ACROSS}_change": (0.05, 0.07)}}
-    found = correction_headline("table_correction", results(given))
-    assert any(
-        "does best on biology" in line and "not told from no change, over perturbations" in line
-        for line in found.details
+    assert "is of the same batch in 80 % of cases (n = 40 treated images), where chance is 20 %" in found.finding
+    batch, replicates, weak, losses, place, how = found.details
+    assert place.startswith("Positions: ")
+    assert "less under Harmony (22.0: -58.0 [-60.1 to -55.9])" in batch
+    assert "below chance, where wells of one batch are pushed apart, under ComBat (10.0: -70.0" in batch
+    assert replicates.startswith(
+        "Replicates (wells whose nearest one of another batch is a replicate): uncorrected 50.0 %, n = 40 wells"
     )
+    assert "; better: ComBat (80.0: +30.0 [+19.6 to +40.4])" in replicates
+    # each by itself has p = 0.04, and is one of several comparisons
+    assert "; not told apart: Sphering (31.0: -19.0 [-37.8 to -0.2]), TVN (30.0" in replicates
+    assert "; worse: Harmony (40.0: -10.0" in replicates
+    assert weak.startswith("Weak phenotypes")
+    assert "; no correction is told to be better; worse: TVN (0.700: -0.100 [-0.121 to -0.079])." in weak
+    assert losses == "Lost besides: mean grit under Sphering (2.00: -1.00 [-1.10 to -0.90])."
+    assert "over perturbations and batches" in how
+    assert "p < 0.05, corrected for 8 comparisons" in how
+    # the best row of the table is another method's: it was not compared, and is no finding
+    assert "90.0" not in " ".join(found.details)
+
+
+def test_headline_does_not_praise_what_makes_it_worse_or_may_be_nothing(results):
+    registry = results().registry
+    worse = {**changed("neighbor_same_batch", 0.1, 0.01), **changed(ACROSS, -0.3, 0.05)}
+    given = {("baseline", c): worse for c in registry.corrections_of("table_correction") if c != "none"}
+    given["baseline", "combat"] = changed(ACROSS, 0.05, 0.07)
+    found = correction_headline("table_correction", results(given))
+    assert "more under " in found.details[0]
+    assert "less under" not in found.details[0]
+    assert "; no correction is told to be better; not told apart: ComBat (55.0" in found.details[1]
 
 
 def test_headline_passes_over_corrections_that_a_metric_is_not_defined_for(results):
-    given = {
-        ("baseline", "combat"): {ACROSS: np.nan},
-        ("baseline", "tvn"): {ACROSS: 0.6, f"{ACROSS}_change": (0.1, 0.05)},
-    }
+    given = {("baseline", "combat"): {ACROSS: np.nan}, ("baseline", "tvn"): changed(ACROSS, 0.2, 0.01)}
     found = correction_headline("table_correction", results(given))
-    assert any(line.startswith("Baseline + TVN does best on biology") for line in found.details)
+    assert any("; better: TVN (70.0: +20.0" in line for line in found.details)
+    assert "ComBat" not in " ".join(found.details)
     assert "—" not in " ".join(found.details)
 
 
+def test_headline_says_mechanism_where_the_screen_knows_of_it(results):
+    registry = results().registry
+    given = {(run.method, run.correction): {"nsc": 0.3, "nscb": 0.2} for run in registry.runs("table_correction")}
+    given["baseline", "tvn"] = {"nsc": 0.3, "nscb": 0.4, "nscb_change": (0.2, 0.02), "nsc_change": (-0.1, 0.01)}
+    found = correction_headline("table_correction", results(given))
+    (line,) = (line for line in found.details if line.startswith("Mechanism"))
+    assert "(NSCB)): uncorrected 20.0 %, n = 40 profiles of a treatment in a batch" in line
+    assert "; better: TVN (40.0: +20.0" in line
+    assert any(line.startswith("Lost besides: ") and "(NSC) under TVN" in line for line in found.details)
+
+
+BAND = (0.18, 0.22)
+
+
+def with_band(frame, metric, low, high):
+    row = frame.iloc[:1].assign(metric=f"{metric}_permuted", value=(low + high) / 2, low=low, high=high)
+    return pd.concat([frame, row], ignore_index=True)
+
+
+def test_permuted_batches_are_a_row_with_a_band_and_the_figure_draws_it(results):
+    made = results({("baseline", "none"): {"neighbor_same_batch": 0.21}})
+    run = next(run for run in made.registry.runs("table_correction") if run.method == "baseline")
+    path = made.files.scores(made.files.folder(run), run.view)
+    write_frame(with_band(read_frame(path), "neighbor_same_batch", *BAND), path)
+    draft = draft_table("table_correction", made)
+    cell = draft.cells["permuted", "neighbor_same_batch"]
+    assert (cell.mean, cell.low, cell.high) == pytest.approx((20, 18, 22))
+    assert "permuted" in draft.nulls
+    assert any(note.startswith("batches permuted (null): what no batch effect would give") for note in draft.notes)
+    finding = correction_headline("table_correction", made).finding
+    assert finding.endswith("chance is 20 % and permuted batches give 18.0 to 22.0 %: no batch effect is told here.")
+    figure, numbers = draw_figure("figure_correction", made)
+    for axis in figure.axes:
+        (band,) = axis.patches
+        assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((18, 22))
+    assert numbers.loc[numbers["metric"] == "neighbor_same_batch_permuted", "low"].dropna().tolist() == [18]
+
+
+def test_layouts_that_repeat_are_said_in_table_and_headline(results):
+    """Each perturbation stands in one place of every plate."""
+    beside = {f"{ACROSS}_other_positions": 0.3, f"{ACROSS}_position_only": 1.0, "control_same_position": 0.24}
+    registry = results().registry
+    runs = registry.runs("table_correction")
+    made = results({(run.method, run.correction): {**beside, "control_same_position_chance": 0.016} for run in runs})
+    draft = draft_table("table_correction", made)
+    columns = list(draft.columns)
+    assert columns[columns.index(ACROSS) + 1] == f"{ACROSS}_other_positions"
+    assert draft.cells["baseline", f"{ACROSS}_other_positions"].mean == pytest.approx(30)
+    assert draft.cells["position_only", ACROSS].mean == pytest.approx(100)
+    said = next(note for note in draft.notes if note.startswith("positions: "))
+    assert "hold the same perturbation in 100 % of pairs (wells in any two positions: 33.3 %)" in said
+    assert "cannot be told from what its perturbation does" in said
+    assert "in the same position in 24 % of cases (chance 1.6 %)" in said
+    (line,) = (line for line in correction_headline("table_correction", made).details if line.startswith("Positions: "))
+    assert "is a replicate: 30.0 % (with them 50.0 %)" in line
+    # the same wells, each plate laid out anew
+    index = read_frame(made.files.index())
+    rng, plates = np.random.default_rng(0), index["experiment"]
+    moved = {plate: rng.permutation(index["well"].unique()) for plate in plates.unique()}
+    number = index["well"].str[1:].astype(int) - 2
+    wells = [moved[plate][n] for plate, n in zip(plates, number, strict=True)]
+    write_frame(index.assign(well=wells), made.files.index())
+    assert not any(key.endswith("_other_positions") for key in draft_table("table_correction", made).columns)
+
+
 def test_headline_of_one_batch_says_that_there_is_nothing_to_tell(results):
-    nothing = dict.fromkeys(SCORES, np.nan)
+    nothing = dict.fromkeys(SHOWN, np.nan)
     registry = results().registry
     given = {(run.method, run.correction): nothing for run in registry.runs("table_correction")}
     found = correction_headline("table_correction", results(given))

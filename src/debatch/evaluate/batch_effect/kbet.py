@@ -36,7 +36,18 @@ def kbet(embeddings: np.ndarray, batches: np.ndarray, k: int, alpha: float = 0.0
 def kbet_accepted(
     embeddings: np.ndarray, batches: np.ndarray, k: int, alpha: float = 0.05, include_self: bool = False
 ) -> np.ndarray:
-    """(N,) 1 for each embedding whose neighbours are not rejected, 0 for the others; NaN of one batch. As `kbet`."""
+    """1 for each embedding whose neighbours are not rejected, 0 for the others; NaN of one batch. As `kbet`.
+
+    Args:
+        embeddings: (N, D).
+        batches: (N,), or (N, R) for R ways of dealing them: neighbours are found once.
+        k: as in `kbet`, likewise the others.
+        alpha: likewise.
+        include_self: likewise.
+
+    Returns:
+        (N,) or (N, R).
+    """
     statistic = kbet_statistic(embeddings, batches, k, include_self)
     from scipy.special import chdtrc  # half a second, which a start of the workflow need not wait
 
@@ -45,25 +56,31 @@ def kbet_accepted(
 
 
 def kbet_statistic(embeddings: np.ndarray, batches: np.ndarray, k: int, include_self: bool = False) -> np.ndarray:
-    """(N,) chi-squared of each embedding's neighbours, with a degree of freedom less than batches; as `kbet`."""
+    """(N,) or (N, R) chi-squared of each embedding's neighbours, of batches - 1 degrees of freedom; as above."""
     embeddings = finite(embeddings, batches=batches)
     names, of = np.unique(batches, return_inverse=True)
+    of = of.reshape(np.shape(batches))
     largest = len(of) if include_self else len(of) - 1
     if not 1 <= k <= largest:
         raise ValueError(f"k-BET with k = {k} needs 1 <= k <= {largest} ({len(of)} embeddings)")
-    statistic = np.full(len(of), np.nan)
+    statistic = np.full(of.shape, np.nan)
     if len(names) < 2:
         return statistic
     points = _about_zero(embeddings)
     # |a - b|^2 = |a|^2 + |b|^2 - 2ab: for one a, the nearest b has the largest ab - |b|^2 / 2
     offset = -np.einsum("nd,nd->n", points, points) / 2
     others = k - 1 if include_self else k
-    expected = k * np.bincount(of) / len(of)
+    columns, statistics = of.reshape(len(of), -1).T, statistic.reshape(len(of), -1).T
+    expected = [k * np.bincount(column, minlength=len(names)) / len(of) for column in columns]
     for block, neighbours, _ in nearest(as_it_is, points, points, others, _itself, offset):
-        counts = count_by_row(of[neighbours], len(names))
-        if include_self:  # first even among its copies
-            counts[np.arange(len(counts)), of[block]] += 1
-        statistic[block] = ((counts - expected) ** 2 / expected).sum(axis=1)
+        for column, found, wanted in zip(columns, statistics, expected, strict=True):
+            counts = count_by_row(column[neighbours], len(names))
+            if include_self:  # first even among its copies
+                counts[np.arange(len(counts)), column[block]] += 1
+            # a way of dealing them may leave out a batch
+            found[block] = np.divide((counts - wanted) ** 2, wanted, where=wanted > 0, out=np.zeros(counts.shape)).sum(
+                axis=1
+            )
     return statistic
 
 

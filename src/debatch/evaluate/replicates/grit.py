@@ -9,7 +9,9 @@ from debatch.evaluate.vectors import blocks, finite, members
 _ROUNDING, _ROUNDINGS = 1e-6, 10
 
 
-def grit(profiles: np.ndarray, groups: np.ndarray, controls: np.ndarray) -> np.ndarray:
+def grit(
+    profiles: np.ndarray, groups: np.ndarray, controls: np.ndarray, barred: np.ndarray | None = None
+) -> np.ndarray:
     """How much more alike a profile is to its replicates than to controls, in sds of the latter.
 
     Similarity is Pearson's correlation; a profile's similarities to the controls (itself left out) give mean and
@@ -20,6 +22,7 @@ def grit(profiles: np.ndarray, groups: np.ndarray, controls: np.ndarray) -> np.n
         profiles: (N, D), as of wells.
         groups: (N,) the perturbation of each.
         controls: (N,) bool.
+        barred: (N,): a profile that shares this is no replicate, as one of the same place on its plate; None: all are.
 
     Returns:
         (N,); NaN without a replicate, or without two controls that it is not equally similar to.
@@ -31,6 +34,7 @@ def grit(profiles: np.ndarray, groups: np.ndarray, controls: np.ndarray) -> np.n
     """
     controls = np.asarray(controls, dtype=bool)
     profiles = finite(profiles, "profiles", groups=groups, controls=controls)
+    barred = np.arange(len(profiles)) if barred is None else np.asarray(barred)
     varied = profiles.max(axis=1, initial=-np.inf) > profiles.min(axis=1, initial=np.inf)
     scores = np.full(len(profiles), np.nan)
     good, reference = np.flatnonzero(varied), np.flatnonzero(controls & varied)
@@ -47,15 +51,22 @@ def grit(profiles: np.ndarray, groups: np.ndarray, controls: np.ndarray) -> np.n
         directions = _directions(profiles, rows)
         mean[rows], sd[rows] = _to_controls(directions, controls[rows], centre, spread, len(reference))
     for places in members(np.asarray(groups)[varied])[1]:
-        if len(places) == 1:
-            continue
         replicates = good[places]
-        total = _total(profiles, replicates)
+        # sums over those that bar each other; itself is among them
+        _, codes, sizes = np.unique(barred[replicates], return_inverse=True, return_counts=True)
+        if len(sizes) == 1:
+            continue
+        own = np.zeros((len(sizes), profiles.shape[1]))
         for at in blocks(len(replicates)):
-            rows = replicates[at]
-            alike = (_directions(profiles, rows) @ total - 1) / (len(replicates) - 1)  # 1: itself
+            np.add.at(own, codes[at], _directions(profiles, replicates[at]))
+        total = own.sum(axis=0)
+        for at in blocks(len(replicates)):
+            rows, code = replicates[at], codes[at]
+            others = len(replicates) - sizes[code]
+            similarity = np.einsum("nd,nd->n", _directions(profiles, rows), total - own[code])
+            similarity = np.divide(similarity, others, out=np.full(len(rows), np.nan), where=others > 0)
             scores[rows] = np.divide(
-                alike - mean[rows], sd[rows], out=scores[rows], where=sd[rows] > _ROUNDING * distance
+                similarity - mean[rows], sd[rows], out=scores[rows], where=sd[rows] > _ROUNDING * distance
             )
     return scores
 

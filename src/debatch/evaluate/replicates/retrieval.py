@@ -42,9 +42,24 @@ def replicate_map(
 
 
 def replicate_precision(
-    embeddings: np.ndarray, perturbations: np.ndarray, batches: np.ndarray, controls: np.ndarray | None = None
+    embeddings: np.ndarray,
+    perturbations: np.ndarray,
+    batches: np.ndarray,
+    controls: np.ndarray | None = None,
+    barred: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(N,) average precision of each profile, as `replicate_map`; NaN where it asks nothing or has nothing to find."""
+    """Average precision of each profile, as `replicate_map`; NaN where it asks nothing or has nothing to find.
+
+    Args:
+        embeddings: (N, D).
+        perturbations: (N,).
+        batches: (N,).
+        controls: as in `replicate_map`.
+        barred: (N,): profiles that share this are neither replicates nor negatives of each other.
+
+    Returns:
+        (N,); where some are barred (N, 2), without and with that.
+    """
     embeddings = vectors(embeddings, perturbations=perturbations, batches=batches)
     if controls is not None:
         vectors(embeddings, controls=controls)
@@ -55,19 +70,31 @@ def replicate_precision(
     of = np.full(len(units), -1)
     of[asking], replicates = members(np.asarray(perturbations)[known][asking])
     batch = np.unique(np.asarray(batches)[known], return_inverse=True)[1]
-    precisions = np.full(len(units), np.nan)
+    place = None if barred is None else np.unique(np.asarray(barred)[known], return_inverse=True)[1]
+    precisions = np.full((len(units), 1 if place is None else 2), np.nan)
     for start in range(0, len(asking), _BLOCK):
         queries = asking[start : start + _BLOCK]
         for query, similarity in zip(queries, np.round(units[queries] @ units.T, _DECIMALS), strict=True):
             own = asking[replicates[of[query]]]
-            positives = similarity[own[batch[own] != batch[query]]]
-            if len(positives):
-                similarity[own] = -np.inf
-                others = similarity[negative]
-                precisions[query] = _average_precision(positives, others[others > -np.inf])
-    found = np.full(len(embeddings), np.nan)
+            precisions[query, 0] = _precision(similarity, own, batch[own] != batch[query], negative)
+            if place is not None:
+                similarity[place == place[query]] = -np.inf
+                precisions[query, 1] = _precision(similarity, own, batch[own] != batch[query], negative)
+    found = np.full((len(embeddings), precisions.shape[1]), np.nan)
     found[known] = precisions
-    return found
+    return found[:, 0] if barred is None else found
+
+
+def _precision(similarity: np.ndarray, own: np.ndarray, of_others: np.ndarray, negative: np.ndarray) -> float:
+    """Average precision of a query; what is barred has a similarity of -inf."""
+    positives = similarity[own[of_others]]
+    positives = positives[positives > -np.inf]
+    if not len(positives):
+        return float("nan")
+    among = negative.copy()
+    among[own] = False
+    others = similarity[among]
+    return _average_precision(positives, others[others > -np.inf])
 
 
 def _average_precision(positives: np.ndarray, negatives: np.ndarray) -> float:

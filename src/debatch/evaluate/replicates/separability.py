@@ -131,6 +131,34 @@ def weak_separability(
     Raises:
         ValueError: lengths that do not match, values that are not finite, a share that is none.
     """
+    found = weak_perturbations(before, after, perturbations, batches, controls, share)
+    return float(found.groupby("half")["separability"].mean().mean()) if len(found) else float("nan")
+
+
+def weak_perturbations(
+    before: np.ndarray,
+    after: np.ndarray,
+    perturbations: np.ndarray,
+    batches: np.ndarray,
+    controls: np.ndarray,
+    share: float = 0.25,
+) -> pd.DataFrame:
+    """The weak perturbations of `weak_separability`, one by one.
+
+    Args:
+        before: (N, D) embeddings.
+        after: (N, D') the same, corrected.
+        perturbations: (N,); those of controls do not matter.
+        batches: (N,).
+        controls: (N,) bool, negative ones.
+        share: as above.
+
+    Returns:
+        perturbation, separability (after), half (0 or 1: of the profiles that chose it; most are chosen by one).
+
+    Raises:
+        ValueError: as above.
+    """
     if not 0 < share <= 1:
         raise ValueError(f"the share of treatments must be above 0 and at most 1, not {share}")
     controls = np.asarray(controls, dtype=bool)
@@ -138,7 +166,7 @@ def weak_separability(
     perturbations, batches = np.asarray(perturbations), np.asarray(batches)
     half = _halves(before, perturbations, batches, controls)
     found = []
-    for choosing, scoring in ((half == 0, half == 1), (half == 1, half == 0)):
+    for number, (choosing, scoring) in enumerate(((half == 0, half == 1), (half == 1, half == 0))):
         chosen_by, scored_by = (
             separability(values[rows], perturbations[rows], batches[rows], controls[rows]).set_index("perturbation")
             for values, rows in ((before, choosing), (after, scoring))
@@ -147,8 +175,11 @@ def weak_separability(
         if len(both):
             count = max(1, round(share * len(both)))
             limit = np.sort(both["separability"])[count - 1]
-            found.append(both.loc[both["separability"] <= limit, "separability_after"].mean())
-    return float(np.mean(found)) if found else float("nan")
+            weak = both.loc[both["separability"] <= limit, "separability_after"]
+            found.append(weak.rename("separability").reset_index().assign(half=number))
+    return (
+        pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["perturbation", "separability", "half"])
+    )
 
 
 def _halves(embeddings: np.ndarray, perturbations: np.ndarray, batches: np.ndarray, controls: np.ndarray) -> np.ndarray:

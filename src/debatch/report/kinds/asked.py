@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from debatch.evaluate.metrics import METRICS
 from debatch.evaluate.tidy import ALL
-from debatch.report.cells import chosen
+from debatch.report.frames import chosen
 from debatch.report.results import Results
 
 # metrics of mechanisms -> what they are shares of

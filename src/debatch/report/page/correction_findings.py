@@ -1,190 +1,285 @@
-"""What a table of corrections says in words, computed from it."""
+"""What a table of corrections says in words, computed from it: one sentence for each purpose of the embeddings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from debatch.evaluate.metrics import METRICS
+from debatch.evaluate.replicates.wells import ELSEWHERE
 from debatch.evaluate.tidy import of_all
-from debatch.evaluate.uncertainty import holm, p_value, seeds_spread
+from debatch.evaluate.uncertainty import Scale, Spread, holm, p_value, seeds_spread
 from debatch.files import UNCORRECTED
 from debatch.report.cells import Cell, Draft
+from debatch.report.kinds.positions import positions
 from debatch.report.kinds.tables import draft_table
-from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, CHANCE, row_key
+from debatch.report.kinds.tables.correction import BATCH, CHANCE, SHOWN, row_key
 from debatch.report.page.headline import LEVEL, Headline
 from debatch.report.results import Results
 
 # below chance by more than this many points, batches are pushed apart
 APART = 3.0
+
+
+class Words(NamedTuple):
+    """Of a metric, within sentences.
+
+    Attributes:
+        metric: what it is.
+        counted: what its n counts.
+    """
+
+    metric: str
+    counted: str
+
+
 WORDS = {
-    BATCH: "nearest neighbours from the same batch",
-    "replicate_across_batches": "wells whose nearest one of another batch is a replicate",
-    "nscb": "treatments whose nearest one of another compound and batch shares the mechanism (NSCB)",
-    "nsc": "treatments whose nearest one of another compound shares the mechanism (NSC)",
-    "replicate_map": "replicate mAP",
-    "grit": "mean grit",
+    "kbet": Words("k-BET acceptance", "images, one a well"),
+    "kbet_controls": Words("k-BET acceptance of negative controls", "control images"),
+    BATCH: Words("nearest neighbours from the same batch", "treated images"),
+    "neighbor_same_batch_controls": Words("controls' nearest neighbours from the same batch", "control images"),
+    "replicate_across_batches": Words("wells whose nearest one of another batch is a replicate", "wells"),
+    "replicate_map": Words("replicate mAP", "wells"),
+    "grit": Words("mean grit", "wells"),
+    "nscb": Words(
+        "treatments whose nearest one of another compound and batch shares the mechanism (NSCB)",
+        "profiles of a treatment in a batch",
+    ),
+    "nsc": Words("treatments whose nearest one of another compound shares the mechanism (NSC)", "treatments"),
+    "separability": Words("treatments that stand out from controls (AUROC)", "wells"),
+    "weak_separability": Words("the weakest quarter of treatments stands out from controls (AUROC)", "treatments"),
+}
+# what embeddings are for -> the metrics of it; the first that the screen defines speaks for it
+PURPOSES = {
+    "Replicates": ("replicate_across_batches", "replicate_map"),
+    "Mechanism": ("nscb", "nsc"),
+    "Weak phenotypes": ("weak_separability",),
 }
 
 
 class Change(NamedTuple):
-    """What a correction changes of a metric.
+    """What a correction changes of a metric, on the metric's own scale.
 
     Attributes:
         value: after less before.
-        error: its standard error; NaN where it is not known.
-        freedom: degrees of freedom of that.
+        sure: how far other draws may be from that.
         p: how often chance alone gives as much, for all comparisons of the table at once.
     """
 
-    value: float = np.nan
-    error: float = np.nan
-    freedom: float = np.nan
+    value: float
+    sure: Spread
     p: float = 1.0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is told from no change."""
+        return self.p < LEVEL
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A drafted table, and the results that it was made from."""
+    """A drafted table of corrections, and what they change of the first method's embeddings."""
 
     name: str
     results: Results
     draft: Draft
 
-    def mean(self, method: str, correction: str, metric: str) -> float | None:
-        return self.draft.cells.get((row_key(method, correction), metric), Cell()).mean
+    @property
+    def method(self) -> str:
+        """The first method."""
+        return self.results.registry.rows(self.name)[0]
 
-    def title(self, method: str, correction: str) -> str:
-        return self.draft.rows[row_key(method, correction)]
+    @property
+    def corrections(self) -> list[str]:
+        """All but none."""
+        return [c for c in self.results.registry.corrections_of(self.name) if c != UNCORRECTED]
 
-    def drawn(self, metric: str) -> str:
-        """What the interval of a change draws."""
-        units = "compounds" if self.results.registry.screen.columns.compound else "perturbations"
-        return f"{units} alone" if metric == "nsc" else f"{units} and batches"
+    def mean(self, correction: str, metric: str) -> float | None:
+        return self.draft.cells.get((row_key(self.method, correction), metric), Cell()).mean
 
-    def shown(self, value: float | None, metric: str) -> str:
+    def shown(self, value: float, metric: str, *, sign: bool = False) -> str:
+        """A number on the metric's own scale, for people."""
+        text = f"{METRICS[metric].factor * value:{'+' if sign else ''}.{METRICS[metric].decimals}f}"
+        return text + (METRICS[metric].unit and f" {METRICS[metric].unit}" if not sign else "")
+
+    def bounds(self, sure: Spread, metric: str, *, sign: bool = False) -> str:
+        """An interval for people; empty where there is none."""
+        if not np.isfinite(sure.low):
+            return ""
         unit = METRICS[metric].unit and f" {METRICS[metric].unit}"
-        return "—" if value is None else self.draft.text(value, metric) + unit
+        ends = (self.shown(end, metric, sign=sign).removesuffix(unit) for end in (sure.low, sure.high))
+        return " to ".join(ends)
 
-    def change(self, method: str, correction: str, metric: str) -> Change:
-        """What a correction changes, mean over seeds."""
+    @cached_property
+    def scores(self) -> dict[str, pd.DataFrame]:
+        """By correction: every metric of all cell types and batches, a row a metric and seed."""
         split = self.results.registry.splits(self.name)[0]
-        frames = self.results.by_seed("scores", self.name, method, split, correction)
-        rows = [of_all(frame[frame["metric"] == f"{metric}_change"]) for frame in frames]
-        found = [row[["value", "error", "freedom"]].iloc[0].to_numpy(float) for row in rows if len(row)]
-        if not found:
-            return Change()
-        values, errors, freedoms = np.transpose(found)
-        spread = seeds_spread(values.tolist(), errors, freedoms)
-        return Change(float(values.mean()), spread.error, spread.freedom)
+        frames = {
+            correction: self.results.by_seed("scores", self.name, self.method, split, correction)
+            for correction in (UNCORRECTED, *self.corrections)
+        }
+        return {correction: pd.concat(map(of_all, own)) for correction, own in frames.items() if own}
 
-    def changes(self, method: str, corrections: list[str]) -> dict[tuple[str, str], Change]:
-        """Every change of biology, with p-values that hold for all of them at once."""
-        found = {(c, metric): self.change(method, c, metric) for c in corrections for metric in BIOLOGY}
-        known = {key: change for key, change in found.items() if np.isfinite(change.error)}
-        adjusted = holm([p_value(*change[:3]) for change in known.values()])
-        return {key: change._replace(p=p) for (key, change), p in zip(known.items(), adjusted.tolist(), strict=True)}
+    def rows(self, metric: str, correction: str = UNCORRECTED) -> pd.DataFrame:
+        """Value, low, high, error, freedom, n, a row a seed in which it is defined."""
+        if correction not in self.scores:
+            return pd.DataFrame({"value": []})
+        found = self.scores[correction]
+        return found[(found["metric"] == metric) & np.isfinite(found["value"])]
+
+    def over_seeds(self, rows: pd.DataFrame, scale: Scale) -> Spread:
+        """How sure the mean over seeds is."""
+        return seeds_spread(rows["value"].tolist(), rows["error"].tolist(), rows["freedom"].tolist(), scale)
+
+    @cached_property
+    def changes(self) -> dict[tuple[str, str], Change]:
+        """By metric and correction, with p-values that hold for all of them at once."""
+        found = {}
+        for metric in WORDS:
+            for correction in self.corrections:
+                rows = self.rows(f"{metric}_change", correction)
+                if len(rows):
+                    found[metric, correction] = Change(float(rows["value"].mean()), self.over_seeds(rows, "plain"))
+        known = {key: change for key, change in found.items() if np.isfinite(change.sure.error)}
+        adjusted = holm([p_value(change.value, change.sure.error, change.sure.freedom) for change in known.values()])
+        judged = {key: change._replace(p=p) for (key, change), p in zip(known.items(), adjusted.tolist(), strict=True)}
+        return {**found, **judged}
+
+    def changed(self, metric: str, *, told: bool, up: bool | None = None) -> list[str]:
+        """Corrections that change a metric, or are not told from not doing so."""
+        own = {c: change for (of, c), change in self.changes.items() if of == metric}
+        return [c for c, change in own.items() if change.is_told == told and up in (None, change.value > 0)]
+
+    def listed(self, metric: str, corrections: Sequence[str]) -> str:
+        """Corrections, each with what it makes of the metric and by how much that is more or less."""
+        said = []
+        for correction in corrections:
+            change, mean = self.changes[metric, correction], self.mean(correction, metric)
+            value = "" if mean is None else self.draft.text(mean, metric)
+            bounds = self.bounds(change.sure, metric, sign=True)
+            said.append(
+                f"{self.results.registry.correction_title(correction)} ({value}: "
+                f"{self.shown(change.value, metric, sign=True)}{bounds and f' [{bounds}]'})"
+            )
+        return ", ".join(said)
 
 
 def correction_headline(name: str, results: Results) -> Headline:
-    """How strong the batch effect is, what brings it to chance, what that does to biology, and how sure that is.
+    """How strong the batch effect is, and for each purpose what corrections gain and lose, and how sure that is.
 
-    It speaks of the first method's embeddings, and of the best row of all where that is another method's.
+    It speaks of the first method's embeddings. No correction is chosen by its score: all are said.
 
     Args:
         name: of a table of kind `correction`.
         results: of the screen.
     """
     table = _Table(name, results, draft_table(name, results))
-    registry = results.registry
-    first = registry.rows(name)[0]
-    before = table.mean(first, UNCORRECTED, BATCH)
     chance = table.draft.cells.get((CHANCE, BATCH), Cell()).mean
-    if before is None or chance is None:
+    if table.mean(UNCORRECTED, BATCH) is None or chance is None:
         return Headline("Nothing tells here how strong the batch effect is: there is one batch, or too few wells.")
-    finding = (
-        f"{registry.title(first)}, uncorrected: the nearest neighbour among other perturbations is of the same batch "
-        f"in {before:.0f} % of cases, where chance is {chance:.0f} %."
+    purposes = {
+        purpose: metric
+        for purpose, metrics in PURPOSES.items()
+        if (metric := next((m for m in metrics if table.mean(UNCORRECTED, m) is not None), None))
+    }
+    details = [_batch(table, chance)] if table.corrections else []
+    details += [_purpose(table, purpose, metric) for purpose, metric in purposes.items()]
+    details += _losses(table, [BATCH, *purposes.values()])
+    details += _positions(table)
+    if table.changes:
+        details.append(
+            f"In square brackets 95 % intervals over {_drawn(results)}; better, worse and lost: p < {LEVEL}, corrected "
+            f"for {len(table.changes)} comparisons."
+        )
+    return Headline(_finding(table, chance), details)
+
+
+def _finding(table: _Table, chance: float) -> str:
+    registry, rows = table.results.registry, table.rows(BATCH)
+    value, sure = float(rows["value"].mean()), table.over_seeds(rows, "share")
+    text = (
+        f"{registry.title(table.method)}, uncorrected: the nearest neighbour among other perturbations is of the same "
+        f"batch in {100 * value:.0f} % of cases{_brackets(table.bounds(sure, BATCH))} "
+        f"(n = {int(rows['n'].mean()):,} {WORDS[BATCH].counted}), where chance is {chance:.0f} %"
     )
-    corrections = [c for c in registry.corrections_of(name) if c != UNCORRECTED]
-    details = []
-    removed = [c for c in corrections if table.mean(first, c, BATCH) is not None]
-    if removed:
-        details.append(_removal(table, first, removed, before, chance))
-    metric = next((metric for metric in BIOLOGY if table.mean(first, UNCORRECTED, metric) is not None), None)
-    kept = [c for c in corrections if metric is not None and table.mean(first, c, metric) is not None]
-    if metric is not None and kept:
-        changes = table.changes(first, kept)
-        details += [_biology(table, first, kept, metric, changes), *_losses(table, first, changes)]
-    if metric is not None:
-        details += _best_of_all(table, first, metric)
-    return Headline(finding, details)
-
-
-def _removal(table: _Table, method: str, corrections: list[str], before: float, chance: float) -> str:
-    values = {c: table.mean(method, c, BATCH) or 0.0 for c in corrections}
-    apart = [c for c in corrections if values[c] < chance - APART]
-    level = [c for c in corrections if c not in apart]
-    nearest = min(level, key=lambda c: abs(values[c] - chance), default=None)
-    if nearest is None or abs(values[nearest] - chance) >= abs(before - chance):
-        text = "No correction brings that nearer to chance" + (" without going below it" if apart else "")
-    else:
-        text = f"{table.title(method, nearest)} brings that nearest to chance: {values[nearest]:.1f} %"
-        text += f" (uncorrected {before:.1f} %)"
-    if apart:
-        text += f"; below chance, where wells of one batch are pushed apart: {_listed(table, method, apart, BATCH)}"
+    band = table.draft.cells.get(("permuted", BATCH), Cell())
+    if band.low is not None and band.high is not None:
+        text += f" and permuted batches give {band.low:.1f} to {band.high:.1f} %"
+        if band.low <= 100 * value <= band.high:
+            text += ": no batch effect is told here"
     return text + "."
 
 
-def _biology(
-    table: _Table, method: str, corrections: list[str], metric: str, changes: dict[tuple[str, str], Change]
-) -> str:
-    before = table.mean(method, UNCORRECTED, metric) or 0.0
-    best = max(corrections, key=lambda c: table.mean(method, c, metric) or 0.0)
-    value = table.mean(method, best, metric) or 0.0
-    said = f"{WORDS[metric]} {table.shown(value, metric)} (uncorrected {table.shown(before, metric)})"
-    if value <= before:
-        return f"No correction improves biology; the best, {table.title(method, best)}: {said}."
-    p = changes.get((best, metric), Change()).p
-    sure = f"p = {p:.2g}" if p < LEVEL else "not told from no change"
-    return f"{table.title(method, best)} does best on biology: {said}; {sure}, {_over(table, metric)}."
-
-
-def _losses(table: _Table, method: str, changes: dict[tuple[str, str], Change]) -> list[str]:
-    lost: dict[str, list[str]] = {}
-    for (correction, metric), change in changes.items():
-        if change.value < 0 and change.p < LEVEL:
-            lost.setdefault(metric, []).append(correction)
-    return [
-        f"Lost (p < {LEVEL}, {_over(table, metric)}): {WORDS[metric]} under "
-        f"{_listed(table, method, corrections, metric)}."
-        for metric, corrections in lost.items()
-    ]
-
-
-def _over(table: _Table, metric: str) -> str:
-    return f"over {table.drawn(metric)}, corrected for the number of corrections and metrics"
-
-
-def _best_of_all(table: _Table, first: str, metric: str) -> list[str]:
-    """The best row of the table, where it is of another method than the first."""
-    registry = table.results.registry
-    values = {
-        (method, correction): value
-        for method in registry.rows(table.name)
-        for correction in registry.corrections_of(table.name)
-        if (value := table.mean(method, correction, metric)) is not None
+def _batch(table: _Table, chance: float) -> str:
+    """What corrections do to the batch effect."""
+    less = table.changed(BATCH, told=True, up=False)
+    apart = [c for c in less if (table.mean(c, BATCH) or 0.0) < chance - APART]
+    parts = {
+        "less under": [c for c in less if c not in apart],
+        "below chance, where wells of one batch are pushed apart, under": apart,
+        "more under": table.changed(BATCH, told=True, up=True),
+        "not told apart from uncorrected:": table.changed(BATCH, told=False),
     }
-    best = max(values, key=values.__getitem__, default=None)
-    if best is None or best[0] == first:
-        return []
-    return [
-        f"Best of all rows on biology: {table.title(*best)}, {table.shown(values[best], metric)} ({WORDS[metric]})."
-    ]
+    said = [f"{words} {table.listed(BATCH, own)}" for words, own in parts.items() if own]
+    return f"Batch ({WORDS[BATCH].metric}, chance {chance:.1f} %): {'; '.join(said) or 'no correction was made'}."
 
 
-def _listed(table: _Table, method: str, corrections: list[str], metric: str) -> str:
-    registry = table.results.registry
-    return ", ".join(
-        f"{registry.correction_title(c)} ({table.shown(table.mean(method, c, metric), metric)})" for c in corrections
+def _purpose(table: _Table, purpose: str, metric: str) -> str:
+    """What corrections gain and lose for a purpose; where none gains, uncorrected embeddings lead."""
+    rows = table.rows(metric)
+    sure = table.over_seeds(rows, "share" if METRICS[metric].is_share else "plain")
+    text = (
+        f"{purpose} ({WORDS[metric].metric}): uncorrected {table.shown(float(rows['value'].mean()), metric)}"
+        f"{_brackets(table.bounds(sure, metric))}, n = {int(rows['n'].mean()):,} {WORDS[metric].counted}"
     )
+    better, worse = (table.changed(metric, told=True, up=up) for up in (True, False))
+    level = table.changed(metric, told=False)
+    if table.corrections and not better:
+        text += "; no correction is told to be better"
+    for words, own in (("better", better), ("not told apart", level), ("worse", worse)):
+        text += f"; {words}: {table.listed(metric, own)}" if own else ""
+    return text + "."
+
+
+def _losses(table: _Table, said: Sequence[str]) -> list[str]:
+    """Losses of the metrics that no other sentence is of."""
+    lost = []
+    for metric in SHOWN:
+        if metric in WORDS and metric not in said and METRICS[metric].better == "higher":
+            own = table.changed(metric, told=True, up=False)
+            lost += [f"{WORDS[metric].metric} under {table.listed(metric, own)}"] if own else []
+    return [f"Lost besides: {'; '.join(lost)}."] if lost else []
+
+
+def _positions(table: _Table) -> list[str]:
+    """Whether replicates may be alike for their position alone."""
+    place = positions(table.name, table.results)
+    if not place.layout.matters:
+        return []
+    lines = [f"Positions: {place.sentence}."]
+    for metric in ("replicate_across_batches", "replicate_map"):
+        whole, other = table.rows(metric), table.rows(ELSEWHERE.format(metric))
+        if len(whole) and len(other):
+            lines[0] += (
+                f" Without those in the same position {WORDS[metric].metric}: "
+                f"{table.shown(float(other['value'].mean()), metric)} "
+                f"(with them {table.shown(float(whole['value'].mean()), metric)})."
+            )
+            break
+        if len(whole):
+            lines[0] += " Without replicates in the same position there are none left."
+            break
+    return lines
+
+
+def _drawn(results: Results) -> str:
+    """What the intervals draw."""
+    units = "compounds" if results.registry.screen.columns.compound else "perturbations"
+    return f"{units} and batches (of NSC and weak phenotypes {units} alone)"
+
+
+def _brackets(bounds: str) -> str:
+    return bounds and f" [{bounds}]"

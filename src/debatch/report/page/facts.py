@@ -14,7 +14,8 @@ from debatch.evaluate.metrics import OF_PREDICTIONS
 from debatch.evaluate.tidy import ALL
 from debatch.files import UNCORRECTED, Files
 from debatch.registry import Registry
-from debatch.report.cells import by_seed, pooled
+from debatch.report.cells import pooled
+from debatch.report.frames import by_seed
 from debatch.report.results import Results
 from debatch.screen.contents import contents
 from debatch.screen.nouns import field_noun, fields_of, stored_noun

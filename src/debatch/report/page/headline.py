@@ -9,8 +9,10 @@ from debatch.evaluate.uncertainty import holm, p_value
 from debatch.registry import Registry
 from debatch.report.cells import Cell, pooled
 from debatch.report.kinds.base import ByMetric
+from debatch.report.kinds.positions import scored_wells
 from debatch.report.kinds.tables.differences import paired
 from debatch.report.results import Results
+from debatch.screen.layout import layout
 from debatch.screen.nouns import stored_noun
 
 LEVEL = 0.05
@@ -56,6 +58,7 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     if "adabn" in cells and "baseline" in cells and _is_ahead(less("baseline", "adabn")):
         details.insert(0, "AdaBN loses to the baseline here; see the section on the test batches' classes.")
     details += _batch_sentence(results)
+    details += _position_sentence(name, results)
     seeds = min(cell.n for cell in cells.values())
     sure = f"{_count(seeds, 'training seed')} a method" + (
         "; one seed says nothing of other seeds" if seeds == 1 else ""
@@ -158,6 +161,16 @@ def _batch_sentence(results: Results) -> list[str]:
         f"{registry.title(reversing[0])} brings the batch accuracy of its own head from {head:.1f} to {own:.1f} %; a "
         f"probe fitted afterwards tells {left:.1f} % ({registry.title(methods[0])}: {probe:.1f} %)."
     ]
+
+
+def _position_sentence(name: str, results: Results) -> list[str]:
+    """Where a well's position gives its class away: what a guess from it alone scores."""
+    place = layout(scored_wells(results, "separated"))
+    guess = results.nulls("separated", "position_only")
+    if not place.matters or guess is None:
+        return []
+    scored = pooled(guess, metric_of(name, results.registry), "").mean
+    return [f"Positions: {place}; a guess from the position alone scores {scored:.1f} %."] if scored else []
 
 
 def _range(cell: Cell) -> str:

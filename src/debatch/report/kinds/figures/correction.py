@@ -9,9 +9,10 @@ from pydantic import Field
 
 from debatch.config.tables import Figure
 from debatch.evaluate.metrics import METRICS
-from debatch.report.cells import by_seed
+from debatch.files import UNCORRECTED
+from debatch.report.frames import by_seed
 from debatch.report.kinds.base import FigureKind, OfCorrections
-from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, SHOWN, score_cell
+from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, SHOWN, null_cell, score_cell
 from debatch.report.results import Results
 from debatch.report.style import COLOURS, figure_title, look, new_figure
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
-OF_CHANCE = f"{BATCH}_chance"
+OF_CHANCE, OF_PERMUTED = f"{BATCH}_chance", f"{BATCH}_permuted"
 # of over-correction: the first that the screen defines
 COST = ("weak_separability", "separability", "positive_control_retention")
 
@@ -40,9 +41,10 @@ class CorrectionKind(FigureKind[CorrectionFigure]):
     whole_screen = True
     caption = (
         "A point is one method's embeddings under one correction; large with a black rim: as they are, and a thin line "
-        "leads from there to each correction. At the dotted line (a random neighbour) the batch is gone, and beyond it "
-        "wells of one batch are pushed apart; at the top biology is kept. One wants to be at the top of the line. "
-        "Means; intervals are in the table."
+        "leads from there to each correction. At the dotted line (a random neighbour), within the grey band (the "
+        "middle 95 % under permuted batches, of the first method's embeddings as they are), the batch is gone, and "
+        "beyond it wells of one batch are pushed apart; at the top biology is kept. One wants to be at the top of the "
+        "band. Means; intervals are in the table."
     )
 
     def corrections(self, spec: Any) -> list[str]:
@@ -89,6 +91,10 @@ def correction_points(name: str, results: Results) -> pd.DataFrame:
                 records.append((*titles, metric, cell.mean, cell.low, cell.high))
             chance = by_seed(frames, OF_CHANCE)
             records.append((*titles, OF_CHANCE, 100 * sum(chance) / len(chance) if chance else None, None, None))
+    first = registry.rows(name)[0]
+    band = null_cell(results, name, split, BATCH, "permuted")
+    titles = registry.title(first), registry.correction_title(UNCORRECTED)
+    records.append((*titles, OF_PERMUTED, band.mean, band.low, band.high))
     return pd.DataFrame(records, columns=["method", "correction", "metric", "mean", "low", "high"]).astype(
         {"mean": float, "low": float, "high": float}
     )
@@ -139,7 +145,10 @@ def _name_points(axis: Axes, points: list[tuple[str, float, float]]) -> None:
 
 
 def _mark_chance(axis: Axes, numbers: pd.DataFrame) -> None:
-    """Turn the batch axis round, so that the batch effect shrinks to the right, and mark what a random one gives."""
+    """Turn the batch axis round, so that the batch effect shrinks to the right, and mark what chance gives."""
+    band = numbers[numbers["metric"] == OF_PERMUTED].dropna()
+    for low, high in band[["low", "high"]].itertuples(index=False):
+        axis.axvspan(low, high, color="#d0d7de", lw=0, zorder=0)
     chance = numbers.loc[numbers["metric"] == OF_CHANCE, "mean"].dropna()
     if len(chance):
         axis.axvline(chance.iloc[0], color="#57606a", lw=1, ls=":", zorder=0)

@@ -11,7 +11,7 @@ from pydantic import Field
 from debatch.config.tables import Figure
 from debatch.errors import DataError
 from debatch.evaluate.shapley import shapley_values
-from debatch.report.cells import by_seed
+from debatch.report.frames import by_seed
 from debatch.report.kinds.base import ByMetric, FigureKind
 from debatch.report.kinds.channels import lacking_subsets, subset_variants
 from debatch.report.results import Results

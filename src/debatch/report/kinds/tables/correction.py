@@ -3,32 +3,41 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from debatch.config.screen import CONTROLS
 from debatch.config.statistics import parse_statistics
 from debatch.config.tables import Table
+from debatch.evaluate.batch_effect.permuted import DRAWS
 from debatch.evaluate.metrics import METRICS
+from debatch.evaluate.replicates.wells import ELSEWHERE
+from debatch.evaluate.tidy import of_all
 from debatch.files import UNCORRECTED
 from debatch.registry import Registry
-from debatch.registry.run import ALL_IMAGES
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_seed, pooled
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled
+from debatch.report.frames import by_seed
 from debatch.report.kinds.asked import asked_note, asked_of
 from debatch.report.kinds.base import OfCorrections, TableKind
-from debatch.report.results import Results
-from debatch.screen.subsets import scored_subset
-from debatch.tabular import read_frame
+from debatch.report.kinds.positions import Positions, positions, scored_wells
+from debatch.report.results import ByRun, Results
 
 SEES = ("sees", "Saw of a test batch")
 SHOWN = (
-    "kbet", "kbet_controls", "neighbor_same_batch", "replicate_across_batches", "replicate_map", "grit", "nsc", "nscb",
-    "positive_control_retention", "separability", "weak_separability",
+    "kbet", "kbet_controls", "neighbor_same_batch", "neighbor_same_batch_controls", "replicate_across_batches",
+    "replicate_map", "grit", "nsc", "nscb", "positive_control_retention", "separability", "weak_separability",
 )  # fmt: skip
 # what tells the batch, and what tells biology: the first that the screen defines
 BATCH = "neighbor_same_batch"
 BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
 CHANCE = "chance"
+# rows below: what chance, permuted batches and a well's position alone would give
+NULLS = {
+    CHANCE: "A random neighbour (null)",
+    "permuted": "Batches permuted (null)",
+    "position_only": "Position only (null)",
+}
 # what the normalization of pixels looks at
 PIXELS_SEE = {"plate": "images", "experiment": "images", "all": "images"} | dict.fromkeys(
     ("plate_controls", "experiment_controls"), "controls"
@@ -62,6 +71,7 @@ class CorrectionKind(TableKind[CorrectionTable]):
         split = registry.splits(name)[0]
         rows: dict[str, str] = {}
         cells: dict[tuple[str, str], Cell] = {}
+        made: dict[str, ByRun] = {}
         for method in registry.rows(name):
             for correction in registry.corrections_of(name):
                 row = row_key(method, correction)
@@ -71,21 +81,27 @@ class CorrectionKind(TableKind[CorrectionTable]):
                 frames = results.by_seed("scores", name, method, split, correction)
                 sees = seen_of_a_test_batch(registry, method, correction)
                 cells[row, SEES[0]] = Cell(words=sees, origin=Origin.of(frames))
-                for metric in SHOWN:
-                    cells[row, metric] = score_cell(frames, metric)
-        defined = [metric for metric in SHOWN if any(cells[row, metric].mean is not None for row in rows)]
+                made[row] = frames
+        place = positions(name, results)
+        shown = _with_other_positions(SHOWN) if place.layout.matters else SHOWN
+        for row, frames in made.items():
+            for metric in shown:
+                cells[row, metric] = score_cell(frames, metric)
+        defined = [metric for metric in shown if any(cells[row, metric].mean is not None for row in rows)]
         cells = {key: cell for key, cell in cells.items() if key[1] in {SEES[0], *(defined or SHOWN)}}
+        lacking = [metric for metric in shown if metric not in defined]
         defined = defined or list(SHOWN)
-        for metric in defined:
-            chance = _chance(results, name, split, metric)
-            if chance.mean is not None:
-                rows[CHANCE] = "A random neighbour (null)"
-                cells[CHANCE, metric] = chance
+        for null, title in NULLS.items():
+            for metric in defined:
+                cell = null_cell(results, name, split, metric, null)
+                if cell.mean is not None:
+                    rows[null] = title
+                    cells[null, metric] = cell
         columns = {SEES[0]: SEES[1], **{metric: METRICS[metric].heading for metric in defined}}
         columns |= {m: f"{columns[m]}, n = {n}" for m, n in asked_of(results, name, defined).items()}
         formats = {metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in defined}
-        notes = [*_notes(results, name, split, defined), *_lacking(defined)]
-        nulls = (CHANCE,) if CHANCE in rows else ()
+        notes = [*_notes(results, name, split, defined), *_of_positions(place, lacking), *_lacking(lacking)]
+        nulls = tuple(null for null in NULLS if null in rows)
         return Draft(rows, columns, cells, unit="", formats=formats, nulls=nulls, notes=notes)
 
 
@@ -114,12 +130,23 @@ def score_cell(frames: Sequence[pd.DataFrame], metric: str) -> Cell:
     return pooled(frames, metric, "not defined on this screen" if frames else NOT_RUN)
 
 
-def _chance(results: Results, name: str, split: str, metric: str) -> Cell:
+def _with_other_positions(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Metrics, each of replicates followed by the same without those in the same position."""
+    both = ((metric, ELSEWHERE.format(metric)) for metric in metrics)
+    return tuple(name for pair in both for name in pair if name in METRICS)
+
+
+def null_cell(results: Results, name: str, split: str, metric: str, null: str) -> Cell:
+    """What chance, permuted batches or a position alone would give of the first method's embeddings, as they are."""
     frames = results.by_seed("scores", name, results.registry.rows(name)[0], split)
-    values = by_seed(frames, f"{metric}_chance")
-    origin = Origin.of(frames, words="a null: how frequent the batches of the first method's embeddings are")
-    mean = METRICS[metric].factor * sum(values) / len(values) if values else None
-    return Cell(mean, None, len(values), origin=origin)
+    own, factor = f"{metric}_{null}", METRICS[metric].factor
+    values = by_seed(frames, own)
+    if not values:
+        return Cell()
+    bounds = pd.concat([of_all(frame[frame["metric"] == own]) for frame in frames])[["low", "high"]].mean()
+    low, high = (factor * float(bound) if np.isfinite(bound) else None for bound in bounds)
+    origin = Origin.of(frames, words="a null, of the first method's embeddings as they are")
+    return Cell(factor * sum(values) / len(values), None, len(values), low, high, origin=origin)
 
 
 def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[str]:
@@ -139,8 +166,13 @@ def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[
         "one batch apart: those that use all wells of a batch do so by taking the batch's own mean away",
         "whatever is held against negative controls (k-BET of them, mAP, grit, AUROC) is held against wells that the "
         "correction was not fitted on: one half of a batch's control wells, then the other, averaged",
+        f"{NULLS['permuted'].lower()}: what no batch effect would give: the batches of each perturbation's wells are "
+        f"dealt anew among those wells, {DRAWS} times; in its brackets the middle 95 % of these; not defined where "
+        "most perturbations are in one batch",
         *_composition(results, name, split),
     ]
+    if "neighbor_same_batch_controls" in defined:
+        notes.append("the same, negative controls: their neighbours are negative controls of other wells")
     if "replicate_map" in defined:
         notes.append("replicate mAP: wells of other batches with the same perturbation, before negative controls")
     if "grit" in defined:
@@ -177,10 +209,7 @@ def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[
 
 def _composition(results: Results, name: str, split: str) -> list[str]:
     """What the screen's layout lets corrections tell: batch from treatment, and a batch's controls from their noise."""
-    index = read_frame(results.files.index())
-    if split != ALL_IMAGES:
-        tested = read_frame(results.files.split(split))
-        index = index[index["image_id"].isin(set(tested.loc[tested["subset"] == scored_subset(tested), "image_id"]))]
+    index = scored_wells(results, split)
     notes = []
     treated = index[(index["well_type"] == "treatment") & index["perturbation"].notna()]
     batches = treated.groupby("perturbation")["batch"].nunique()
@@ -202,9 +231,27 @@ def _composition(results: Results, name: str, split: str) -> list[str]:
     return notes
 
 
-def _lacking(defined: list[str]) -> list[str]:
-    lacking = [METRICS[metric].title for metric in SHOWN if metric not in defined]
-    return [f"not defined on this screen, for want of wells that it needs: {'; '.join(lacking)}"] if lacking else []
+def _of_positions(place: Positions, lacking: list[str]) -> list[str]:
+    """Whether replicates may be alike for their position alone."""
+    if not place.sentence:
+        return []
+    notes = [f"positions: {place.sentence}"]
+    if place.layout.matters:
+        notes.append(
+            "other positions: neighbours and replicates in the same position of their plate are barred; position only: "
+            "what a random well in the same position of another batch would give"
+        )
+    if any(ELSEWHERE.format(metric) in lacking for metric in SHOWN):
+        notes.append(
+            "where all replicates are in the same position nothing is left without them: that replicates find each "
+            "other is then no proof of what perturbations do"
+        )
+    return notes
+
+
+def _lacking(lacking: list[str]) -> list[str]:
+    titles = [METRICS[metric].title for metric in lacking if metric in SHOWN]
+    return [f"not defined on this screen, for want of wells that it needs: {'; '.join(titles)}"] if titles else []
 
 
 KIND = CorrectionKind()

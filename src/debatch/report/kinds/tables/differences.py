@@ -8,7 +8,8 @@ import pandas as pd
 from pydantic import Field
 
 from debatch.config.tables import Table
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, batch_mean, by_batch, by_seed, scaled_cell
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, batch_mean, scaled_cell
+from debatch.report.frames import by_batch, by_seed
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
 from debatch.report.results import Results
 

@@ -12,7 +12,8 @@ from debatch.config.screen import Screen
 from debatch.config.splits import Split
 from debatch.config.tables import Table
 from debatch.evaluate.metrics import METRICS
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_seed, pooled
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled
+from debatch.report.frames import by_seed
 from debatch.report.kinds.base import ByMetric, TableKind
 from debatch.report.published import Estimate
 from debatch.report.results import ByRun, Results

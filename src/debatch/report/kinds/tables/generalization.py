@@ -11,7 +11,8 @@ from pydantic import Field
 from debatch.config.tables import Table
 from debatch.evaluate.uncertainty import batch_spread, extremes, stratified_mean
 from debatch.registry import Registry
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, by_batch, by_seed, pooled, spread_cell
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled, spread_cell
+from debatch.report.frames import by_batch, by_seed
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
 from debatch.report.kinds.luck import chances_of_nulls
 from debatch.report.nulls import NULL
