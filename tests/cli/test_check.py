@@ -49,3 +49,10 @@ def test_configuration_that_holds_no_keys(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["check"]) == 1
     assert "expected keys and values, as in `screen: demo`" in capsys.readouterr().err
+
+
+def test_check_of_profiles_counts_controls_by_themselves(tmp_path, capsys):
+    main(["check", profiles(tmp_path)])
+    said = capsys.readouterr().out
+    assert "perturbations: 2 treatments, 1 negative control (DMSO)" in said
+    assert "wells by type: 3 treatment, 1 negative control" in said

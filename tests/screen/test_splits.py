@@ -235,6 +235,9 @@ def test_training_image_without_a_label_is_left_out_and_said(caplog):
         split = make_split("separated", index, Splits(test_batches=["E00"]))
     assert "1 images of its training side have no label and do not train, the first E01_1_B04_1" in caplog.text
     assert "E01_1_B04_1" not in set(split["image_id"])
+    with caplog.at_level("WARNING"):
+        make_split("separated", index.assign(site="1." + index["site"].str.zfill(2)), Splits(test_batches=["E00"]))
+    assert "1 tiles of its training side have no label" in caplog.text
 
 
 def test_balance_counts_each_side():

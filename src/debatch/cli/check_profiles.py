@@ -5,10 +5,10 @@ import pandas as pd
 
 from debatch.cli.terminal import Lines, values_table
 from debatch.config.read import expand
-from debatch.config.screen import NEGATIVE_CONTROL
 from debatch.embedding_table import features_of
 from debatch.errors import UserError
 from debatch.registry import Registry
+from debatch.screen.contents import contents
 from debatch.screen.ingest.plan import Problems
 from debatch.screen.metadata import WELL_TYPES, natural_key
 from debatch.screen.profiles.index import described, embed_profiles, index_profiles
@@ -67,11 +67,7 @@ def _wells(index: pd.DataFrame) -> Lines:
     lines.append(
         f"  {int((shared > 1).sum()):,} of these are in several batches: only they can be found across batches"
     )
-    if "mechanism" in index:
-        treated = index[index["well_type"] != NEGATIVE_CONTROL]
-        known = treated["mechanism"].notna().sum()
-        names = treated["mechanism"].nunique()
-        lines.append(f"  {names:,} mechanisms, known of {known:,} of {len(treated):,} treated wells")
+    lines += [f"  {what}: {many}" for what, many in contents(index)]
     without = counts.index[counts["negative control"] == 0]
     if len(without):
         lines.append(f"  no negative control in {', '.join(map(str, without[:EXAMPLES]))}: see `well_types`")

@@ -9,8 +9,10 @@ import pandas as pd
 from debatch.cli.terminal import Lines, values_table
 from debatch.config.images import Source
 from debatch.config.screen import Screen
+from debatch.screen.contents import contents
 from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
 from debatch.screen.layout import layout
+from debatch.screen.nouns import FIELD, Noun, field_noun, stored_noun
 
 MOST_PLATES = 24
 FEW_EXPERIMENTS = 60
@@ -21,12 +23,12 @@ def check_lines(name: str, screen: Screen, source: Source, tables: list[str], fi
     title = f": {screen.title}" if screen.title else ""
     sections: list[Lines] = [
         [f"Screen {name}{title}"],
-        _files(source, findings),
+        _files(screen, source, findings),
         _channels(source, findings),
         _values(screen, findings),
-        _metadata(tables, findings),
+        _metadata(screen, tables, findings),
         _splits(screen, findings),
-        _problems(findings),
+        _problems(screen, findings),
     ]
     return [line for lines in sections if lines for line in (*lines, "")][:-1]
 
@@ -36,7 +38,7 @@ def splits_lines(screen: Screen, findings: Findings) -> Lines:
     return _splits(screen, findings)
 
 
-def _files(source: Source, findings: Findings) -> Lines:
+def _files(screen: Screen, source: Source, findings: Findings) -> Lines:
     patterns = [source.pattern] if isinstance(source.pattern, str) else source.pattern
     lines: Lines = [f"Files below {source.root}", *(f"  pattern {pattern}" for pattern in patterns)]
     lines.append(
@@ -53,7 +55,7 @@ def _files(source: Source, findings: Findings) -> Lines:
         sums.insert(0, "plates", files.groupby("experiment", sort=False)["plate"].nunique())
         files = sums.reset_index()
     if len(files):
-        files = files.rename(columns={"complete": "with every channel"})
+        files = files.rename(columns={"complete": "with every channel", "images": field_noun(screen).many})
         lines.append(values_table(files.head(FEW_EXPERIMENTS).to_dict("records")))
         if len(files) > FEW_EXPERIMENTS:
             lines.append(f"  … and {len(files) - FEW_EXPERIMENTS} more")
@@ -83,7 +85,10 @@ def _values(screen: Screen, findings: Findings) -> Lines:
     images = max(values.images for values in findings.values.values())
     sizes = ", ".join(f"{' x '.join(map(str, shape))}" for shape in findings.shapes)
     depths = ", ".join(f"{dtype} ({count} files)" for dtype, count in findings.dtypes.items())
-    lines: Lines = [f"Pixels of {images} images, spread over the screen", f"  height x width {sizes}; {depths}"]
+    lines: Lines = [
+        f"Pixels of {images} {field_noun(screen).many}, spread over the screen",
+        f"  height x width {sizes}; {depths}",
+    ]
     rows = []
     for name, values in findings.values.items():
         row: dict[str, object] = {"stain": name}
@@ -102,28 +107,28 @@ def _values(screen: Screen, findings: Findings) -> Lines:
         )
     if findings.stored is not None:
         shape, dtype, tiles = findings.stored
-        many = f", {tiles} a field" if tiles > 1 else ""
+        many = f" {stored_noun(screen).many}, {tiles} a field" if tiles > 1 else ""
         lines.append(f"  to be stored: {' x '.join(map(str, shape))} (channels x height x width) {dtype}{many}")
     return lines
 
 
-def _metadata(tables: list[str], findings: Findings) -> Lines:
+def _metadata(screen: Screen, tables: list[str], findings: Findings) -> Lines:
     catalogue = findings.catalogue
     if catalogue is None:
         return [] if tables else ["Metadata: none; wells are those of the file names, and no image has a label"]
     chosen = catalogue[catalogue["selected"]]
-    kind = "images" if "site" in catalogue else "wells"
+    kind = field_noun(screen) if "site" in catalogue else Noun("well", "wells")
     left_out = len(catalogue) - len(chosen)
     wells = chosen.drop_duplicates(["experiment", "plate", "well"])
     lines: Lines = [
         f"Metadata {', '.join(tables)}",
-        f"  a row {'an image' if kind == 'images' else 'a well'}: {len(chosen):,} {kind}"
+        f"  a row {kind.article} {kind.one}: {len(chosen):,} {kind.many}"
         + (f" ({left_out:,} more are not selected)" if left_out else "")
         + f" on {len(wells.drop_duplicates(['experiment', 'plate'])):,} plates of {wells['experiment'].nunique():,} "
         "experiments",
         f"  {wells['batch'].nunique():,} batches; {wells['perturbation'].nunique():,} classes; "
         f"{wells['perturbation'].isna().sum():,} of {len(wells):,} wells without a label",
-        f"  well types: {_counted(wells['well_type'])}",
+        *(f"  {what}: {many}" for what, many in contents(chosen)),
         f"  cell types: {_counted(wells['cell_type'])}",
     ]
     if place := str(layout(wells)):
@@ -140,6 +145,7 @@ def _splits(screen: Screen, findings: Findings) -> Lines:
         return []
     rows: list[dict[str, object]] = []
     lines: Lines = []
+    noun = field_noun(screen)
     for name, found in findings.balances.items():
         if isinstance(found, str):
             lines.append(f"  {name} cannot be drawn: {found}")
@@ -147,26 +153,26 @@ def _splits(screen: Screen, findings: Findings) -> Lines:
             rows += [
                 {
                     "split": f"{name} {row['subset']}",
-                    "images": row["images"],
+                    noun.many: row["images"],
                     "share": f"{100 * row['share']:.0f} %",
                     "wells": row["wells"],
                     "batches": row["batches"],
                     "classes": row["classes"],
                     "without label": row["unlabelled"],
-                    "images a class": _span(row["class_min"], row["class_max"]),
-                    "images a batch": _span(row["batch_min"], row["batch_max"]),
+                    f"{noun.many} a class": _span(row["class_min"], row["class_max"]),
+                    f"{noun.many} a batch": _span(row["batch_min"], row["batch_max"]),
                 }
                 for row in found.to_dict("records")
             ]
     assert findings.index is not None
-    what = "the images on disk" if findings.fit else "the images that the metadata promises"
-    if screen.image.tiles > 1:
+    what = f"the {noun.many} on disk" if findings.fit else f"the {noun.many} that the metadata promises"
+    if noun == FIELD:
         what += ", before they are cut into tiles"
     tables = [values_table(rows)] if rows else []
     return [f"Splits of {what} ({len(findings.index):,})", *tables, *lines]
 
 
-def _problems(findings: Findings) -> Lines:
+def _problems(screen: Screen, findings: Findings) -> Lines:
     lines: Lines = [f"  {error}" for error in findings.errors]
     if any(findings.plates):
         for names, where in zip(findings.plates, ("file names", "the metadata"), strict=True):
@@ -194,7 +200,8 @@ def _problems(findings: Findings) -> Lines:
     unseen = ""
     if opened < fields:
         unseen = (
-            f" (the ends of {findings.ends_seen:,} files were read, and {opened:,} of {fields:,} images were "
+            f" (the ends of {findings.ends_seen:,} files were read, and {opened:,} of {fields:,} "
+            f"{field_noun(screen).many} were "
             "opened: `--sample` opens more)"
         )
     return ["Problems", *lines] if lines else [f"Problems: none{unseen}"]

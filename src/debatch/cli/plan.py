@@ -29,6 +29,7 @@ from debatch.errors import ConfigError
 from debatch.files import Files
 from debatch.registry import Registry
 from debatch.runtime.processor import this_processor
+from debatch.screen.nouns import Noun, stored_noun
 
 
 def run(options: argparse.Namespace) -> int:
@@ -94,6 +95,10 @@ class Plan:
         return self.registry.screen.compute.gpus > 0
 
     @property
+    def _noun(self) -> Noun:
+        return stored_noun(self.registry.screen)
+
+    @property
     def _hours(self) -> str:
         return "GPU-hours" if self._on_gpu else "job-hours"
 
@@ -106,7 +111,7 @@ class Plan:
         if not self.jobs:
             out.print("Nothing is to be run: all of it is there.")
             return
-        out.print(f"Images {count(size.images)} ({size.basis})")
+        out.print(f"{self._noun.many.capitalize()} {count(size.images)} ({size.basis})")
         rows = [(rule, count(n)) for rule, n in self.jobs.items()]
         _print_table(out, "Jobs still to be run", ["rule", "jobs"], rows, ["jobs"], ("total", count(self.jobs.total())))
         if self.priced:
@@ -128,8 +133,9 @@ class Plan:
             for split, size in known
         ]
         if rows:
-            heads = ["split", "training images", "scored images", "how they are known"]
-            _print_table(out, "Images by split", heads, rows, heads[1:3])
+            many = self._noun.many
+            heads = ["split", f"training {many}", f"scored {many}", "how they are known"]
+            _print_table(out, f"{many.capitalize()} by split", heads, rows, heads[1:3])
 
     def _show_ingestion(self, out: Console) -> None:
         rows = [
@@ -150,7 +156,7 @@ class Plan:
         ]
         epochs = sorted({self.registry.recipes[line.method].epochs for line in trainings})
         title = f"Trainings of {' to '.join(dict.fromkeys([count(epochs[0]), count(epochs[-1])]))} epochs"
-        heads = ["split", "method", "runs", "images/s", "time a run", self._hours, "basis"]
+        heads = ["split", "method", "runs", f"{self._noun.many}/s", "time a run", self._hours, "basis"]
         total = ("total", "", count(sum(line.jobs for line in trainings)), "", "", hours(_sum(trainings)), "")
         _print_table(out, title, heads, rows, heads[2:], total)
 
@@ -159,9 +165,9 @@ class Plan:
         if not embeddings:
             return
         rows = [(_split(line), line.statistics, count(line.jobs), *self._cells(line)) for line in _joined(embeddings)]
-        heads = ["split", "test-time statistics", "jobs", "images/s", "time a job", self._hours, "basis"]
+        heads = ["split", "test-time statistics", "jobs", f"{self._noun.many}/s", "time a job", self._hours, "basis"]
         total = ("total", "", count(sum(line.jobs for line in embeddings)), "", "", hours(_sum(embeddings)), "")
-        title = "Embeddings (images pass once for statistics and once more)"
+        title = f"Embeddings ({self._noun.many} pass once for statistics and once more)"
         _print_table(out, title, heads, rows, heads[2:], total)
 
     def _show_others(self, out: Console) -> None:
@@ -243,7 +249,7 @@ class Plan:
         hardware = self.pricing.hardware.words if self._on_gpu else f"CPU: {self.pricing.hardware.words}"
         out.print(f"\nTraining and embedding: {hours(total)} {self._hours} ({hardware})")
         if wall is None:
-            out.print("How long that takes is unknown: a figure or a number of images lacks above.")
+            out.print(f"How long that takes is unknown: a figure or a number of {self._noun.many} lacks above.")
             return
         out.print(
             f"On {where}: at least {duration(wall)}; the longest run, trained and embedded, takes {duration(chain)}, "

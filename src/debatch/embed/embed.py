@@ -16,6 +16,7 @@ from debatch.model.inputs import ImageSet
 from debatch.model.network import Network, Outputs
 from debatch.model.population import set_population_statistics
 from debatch.model.weights import load_network
+from debatch.screen.nouns import noun_of_rows
 from debatch.screen.order import hash_order
 
 log = logging.getLogger(__name__)
@@ -94,9 +95,8 @@ def outputs_by_group(
             stream = images.groups(images.cut(reference, recipe.group))
             used = set_population_statistics(network, (part.standardized(recipe.pixels) for part in stream))
             if used < recipe.group:
-                log.warning(
-                    "%s: statistics from only %d images (a training group has %d)", group.name, used, recipe.group
-                )
+                few = noun_of_rows(images.rows).count(used)
+                log.warning("%s: statistics from only %s (a training group has %d)", group.name, few, recipe.group)
         for part in images.groups(images.cut(group.images, recipe.group)):
             with torch.inference_mode():
                 outputs = network.heads(network.embed(part.standardized(recipe.pixels)))

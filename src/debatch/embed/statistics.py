@@ -11,6 +11,7 @@ from debatch.config.recipe import Recipe
 from debatch.config.screen import CONTROLS
 from debatch.config.statistics import Domain, Statistics, parse_statistics
 from debatch.errors import DataError
+from debatch.screen.nouns import Noun, noun_of_rows
 from debatch.screen.order import few_classes, hash_order, nearly_equal_groups, well_names, well_quarters
 from debatch.screen.subsets import images_in, scored_subset
 
@@ -59,7 +60,7 @@ def statistics_groups(
     """
     groups = intended_groups(inference, index, split, recipe)
     for group in groups:
-        _require_two(group, inference)
+        _require_two(group, inference, noun_of_rows(index))
     return groups
 
 
@@ -69,7 +70,8 @@ def intended_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, re
         np.flatnonzero(index["image_id"].isin(images_in(split, subset))) for subset in ("train", scored_subset(split))
     )
     if not len(test):
-        raise DataError("the split has no test image among the screen's images")
+        noun = noun_of_rows(index)
+        raise DataError(f"the split has no test {noun.one} among the screen's {noun.many}")
     statistics = parse_statistics(inference)
     if statistics.form == "train":
         first = hash_order(index["image_id"].iloc[train])[: recipe.statistics_images]
@@ -132,7 +134,7 @@ def training_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, re
     else:
         groups = [StatisticsGroup(name, _chosen(statistics, index, own), own) for name, own in domains]
     for group in groups:
-        _require_two(group, inference)
+        _require_two(group, inference, noun_of_rows(index))
     return groups
 
 
@@ -187,11 +189,11 @@ def _halves(index: pd.DataFrame, name: str, images: np.ndarray) -> list[Statisti
     return []
 
 
-def _require_two(group: StatisticsGroup, inference: str) -> None:
+def _require_two(group: StatisticsGroup, inference: str, noun: Noun) -> None:
     if len(group.reference) >= 2:
         return
     pool = parse_statistics(inference).pool
-    what = "image" if pool == "all" else f"{pool.removesuffix('s')} image (see `well_types`)"
+    what = noun.one if pool == "all" else f"{pool.removesuffix('s')} {noun.one} (see `well_types`)"
     raise DataError(
         f"{group.name}: test statistics {inference!r} would come from {len(group.reference) or 'no'} {what}; at least "
         "two are needed: choose other `test_statistics`, leave it out by `metadata.select`, or choose larger batches"

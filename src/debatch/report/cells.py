@@ -1,6 +1,6 @@
 """What all tables share: how a cell is computed from runs, and how cells are laid out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ from debatch.evaluate.tidy import ALL
 from debatch.evaluate.uncertainty import UNKNOWN, Scale, Spread, mean_spread
 from debatch.registry import Registry, Run
 from debatch.report.frames import by_batch, by_seed, few_statistics
+from debatch.report.nulls import NullChance, above_chance, alarms, marked, note_of, row_title
 from debatch.report.published import MARGIN_POINTS, Estimate, Published, margin_of, verdict
 from debatch.report.results import ByRun
+from debatch.screen.nouns import stored_noun
 
 COLUMNS = [
     "row", "column", "mean", "sd", "n", "low", "high", "unit", "published_mean", "published_sd", "verdict", "note",
@@ -127,6 +129,8 @@ class Draft:
         formats: unit and decimals of columns that differ from these.
         signed: whether a plus sign is shown, as of differences.
         nulls: rows that can only score at chance.
+        chances: cells of nulls -> what luck reaches there, where that is known.
+        poor_nulls: nulls whose permutation left too much in place -> a sentence on it.
         ranges_of: columns whose n and range are of something else than seeds and test batches -> of what.
         contrasts: rows that are one published row less another -> the two.
         unchanged: rows of recipes that change nothing of the screen's own training.
@@ -141,6 +145,8 @@ class Draft:
     formats: dict[str, tuple[str, int]] = field(default_factory=dict)
     signed: bool = False
     nulls: tuple[str, ...] = ()
+    chances: dict[tuple[str, str], NullChance] = field(default_factory=dict)
+    poor_nulls: dict[str, str] = field(default_factory=dict)
     ranges_of: dict[str, str] = field(default_factory=dict)
     contrasts: dict[str, tuple[str, str]] = field(default_factory=dict)
     unchanged: tuple[str, ...] = ()
@@ -234,7 +240,7 @@ def spread_cell(factor: float, values: Sequence[float], spread: Spread, note: st
 
 def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> pd.DataFrame:
     """A row a cell (`COLUMNS`), with the paper's number and the verdict."""
-    spec = registry.tables[name]
+    spec, above, noun = registry.tables[name], above_chance(draft), stored_noun(registry.screen)
     rows = []
     for (row, column), cell in draft.cells.items():
         comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
@@ -256,7 +262,7 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
             theirs.mean,
             theirs.sd,
             judged,
-            cell.words or cell.notes,
+            noun.said("; ".join(filter(None, [*note_of(draft, (row, column), above), cell.words or cell.notes]))),
         ]
         rows.append([row, column, *values])
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -277,14 +283,16 @@ def laid_out(name: str, draft: Draft, registry: Registry) -> str:
     lines = [f"**{table_heading(name)}. {registry.tables[name].title}** ({kind} `{registry.name}`{label})", ""]
     lines.append("| | " + " | ".join(draft.headings()) + " |")
     lines.append("|---" + "|---:" * len(draft.columns) + "|")
-    for row, title in draft.rows.items():
-        cells = [_readable(draft, draft.cells.get((row, column), Cell()), column) for column in draft.columns]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    notes = [*uncertainty_notes(draft, profiles=bool(registry.externals)), *draft.notes]
+    above = above_chance(draft)
+    for row in draft.rows:
+        cells = [_readable(draft, (row, column), above) for column in draft.columns]
+        lines.append(f"| {row_title(draft, row, above)} | " + " | ".join(cells) + " |")
+    notes = [*alarms(draft, above), *uncertainty_notes(draft, profiles=bool(registry.externals)), *draft.notes]
     notes += sorted({cell.note for cell in draft.cells.values() if cell.note})
     if registry.screen.simulated:
         notes.append("every number comes from simulated images")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
+    text = "\n".join([*lines[1:], "", *(f"- {note}" for note in notes), ""])
+    return f"{lines[0]}\n{stored_noun(registry.screen).said(text)}"
 
 
 def uncertainty_notes(draft: Draft, *, profiles: bool) -> list[str]:
@@ -329,8 +337,11 @@ def table_heading(name: str) -> str:
     return f"Table {label.upper() if label[:1] == 's' and label[1:].isdigit() else label.replace('_', ' ')}"
 
 
-def _readable(draft: Draft, cell: Cell, column: str) -> str:
+def _readable(draft: Draft, place: tuple[str, str], above: Mapping[tuple[str, str], NullChance]) -> str:
+    cell, column = draft.cells.get(place, Cell()), place[1]
     if cell.mean is None:
         return cell.words or "—"
-    text = draft.text(cell.mean, column) + ("" if cell.sd is None else f" ± {cell.sd:.{draft.decimals_of(column)}f}")
+    text = marked(draft.text(cell.mean, column), place, above) + (
+        "" if cell.sd is None else f" ± {cell.sd:.{draft.decimals_of(column)}f}"
+    )
     return " ".join(filter(None, [text, brackets(draft, cell, column)]))

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 
 from debatch.report.style import look, new_figure
 from debatch.screen.metadata import natural_key
+from debatch.screen.nouns import Noun, noun_of_rows
 
 MOST_ROWS, MOST_COLUMNS = 5, 5
 SHOWN_PIXELS = 256
@@ -69,12 +70,14 @@ class _Grid:
         chosen: by perturbation and batch, the index row; None where there is none.
         shown: their pixels (C, H, W).
         heading: what the rows and columns are.
+        noun: what the shown images are.
     """
 
     rows: list[tuple[str, list[str]]]
     chosen: dict[tuple[str, str], pd.Series | None]
     shown: dict[tuple[str, str], np.ndarray]
     heading: str
+    noun: Noun
 
     @property
     def columns(self) -> int:
@@ -95,7 +98,7 @@ def _choose(index: pd.DataFrame, read_image: Callable[[pd.Series], np.ndarray]) 
     by = "perturbation" if labelled else "well"
     chosen = {(name, batch): _first_image(index, by, name, batch) for name, batches in rows for batch in batches}
     shown = {place: read_image(row) for place, row in chosen.items() if row is not None}
-    return _Grid(rows, chosen, shown, f"{by}s (rows) in batches (columns){kind}")
+    return _Grid(rows, chosen, shown, f"{by}s (rows) in batches (columns){kind}", noun_of_rows(index))
 
 
 def _draw_grid(figure: Figure | SubFigure, grid: _Grid, colours: dict[str, str], title: str) -> None:
@@ -120,7 +123,9 @@ def _draw_grid(figure: Figure | SubFigure, grid: _Grid, colours: dict[str, str],
             if image is not None:
                 axis.imshow(false_colour(image, limits, list(colours.values())), interpolation="nearest")
             else:
-                axis.text(0.5, 0.5, "no image", ha="center", va="center", transform=axis.transAxes, color="0.4")
+                axis.text(
+                    0.5, 0.5, f"no {grid.noun.one}", ha="center", va="center", transform=axis.transAxes, color="0.4"
+                )
             if number == 0 or not same_batches:
                 axis.set_title(batch, fontsize=8)
     figure.suptitle(title, fontsize=10)
@@ -130,7 +135,7 @@ def _draw_grid(figure: Figure | SubFigure, grid: _Grid, colours: dict[str, str],
         loc="outside lower center",
         ncols=min(len(colours), 6),
         fontsize=8,
-        title=RANGE_NOTE,
+        title=grid.noun.said(RANGE_NOTE),
         title_fontsize=7,
     )
 
@@ -189,7 +194,7 @@ def _layout_of_wells(index: pd.DataFrame) -> tuple[list[tuple[str, list[str]]], 
     batches = sorted(index["batch"].unique(), key=natural_key)[:MOST_COLUMNS]
     present = index[index["batch"].isin(batches)].groupby("well")["batch"].nunique()
     wells = sorted(present.index, key=lambda name: (-present[name], natural_key(str(name))))[:MOST_ROWS]
-    return [(well, batches) for well in wells], "; no image has a label"
+    return [(well, batches) for well in wells], f"; no {noun_of_rows(index).one} has a label"
 
 
 def _perturbations(images: pd.DataFrame) -> list[str]:

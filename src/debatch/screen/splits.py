@@ -17,6 +17,7 @@ from debatch.config.splits import Split, Splits
 from debatch.digests import sha256_of_text
 from debatch.errors import DataError
 from debatch.screen.metadata import natural_key
+from debatch.screen.nouns import noun_of_rows
 from debatch.screen.subsets import SUBSETS, images_in
 
 log = logging.getLogger(__name__)
@@ -61,9 +62,10 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
     unlabelled = (subset == "train") & index["label"].isna()
     if unlabelled.any():
         log.warning(
-            "split %r: %d images of its training side have no label and do not train, the first %s",
+            "split %r: %d %s of its training side have no label and do not train, the first %s",
             name,
             unlabelled.sum(),
+            noun_of_rows(index).many,
             index["image_id"][unlabelled].iloc[0],
         )
     subset = subset.mask(unlabelled)
@@ -87,10 +89,11 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
     _check_sides(name, split, index)
     unseen, _ = _untrained(name, split, index)
     if unseen:
+        noun = noun_of_rows(index)
         raise DataError(
-            f"split {name!r}: {len(unseen)} of the test set's classes have no training image: {', '.join(unseen[:10])}"
-            f"{' …' if len(unseen) > 10 else ''}; choose other `splits.test_batches`, or leave those wells out by "
-            "`metadata.select`"
+            f"split {name!r}: {len(unseen)} of the test set's classes have no training {noun.one}: "
+            f"{', '.join(unseen[:10])}{' …' if len(unseen) > 10 else ''}; choose other `splits.test_batches`, or "
+            "leave those wells out by `metadata.select`"
         )
 
 
@@ -100,16 +103,16 @@ def _check_sides(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
     rows = _with_labels(split, index)
     kept_whole: dict[str, list[list[str]]] = {"stratified_site": [], "stratified": [WELL]}
     unique = [["image_id"], *kept_whole.get(name, [WELL, ["batch"]])]
-    scored = _scored_side(name)
+    scored, noun = _scored_side(name), noun_of_rows(index)
     train, held_out = rows[rows["subset"] == "train"], rows[rows["subset"] == scored]
     for side, images in (("train", train), (scored, held_out)):
         if images.empty:
             raise DataError(
-                f"split {name!r}: no image in {side}; the screen has {index['batch'].nunique()} batches: "
+                f"split {name!r}: no {noun.one} in {side}; the screen has {index['batch'].nunique()} batches: "
                 f"{', '.join(sorted(index['batch'].unique(), key=natural_key)[:8])}"
             )
     if held_out["label"].isna().all():
-        raise DataError(f"split {name!r}: no image in {scored} has a label, so that nothing could be scored")
+        raise DataError(f"split {name!r}: no {noun.one} in {scored} has a label, so that nothing could be scored")
     sides = rows[rows["subset"].isin(SUBSETS)]
     for columns in unique:
         places = sides[[*columns, "subset"]].drop_duplicates()
@@ -146,10 +149,11 @@ def _log_untrained(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
     unseen, images = _untrained(name, split, index)
     if unseen:
         log.warning(
-            "split %r: %d test images are of %d classes that the drawn batches do not show, as %s; they stay, and "
+            "split %r: %d test %s are of %d classes that the drawn batches do not show, as %s; they stay, and "
             "count as wrong",
             name,
             images,
+            noun_of_rows(index).many,
             len(unseen),
             unseen[0],
         )

@@ -106,6 +106,21 @@ def test_what_no_row_has_is_left_out_and_named(results):
     assert "simulated" in text
 
 
+def test_mechanisms_say_of_how_many_treatments_and_profiles_they_are(results):
+    made = results({("baseline", "none"): {"nsc": 0.5, "nscb": 0.25}, ("adabn", "none"): {"nsc": 0.5, "nscb": 0.25}})
+    fewer = made.registry.run("adabn", "separated", 0)
+    path = made.files.scores(made.files.folder(fewer), fewer.view)
+    frame = pd.read_csv(path)
+    frame.loc[frame["metric"] == "nscb", "n"] = 1310
+    write_frame(frame, path)
+    view = draft_table("table_correction", made)
+    text = laid_out("table_correction", view, made.registry)
+    assert "Mechanism, NSC ↑, n = 40 (%)" in text
+    assert "Mechanism, NSCB ↑, n = 40 to 1,310 (%)" in text
+    assert "n: NSC of 40 treatments, NSCB of 40 to 1,310 profiles of a treatment in a batch, each within a cell" in text
+    assert "n: NSC" in " ".join(view.notes)
+
+
 ACROSS = "replicate_across_batches"
 
 

@@ -56,6 +56,21 @@ def test_a_screen_in_order_has_no_problem_and_is_described(raw):
         assert line in text
 
 
+def test_fields_that_will_be_cut_are_counted_as_fields(raw):
+    from debatch.config.images import ImageProcessing
+
+    screen = make_screen(raw, image=ImageProcessing(tiles=4), splits=Splits(names=["separated"]))
+    findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], 4)
+    text = shown(check_lines("x", screen, screen.source, ["wells.csv"], findings), WIDE)
+    assert "experiment plate wells fields with every channel files" in text
+    assert "Pixels of 4 fields, spread over the screen" in text
+    assert "(channels x height x width) uint8 tiles, 16 a field" in text
+    assert "Splits of the fields on disk, before they are cut into tiles (6)" in text
+    assert "images do not" in text
+    findings.balances = {}
+    assert "4 of 6 fields were opened" in shown(check_lines("x", screen, screen.source, [], findings), WIDE)
+
+
 def test_how_many_images_were_opened_is_said(raw):
     _, text = check(raw, sampled=4)
     assert (

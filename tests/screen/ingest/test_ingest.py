@@ -58,6 +58,15 @@ def test_every_codec_reads_back(raw, codec):
     np.testing.assert_array_equal(image, decode(raw / "E-1/Plate1/B02_s1_w1.png"))
 
 
+def test_tiles_are_counted_as_tiles_and_problems_as_of_fields(raw, caplog):
+    with caplog.at_level("INFO"):
+        ingest(raw, image=ImageProcessing(tiles=2))
+    assert "E-1: 24 tiles of 6 fields, 0 problems" in caplog.text
+    (raw / "E-1/Plate1/B02_s1_w1.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 problem with its fields.*leave those fields out"):
+        ingest(raw, image=ImageProcessing(tiles=2))
+
+
 def test_tiles_are_sites(raw):
     rows = ingest(raw, image=ImageProcessing(tiles=2))
     assert rows["site"].tolist()[:4] == ["1.01", "1.02", "1.03", "1.04"]

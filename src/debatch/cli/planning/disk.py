@@ -10,6 +10,7 @@ from debatch.cli.planning.work import weight_sets
 from debatch.config.splits import Split
 from debatch.config.throughput import Throughput
 from debatch.registry import Registry
+from debatch.screen.nouns import stored_noun
 
 # copies of the weights that an optimizer keeps beside them
 STATE = {"sgd": 1, "adamw": 2}
@@ -60,7 +61,9 @@ def _stores(experiments: list[str], registry: Registry, size: ScreenSize, throug
     if size.shape is None or None in images:
         return Room("stores", None, size.basis)
     raw = sum(n for n in images if n is not None) * prod(size.shape) * (1 if store.dtype == "uint8" else 2)
-    what = f"images of {' x '.join(map(str, size.shape))} {store.dtype}, {size.shape_basis}"
+    what = (
+        f"{stored_noun(registry.screen).many} of {' x '.join(map(str, size.shape))} {store.dtype}, {size.shape_basis}"
+    )
     if codec is None:
         return Room("stores", raw, f"{what}; nothing is known of {store.codec}: counted without compression")
     words = (
@@ -120,9 +123,10 @@ def _embeddings(written: list[tuple[Job, str]], registry: Registry, size: Screen
             unknown += 1
         else:
             total += rows * recipe.embedding_width * FLOAT32
-    words = f"{len(written)} files: images x width x 4 bytes, before Parquet's compression"
+    many = stored_noun(registry.screen).many
+    words = f"{len(written)} files: {many} x width x 4 bytes, before Parquet's compression"
     if unknown == len(written):
-        return Room("embeddings", None, f"{len(written)} files; their images or width are not known yet")
+        return Room("embeddings", None, f"{len(written)} files; their {many} or width are not known yet")
     return Room("embeddings", total, words + (f"; {unknown} of them not known and not counted" if unknown else ""))
 
 

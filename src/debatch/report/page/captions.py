@@ -3,6 +3,7 @@
 from debatch.config.splits import Split
 from debatch.registry import Registry
 from debatch.report.kinds.figures import caption_of
+from debatch.screen.nouns import stored_noun
 
 SCREEN_TITLES = {
     "qc": "The batch effect, before any training",
@@ -32,6 +33,10 @@ SCREEN_CAPTIONS = {
 
 def figure_caption(name: str, registry: Registry) -> str:
     """How a figure was made, and from which runs."""
+    return stored_noun(registry.screen).said(_caption(name, registry))
+
+
+def _caption(name: str, registry: Registry) -> str:
     if name == "qc":
         parts = " Each part of the screen has a grid of its own." if registry.screen.parts else ""
         if registry.screen.metadata is None and not registry.screen.simulated:

@@ -17,6 +17,8 @@ from debatch.registry import Registry
 from debatch.report.cells import pooled
 from debatch.report.frames import by_seed
 from debatch.report.results import Results
+from debatch.screen.contents import contents
+from debatch.screen.nouns import field_noun, fields_of, stored_noun
 from debatch.screen.splits import balance, split_sha256
 from debatch.tabular import read_frame
 
@@ -27,26 +29,21 @@ PAPER_SEEDS = 5
 def screen_facts(registry: Registry, index: pd.DataFrame) -> list[tuple[str, str]]:
     """The screen in numbers: label and value."""
     screen = registry.screen
+    stored, read = stored_noun(screen), field_noun(screen)
+    fields = [] if stored == read else [(read.many, f"{fields_of(index):,}")]
     return [
-        ("profiles" if registry.externals else "images", f"{len(index):,}"),
+        ("profiles" if registry.externals else stored.many, f"{len(index):,}"),
+        *fields,
         ("wells", f"{len(index.drop_duplicates(['experiment', 'plate', 'well'])):,}"),
         ("plates", f"{len(index.drop_duplicates(['experiment', 'plate'])):,}"),
         ("experiments", f"{index['experiment'].nunique():,}"),
         ("batches", f"{index['batch'].nunique():,}"),
         ("cell types", ", ".join(sorted(index["cell_type"].unique()))),
         ("classes", f"{index['label'].nunique():,}"),
-        *_biology(index),
+        *contents(index),
         ("without a label", f"{int(index['label'].isna().sum()):,}"),
         ("origin", _origin(screen)),
     ]
-
-
-def _biology(index: pd.DataFrame) -> list[tuple[str, str]]:
-    """Compounds, mechanisms and controls, where the screen knows of them."""
-    controls = index[index["well_type"] != "treatment"]["well_type"].value_counts()
-    treated = index[index["well_type"] == "treatment"]
-    known = [(str(kind).replace("_", " ") + "s", f"{count:,}") for kind, count in controls.items()]
-    return known + [(f"{c}s", f"{treated[c].nunique():,}") for c in ("compound", "mechanism") if c in index]
 
 
 def _origin(screen: Screen) -> str:
@@ -86,7 +83,7 @@ class Shift:
 
 def shift_facts(results: Results, index: pd.DataFrame, table: str) -> Shift:
     """Explain, from measured numbers, whether a batch's own statistics carry its classes."""
-    split = read_frame(results.files.split("separated"))
+    split, noun = read_frame(results.files.split("separated")), stored_noun(results.registry.screen)
     sides = index.merge(split, on="image_id")
     unknown = int(sides.loc[sides["subset"] == "test", "label"].isna().sum())
     sides = sides[sides["label"].notna()]
@@ -95,8 +92,9 @@ def shift_facts(results: Results, index: pd.DataFrame, table: str) -> Shift:
     rows = [dict(zip(shift.columns, row, strict=True)) for row in shift.itertuples(index=False)]
     if unknown or shift.empty:
         text = (
-            f"{unknown:,} test images have no label, and AdaBN's statistics come from them too: whether the test "
-            "batches hold the training set's mix of classes is not known. The table below is of labelled images alone."
+            f"{unknown:,} test {noun.many} have no label, and AdaBN's statistics come from them too: whether the test "
+            f"batches hold the training set's mix of classes is not known. The table below is of labelled {noun.many} "
+            "alone."
         )
         return Shift(text, rows)
     mean, largest = float(shift["total_variation"].mean()), float(shift["total_variation"].max())
@@ -168,7 +166,7 @@ def method_facts(registry: Registry, methods: list[str]) -> list[dict[str, str]]
             rows.append({"title": registry.title(method), "description": made, "sees": "made elsewhere"})
             continue
         inference = registry.recipes[method].inference
-        sees = seen_of_a_batch(inference)
+        sees = stored_noun(registry.screen).said(seen_of_a_batch(inference))
         about = {"title": registry.title(method), "description": registry.methods[method].description, "sees": sees}
         rows.append(about)
     return rows
@@ -217,7 +215,7 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         return [*lines, *_limits_of_profiles(registry)]
     if not trained:
         return [*lines, "No method was trained: the page shows the images and nothing that was learnt from them."]
-    kinds = {registry.tables[name].kind for name in registry.targets("tables")}
+    noun, kinds = stored_noun(registry.screen), {registry.tables[name].kind for name in registry.targets("tables")}
     methods = {method for name in registry.targets("tables") for method in registry.tables[name].methods}
     absent = [registry.title(m) for m in ("gradient_reversal", "adabn") if m in registry.methods and m not in methods]
     if absent:
@@ -246,7 +244,7 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
     if any(registry.recipes[method].adapts for method in methods):
         drawn = {registry.figures[name].kind for name in registry.targets("figures") if name in registry.figures}
         unknown = "" if "adaptation" in {*kinds, *drawn} else " How many are enough was not measured here."
-        lines.append(f"AdaBN needs many images of a batch at once, of nearly all classes.{unknown}")
+        lines.append(f"AdaBN needs many {noun.many} of a batch at once, of nearly all classes.{unknown}")
     lines += [
         f"The paper's {name} cannot be made here: it {registry.lacking(name)}."
         for name in registry.targets_of.paper

@@ -13,6 +13,7 @@ from debatch.report.kinds.positions import scored_wells
 from debatch.report.kinds.tables.differences import paired
 from debatch.report.results import Results
 from debatch.screen.layout import layout
+from debatch.screen.nouns import stored_noun
 
 LEVEL = 0.05
 
@@ -34,7 +35,7 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
         test_batches: how many batches `separated` tests on.
     """
     registry = results.registry
-    metric = metric_of(name, registry)
+    metric, noun = metric_of(name, registry), stored_noun(registry.screen)
     methods = _of_the_same_images(registry.rows(name), registry.recipes)
     frames = {method: results.by_seed("metrics", name, method, "separated") for method in methods}
     cells = {method: pooled(own, metric, "") for method, own in frames.items() if own}
@@ -48,7 +49,7 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     below = _worse(best, {method: less(best, method) for method in cells if method != best})
     # of those that are not told apart the one that stands first: the simplest
     leader = next(method for method in cells if method not in below)
-    finding = f"{registry.title(leader)} recognises {cells[leader].mean:.1f} % of images from batches it never saw"
+    finding = f"{registry.title(leader)} recognises {cells[leader].mean:.1f} % of {noun.many} from batches it never saw"
     finding += "" if metric == "accuracy" else f" ({METRICS[metric].title.lower()})"
     if leader != first:
         gain = less(leader, first)

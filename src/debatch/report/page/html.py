@@ -22,6 +22,7 @@ from debatch.report.page.quality import quality_facts
 from debatch.report.page.table_view import table_view
 from debatch.report.results import Results
 from debatch.report.style import as_png
+from debatch.screen.nouns import stored_noun
 from debatch.tabular import read_frame
 from debatch.versions import versions
 
@@ -59,7 +60,7 @@ def build_report(registry: Registry, files: Files) -> str:
     test_batches = _test_batches(files, index) if has_separated else 0
     problems = facts.read_problems(registry, files)
     methods = list(dict.fromkeys(run.method for run in runs if not registry.is_derived(run.method)))
-    sections = _sections(results)
+    sections, noun = _sections(results), stored_noun(registry.screen)
     environment = Environment(
         loader=PackageLoader("debatch.report.page"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -77,6 +78,7 @@ def build_report(registry: Registry, files: Files) -> str:
         profiles=bool(registry.externals),
         headline=headline(main, results, test_batches) if main and has_separated else _lead(sections),
         quality=quality_facts(index),
+        noun=noun,
         quality_figures=[
             _figure(registry, files, name)
             for target in ("plates", "illumination")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from debatch.screen.flags import flagged, measured_channels
+from debatch.screen.nouns import noun_of_rows
 
 FLAGGED_SHOWN = 50
 
@@ -30,7 +31,7 @@ class Quality:
 
 def quality_facts(index: pd.DataFrame) -> Quality | None:
     """The quality of the stored images; None where the index holds no measures."""
-    names = measured_channels(index)
+    names, noun = measured_channels(index), noun_of_rows(index)
     if not names:
         return None
     rows = [
@@ -41,7 +42,7 @@ def quality_facts(index: pd.DataFrame) -> Quality | None:
             "foreground (%)": _spread(100 * index[f"foreground_{name}"]),
             "saturated pixels (%)": f"{100 * index[f'saturation_{name}'].mean():.3g}",
             "outside of range (%)": f"{100 * index[f'clipped_{name}'].mean():.3g}",
-            "flagged images": f"{int(flagged(index, name).sum()):,}",
+            f"flagged {noun.many}": f"{int(flagged(index, name).sum()):,}",
         }
         for name in names
     ]

@@ -22,6 +22,7 @@ from debatch.screen.ingest.plan import Field, Problems, plan_fields
 from debatch.screen.ingest.process import Processed, process, stored_ranges
 from debatch.screen.ingest.source import find_files, read_patterns
 from debatch.screen.metadata import catalogue_of_files
+from debatch.screen.nouns import field_noun, stored_noun
 from debatch.screen.store import StoreWriter, read_moments, worker_pool
 
 log = logging.getLogger(__name__)
@@ -99,19 +100,23 @@ def ingest_experiment(
         kept = _read_into_store(screen, source, fields, store, problems, threads)
     finally:
         problems.write(problems_file)
+    stored, read = stored_noun(screen), field_noun(screen)
     if problems.fatal:
         raise DataError(
-            f"experiment {experiment}: {_count(problems.count, 'problem')} with its images, listed in "
-            f"{problems_file}; mend the source, or set `on_problem: drop` to leave those images out"
+            f"experiment {experiment}: {_count(problems.count, 'problem')} with its {read.many}, listed in "
+            f"{problems_file}; mend the source, or set `on_problem: drop` to leave those {read.many} out"
         )
     if not kept.fields:
         raise DataError(
-            f"experiment {experiment}: no image could be read from {source.root}: "
+            f"experiment {experiment}: no {read.one} could be read from {source.root}: "
             f"{_count(len(found.files), 'file')} of it fit the pattern {source.pattern!r}; problems are listed in "
             f"{problems_file}"
         )
     channels = list(source.channels.values())
-    log.info("%s: %s, %s", experiment, _count(len(kept.fields), "image"), _count(problems.count, "problem"))
+    many = stored.count(len(kept.fields))
+    if stored != read:
+        many += f" of {read.count(len({(plate, well, site.split('.')[0]) for plate, well, site in kept.fields}))}"
+    log.info("%s: %s, %s", experiment, many, _count(problems.count, "problem"))
     _tell_clipped(screen, experiment, kept, channels)
     return _index_rows(experiment, part, kept, channels, catalogue)
 
@@ -210,9 +215,11 @@ def _read_field(field: Field, usual: np.ndarray, screen: Screen, ranges: np.ndar
     try:
         for plane in field.planes():
             if plane.shape != usual.shape:
-                raise ImageProblem(f"{_size(plane)} pixels; most images of the experiment have {_size(usual)}")
+                raise ImageProblem(
+                    f"{_size(plane)} pixels; most {field_noun(screen).many} of the experiment have {_size(usual)}"
+                )
             if plane.dtype != usual.dtype:
-                raise ImageProblem(f"{plane.dtype}; most images of the experiment are {usual.dtype}")
+                raise ImageProblem(f"{plane.dtype}; most {field_noun(screen).many} of the experiment are {usual.dtype}")
             planes.append(plane)
         return process(planes, screen.image, ranges, screen.store.dtype)
     except ImageProblem as problem:

@@ -30,6 +30,7 @@ from debatch.report.kinds.statistics import (
 )
 from debatch.report.results import Results
 from debatch.report.style import COLOURS, MARKERS, figure_title, look, new_figure
+from debatch.screen.nouns import Noun, stored_noun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +90,7 @@ class Adaptation(FigureKind[AdaptationFigure]):
             there is to choose from; mean is NaN, and note says why, where a point is not drawn.
         """
         registry = results.registry
-        spec = self.spec_of(name, registry)
+        spec, noun = self.spec_of(name, registry), stored_noun(registry.screen)
         points = pd.DataFrame(_points(name, results, spec), columns=COLUMNS)
         points = points.astype({"mean": float, "sd": float, "low": float, "high": float})
         adapting = [m for m in registry.rows(name) if registry.recipes[m].inference != "train"]
@@ -101,13 +102,13 @@ class Adaptation(FigureKind[AdaptationFigure]):
                 _by_number(axis, points[points["panel"] == domain], styles, spec)
                 for _, level in _lines(points[(points["chosen"] == WITHOUT) & (points["classes"] == ALL)]):
                     axis.axhline(level["mean"].iloc[0], color=GREY, lw=2.2, zorder=1)
-                axis.set(xlabel="images that give the statistics", title=f"images {DOMAIN_WORDS[domain]}")
+                axis.set(xlabel=f"{noun.many} that give the statistics", title=f"{noun.many} {DOMAIN_WORDS[domain]}")
             _by_classes(shifted, points[points["panel"] == SHIFT], styles, spec)
             shifted.set(xlabel="classes that the batch holds (%)", title="few of the classes")
             axes[0].set_ylabel(spec.axis_label)
             shown = points["high"].fillna(points["mean"]).max()
             axes[0].set_ylim(0, min(100, 1.08 * shown) if np.isfinite(shown) and shown > 0 else 100)
-            figure.legend(handles=_legend(points, styles), loc="outside lower center", ncols=4)
+            figure.legend(handles=_legend(points, styles, noun), loc="outside lower center", ncols=4)
             figure.suptitle(figure_title(name, registry))
         return figure, points
 
@@ -181,7 +182,7 @@ def _line(axis: Axes, x: np.ndarray, own: pd.DataFrame, chosen: str, style: str)
     axis.vlines(x, own["low"].fillna(own["mean"]), own["high"].fillna(own["mean"]), color=colour, lw=0.8, alpha=0.6)
 
 
-def _legend(points: pd.DataFrame, styles: dict[str, str]) -> Sequence[Line2D]:
+def _legend(points: pd.DataFrame, styles: dict[str, str], noun: Noun) -> Sequence[Line2D]:
     from matplotlib.lines import Line2D
 
     drawn = points[points["mean"].notna()]
@@ -189,11 +190,11 @@ def _legend(points: pd.DataFrame, styles: dict[str, str]) -> Sequence[Line2D]:
     choices = [choice for choice in LOOKS if choice in WORDS and (drawn["chosen"] == choice).any()]
     handles = [Line2D([], [], color=INK, ls=style, lw=1.4, label=method) for method, style in styles.items()]
     handles += [
-        Line2D([], [], color=LOOKS[choice][0], marker=LOOKS[choice][1], ms=4.5, lw=0, label=WORDS[choice])
+        Line2D([], [], color=LOOKS[choice][0], marker=LOOKS[choice][1], ms=4.5, lw=0, label=noun.said(WORDS[choice]))
         for choice in choices
     ]
     still = drawn.loc[drawn["chosen"] == WITHOUT, "method"].unique()
-    return [*handles, *(Line2D([], [], color=GREY, lw=2.2, label=f"{method}: no image") for method in still)]
+    return [*handles, *(Line2D([], [], color=GREY, lw=2.2, label=f"{method}: no {noun.one}") for method in still)]
 
 
 KIND = Adaptation()

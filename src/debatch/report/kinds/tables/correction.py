@@ -18,6 +18,7 @@ from debatch.files import UNCORRECTED
 from debatch.registry import Registry
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled
 from debatch.report.frames import by_seed
+from debatch.report.kinds.asked import asked_note, asked_of
 from debatch.report.kinds.base import OfCorrections, TableKind
 from debatch.report.kinds.positions import Positions, positions, scored_wells
 from debatch.report.results import ByRun, Results
@@ -97,6 +98,7 @@ class CorrectionKind(TableKind[CorrectionTable]):
                     rows[null] = title
                     cells[null, metric] = cell
         columns = {SEES[0]: SEES[1], **{metric: METRICS[metric].heading for metric in defined}}
+        columns |= {m: f"{columns[m]}, n = {n}" for m, n in asked_of(results, name, defined).items()}
         formats = {metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in defined}
         notes = [*_notes(results, name, split, defined), *_of_positions(place, lacking), *_lacking(lacking)]
         nulls = tuple(null for null in NULLS if null in rows)
@@ -186,6 +188,7 @@ def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[
             f"NSCB: of another {level} and another batch (one profile a treatment and batch); treatments that could "
             "only be wrong, for want of another with their mechanism, do not count"
         )
+        notes += asked_note(asked_of(results, name, defined))
     if "separability" in defined:
         notes.append(
             "over-correction: how well a treatment's wells stand out from negative controls of their own batch (AUROC "

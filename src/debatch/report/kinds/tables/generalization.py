@@ -14,6 +14,8 @@ from debatch.registry import Registry
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled, spread_cell
 from debatch.report.frames import by_batch, by_seed
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
+from debatch.report.kinds.luck import chances_of_nulls
+from debatch.report.nulls import NULL
 from debatch.report.results import Results
 
 # the two that batch generalization is a ratio of
@@ -65,7 +67,7 @@ class Generalization(TableKind[GeneralizationTable]):
             columns |= dict([HEAD])
         rows, cells = {}, {}
         for method in [*methods, *nulls]:
-            rows[method] = registry.title(method) + (" (null)" if method in nulls else "")
+            rows[method] = registry.title(method) + (f" {NULL}" if method in nulls else "")
             own_splits = splits if method in methods else splits[:1]
             frames = {split: results.by_seed("metrics", name, method, split) for split in own_splits}
             for split in own_splits:
@@ -100,7 +102,11 @@ class Generalization(TableKind[GeneralizationTable]):
                 "of Table 3 are weighted by their images; no run can reproduce both"
             )
         null_rows = (*nulls, *(guess for guess in GUESSES if guess in rows))
-        return Draft(rows, columns, cells, nulls=null_rows, notes=notes, **spec.format)
+        of_split = {split_column(split, spec.metric)[0]: split for split in splits}
+        chances, poor = chances_of_nulls(cells, of_split, list(GUESSES), nulls, spec.metric, results)
+        return Draft(
+            rows, columns, cells, nulls=null_rows, chances=chances, poor_nulls=poor, notes=notes, **spec.format
+        )
 
 
 def head_cell(registry: Registry, method: str, frames: Sequence[pd.DataFrame], lacking: str) -> Cell:
