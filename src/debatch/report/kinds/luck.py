@@ -1,13 +1,15 @@
 """What luck reaches in the nulls of a table: guesses without an image, and networks trained on permuted labels."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from debatch.evaluate.chance import Permutation, chance_of, permutation_of, reached_by_permutations
+from debatch.evaluate.chance import Chance, Permutation, chance_of, permutation_of, reached_by_permutations
 from debatch.evaluate.metrics import METRICS
-from debatch.report.cells import Cell
-from debatch.report.nulls import NullChance
+from debatch.evaluate.tidy import ALL
+from debatch.report.cells import Cell, Draft, Origin, pooled
+from debatch.report.nulls import NULL, NullChance
 from debatch.report.results import Results
 from debatch.screen.index import of_parts
 from debatch.screen.subsets import images_in, scored_subset
@@ -17,9 +19,49 @@ POSITION_TELLS = (
     "a well's place tells of its class, because plates repeat a layout, and a network that sees the place in an image "
     "may answer by it"
 )
+POSITION = "position_only"
+GUESSES = {POSITION: f"Position only {NULL}", "majority_class": f"Majority class {NULL}"}
 # of permutations, below which they do not explain a value
 RARE = 0.05
 MANY = "a null needs more wells, or many permutations"
+
+
+def guess_cell(results: Results, split: str, guess: str, metric: str, cell_type: str = ALL) -> Cell | None:
+    """What a guess that looks at no image scores on a split, or on one cell type of it; None where it was not made."""
+    scores = results.nulls(split, guess)
+    if scores is None:
+        return None
+    origin = Origin(splits=(split,), words="a guess from the split and the index, without a model")
+    return pooled(scores, metric, "no test image of this kind", cell_type=cell_type, origin=origin)
+
+
+def add_position_row(draft: Draft, columns: Mapping[str, tuple[str, str]], metric: str, results: Results) -> Draft:
+    """A table with what a well's position alone would score below its rows.
+
+    Args:
+        draft: of predictions' accuracies.
+        columns: column -> the split that it is of, and the cell type; empty: all.
+        metric: of predictions, that the columns show.
+        results: of the screen.
+    """
+    index = read_frame(results.files.index())
+    for column, (split, cell_type) in columns.items():
+        cell = guess_cell(results, split, POSITION, metric, cell_type)
+        if cell is None or cell.mean is None:
+            continue
+        subsets = read_frame(results.files.split(split))
+        scored = images_in(subsets, scored_subset(subsets))
+        tested = index[index["image_id"].isin(scored) & index["label"].notna()]
+        tested = tested[(tested["cell_type"] == cell_type) | (cell_type == ALL)]
+        draft.rows[POSITION] = GUESSES[POSITION]
+        draft.cells[POSITION, column] = cell
+        draft.chances[POSITION, column] = _null_chance(chance_of(metric, tested), metric, POSITION_TELLS)
+    return replace(draft, nulls=(POSITION,)) if POSITION in draft.rows else draft
+
+
+def _null_chance(chance: Chance, metric: str, means: str) -> NullChance:
+    factor = METRICS[metric].factor
+    return NullChance(factor * chance.level, factor * chance.highest, f"{chance.units} test {chance.unit}", means)
 
 
 def chances_of_nulls(
@@ -63,8 +105,7 @@ def chances_of_nulls(
                 if value > chance.highest:
                     reached = reached_by_permutations(metric, images, split, tested)
                     means = _of_permuted(permutation, float(np.mean(reached >= value)))
-            draws = f"{chance.units} test {chance.unit}"
-            chances[row, column] = NullChance(factor * chance.level, factor * chance.highest, draws, means)
+            chances[row, column] = _null_chance(chance, metric, means)
     return chances, poor
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from debatch.config.tables import Table
 from debatch.report.cells import NOT_RUN, Draft, pooled
 from debatch.report.kinds.base import ByMetric, TableKind
+from debatch.report.kinds.luck import add_position_row
 from debatch.report.results import Results
 from debatch.tabular import read_frame
 
@@ -22,7 +23,7 @@ class CellTypes(TableKind[CellTypesTable]):
     """A row a method, a column a cell type; of models that were trained on all cell types together."""
 
     spec = CellTypesTable
-    needs = ("metrics",)
+    needs = ("metrics", "nulls")
 
     def draft(self, name: str, results: Results) -> Draft:
         """The table."""
@@ -36,7 +37,8 @@ class CellTypes(TableKind[CellTypesTable]):
                 cells[method, cell_type] = pooled(frames, spec.metric, lacking, cell_type=cell_type)
         rows = {method: registry.title(method) for method in methods}
         columns = {cell_type: cell_type for cell_type in cell_types}
-        return Draft(rows, columns, cells, notes=[f"split {split}; one model for all cell types"], **spec.format)
+        draft = Draft(rows, columns, cells, notes=[f"split {split}; one model for all cell types"], **spec.format)
+        return add_position_row(draft, {kind: (split, kind) for kind in cell_types}, spec.metric, results)
 
 
 def _cell_types(results: Results) -> list[str]:

@@ -15,6 +15,7 @@ from debatch.evaluate.metrics import METRICS
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled
 from debatch.report.frames import by_seed
 from debatch.report.kinds.base import ByMetric, TableKind
+from debatch.report.kinds.luck import add_position_row
 from debatch.report.published import Estimate
 from debatch.report.results import ByRun, Results
 
@@ -36,7 +37,7 @@ class FewBatchesKind(TableKind[FewBatchesTable]):
     """A column a cell type: mean and sd over seeds on the first draw; then, over draws with one seed each."""
 
     spec = FewBatchesTable
-    needs = ("metrics",)
+    needs = ("metrics", "nulls")
     trains = True
 
     def lacking(self, spec: Any, screen: Screen) -> str:
@@ -86,7 +87,9 @@ class FewBatchesKind(TableKind[FewBatchesTable]):
             notes.append(f"{', '.join(single)}: one draw, of all the training batches that there are")
         rows = {method: registry.title(method) for method in methods}
         ranges = dict.fromkeys(draws, "draws")
-        return Draft(rows, columns, cells, notes=notes, ranges_of=ranges, **spec.format)
+        draft = Draft(rows, columns, cells, notes=notes, ranges_of=ranges, **spec.format)
+        first = {cell_type: (splits[0], cell_type) for cell_type, splits in by_type.items()}
+        return add_position_row(draft, first, spec.metric, results)
 
 
 def splits_by_cell_type(splits: Sequence[str]) -> dict[str, list[str]]:

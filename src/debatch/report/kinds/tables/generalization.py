@@ -14,7 +14,7 @@ from debatch.registry import Registry
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled, spread_cell
 from debatch.report.frames import by_batch, by_seed
 from debatch.report.kinds.base import ByMetric, TableKind, split_column
-from debatch.report.kinds.luck import chances_of_nulls
+from debatch.report.kinds.luck import GUESSES, chances_of_nulls, guess_cell
 from debatch.report.nulls import NULL
 from debatch.report.results import Results
 
@@ -25,7 +25,6 @@ GENERALIZATION = ("batch_generalization", "Batch generalization")
 SAME = ("batch_generalization_same_batches", "Batch generalization, same test batches")
 HEAD = ("batch_classification_accuracy", "Batch accuracy of the trained head")
 HEAD_OF_OTHERS = "not defined: the head learnt from embeddings under other test-time statistics"
-GUESSES = {"position_only": "Position only (null)", "majority_class": "Majority class (null)"}
 
 
 class GeneralizationTable(ByMetric, Table):
@@ -80,12 +79,9 @@ class Generalization(TableKind[GeneralizationTable]):
                 cells[method, HEAD[0]] = head_cell(registry, method, frames[SEEN], _lacking(registry, SEEN))
         for split in splits:
             for guess, title in GUESSES.items():
-                scores = results.nulls(split, guess)
-                if scores is not None:
+                if (cell := guess_cell(results, split, guess, spec.metric)) is not None:
                     rows[guess] = title
-                    counted = Origin(splits=(split,), words="a guess from the split and the index, without a model")
-                    column, _ = split_column(split, spec.metric)
-                    cells[guess, column] = pooled(scores, spec.metric, "", origin=counted)
+                    cells[guess, split_column(split, spec.metric)[0]] = cell
         notes = []
         if HEAD[0] in columns:
             notes.append(

@@ -5,8 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from debatch.config.tables import Table
+from debatch.evaluate.tidy import ALL
 from debatch.report.cells import NOT_RUN, Draft, pooled
 from debatch.report.kinds.base import ByMetric, OfVariations, TableKind, Varied, same_rows
+from debatch.report.kinds.luck import add_position_row
 from debatch.report.results import Results
 
 
@@ -22,7 +24,7 @@ class Variations(Varied, TableKind[VariationsTable]):
     """A row a change, a column a method. Source: RxRx1 paper, sections 5.3 and 5.7."""
 
     spec = VariationsTable
-    needs = ("metrics",)
+    needs = ("metrics", "nulls")
 
     def draft(self, name: str, results: Results) -> Draft:
         """The table."""
@@ -37,7 +39,7 @@ class Variations(Varied, TableKind[VariationsTable]):
             for method in methods
         }
         notes = [f"{spec.shown.words}, split {split}; each row changes nothing else of the screen's own training"]
-        return Draft(
+        draft = Draft(
             rows={row.key: row.title for row in variants},
             columns={method: registry.title(method) for method in methods},
             cells=cells,
@@ -45,6 +47,7 @@ class Variations(Varied, TableKind[VariationsTable]):
             notes=[*notes, *same_rows(variants)],
             **spec.format,
         )
+        return add_position_row(draft, dict.fromkeys(methods, (split, ALL)), spec.metric, results)
 
 
 KIND = Variations()
