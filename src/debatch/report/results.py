@@ -49,7 +49,7 @@ class Results:
         self.registry, self.files = registry, files
 
     def of(self, need: str, run: Run) -> pd.DataFrame | None:
-        """A run's `metrics`, `cosine` distances, `probe`, `embeddings`, `scores`, `epochs` or `adaptation`."""
+        """A run's `metrics`, `cosine` distances or another need, as `run_files` knows them."""
         return self._read(run_files(self.files, need, run)[0])
 
     def histograms(self, run: Run) -> pd.DataFrame | None:
