@@ -103,9 +103,9 @@ class ProbeKind(TableKind[ProbeTable]):
             "seen batches: fitted on training images, scored on test images; unseen: fitted on one quarter of a "
             "batch's wells, scored on another, both ways; under a batch's own statistics each of the two has its own, "
             "from the quarters that are left",
-            "seen batches under a batch's own statistics: images that a probe is fitted on and those that it is scored on "
-            "share them, and what the sample that they come from has by chance marks the batch, which an MLP reads best; "
-            "unseen ones are free of that",
+            "seen batches under a batch's own statistics: images that a probe is fitted on and those that it is scored "
+            "on share them, and what the sample that they come from has by chance marks the batch, which an MLP reads "
+            "best; unseen ones are free of that",
             "within a cell type: knowing the cell type alone tells much of the batch; of its own null, see the last "
             "row",
         ]
