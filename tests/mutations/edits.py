@@ -321,7 +321,7 @@ EDITS = [
     Edit(
         "a setting of the adversary may lose any accuracy",
         "src/debatch/report/kinds/reversal.py",
-        "if _mean(swept.accuracy) >= _mean(without.accuracy) - margin",
+        "if _mean(swept.accuracy) >= _mean(without.accuracy) - spec.accuracy_margin",
         "if True",
         ("tests/report/kinds/test_reversal.py",),
     ),
@@ -330,6 +330,13 @@ EDITS = [
         "src/debatch/report/kinds/reversal.py",
         "return max(PROBES,",
         "return min(PROBES,",
+        ("tests/report/kinds/test_reversal.py",),
+    ),
+    Edit(
+        "the least of many probes is chosen, however near it is to none",
+        "src/debatch/report/kinds/reversal.py",
+        "_mean(least.read) > _mean(without.read) - spec.probe_margin",
+        "_mean(least.read) > _mean(without.read)",
         ("tests/report/kinds/test_reversal.py",),
     ),
     Edit(

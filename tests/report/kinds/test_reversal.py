@@ -104,10 +104,11 @@ def test_the_figure_shows_the_same_choice_and_calls_a_simulated_screen_so(result
 
 
 def test_where_no_setting_helps_none_is_chosen_and_the_note_says_so(results):
-    given = {**GIVEN, MILD: (0.49, 0.65, 0.3, 0.3), STRONG: (0.49, 0.3, 0.3, 0.7), LEVEL: (0.51, 0.6, 0.3, 0.3)}
+    given = {**GIVEN, MILD: (0.49, 0.59, 0.3, 0.3), STRONG: (0.49, 0.3, 0.3, 0.7), LEVEL: (0.51, 0.6, 0.3, 0.3)}
     made = results(given)
     draft = draft_table("swept", made)
     assert draft.notes[0].startswith("no setting helps: 3 of 4 settings keep")
+    assert "none is 2 points below 61.0 % (LDA probe)" in draft.notes[0], "one point is within chance"
     assert not any("(chosen)" in title for title in draft.rows.values())
     assert not draw_figure("swept_figure", made)[1]["chosen"].any()
 

@@ -44,6 +44,11 @@ class OfReversal(Section):
         description="Points of validation accuracy that a chosen setting may lose against the method alone.",
     )
 
+    # the least of many settings is low by chance too
+    probe_margin: float = Field(
+        2.0, ge=0, description="Points that the strongest probe must read less of it than of the method alone."
+    )
+
     @field_validator("methods", check_fields=False)
     @classmethod
     def _one_method(cls, value: list[str]) -> list[str]:
@@ -209,28 +214,31 @@ def sweep(name: str, spec: OfReversal, results: Results) -> list[Swept]:
     return found
 
 
-def choose(found: Sequence[Swept], margin: float) -> Choice:
+def choose(found: Sequence[Swept], spec: OfReversal) -> Choice:
     """The setting that leaves the strongest probe the least, of those that keep the accuracy.
 
     No test image is looked at: accuracies are of validation batches, probes of training and validation ones.
 
     Args:
         found: as `sweep` gives them; the first has no adversary.
-        margin: points of accuracy that may be lost against the first.
+        spec: says how much accuracy may be lost against the first, and how much less a probe must read.
     """
     without, *settings = found
     missing = [swept.title for swept in found if not swept.is_whole]
     if missing:
         return Choice(None, f"no setting is chosen: {len(missing)} of {len(found)} rows lack numbers, as {missing[0]}")
-    keeping = [swept for swept in settings if _mean(swept.accuracy) >= _mean(without.accuracy) - margin]
+    keeping = [swept for swept in settings if _mean(swept.accuracy) >= _mean(without.accuracy) - spec.accuracy_margin]
     rule = (
-        f"{len(keeping)} of {len(settings)} settings keep validation accuracy within {margin:g} points of "
-        f"{without.title}'s; of these that one is to be chosen whose strongest probe within a cell type reads least"
+        f"{len(keeping)} of {len(settings)} settings keep validation accuracy within {spec.accuracy_margin:g} points "
+        f"of {without.title}'s; of these that one is to be chosen whose strongest probe within a cell type reads least"
     )
     least = min(keeping, key=lambda swept: _mean(swept.read), default=None)
-    if least is None or _mean(least.read) >= _mean(without.read):
-        nearest = "" if least is None else f": the least is {_mean(least.read):.1f} %, by {least.title}"
-        words = f"no setting helps: {rule}, and none is below {_read(without)} without an adversary{nearest}"
+    if least is None or _mean(least.read) > _mean(without.read) - spec.probe_margin:
+        nearest = "" if least is None else f": the least is {_read(least)}, by {least.title}"
+        words = (
+            f"no setting helps: {rule}, and none is {spec.probe_margin:g} points below {_read(without)} without an "
+            f"adversary{nearest}"
+        )
         return Choice(None, words)
     words = (
         f"chosen: {least.title}; {rule}: {_read(least)}, against {_read(without)} without an adversary; the least of "

@@ -46,8 +46,8 @@ class ReversalDrawing(Reversal, FigureKind[ReversalFigure]):
         "rate of the adversary's head, as a multiple of the network's. Dashed: without an adversary; the band reaches "
         "down to the accuracy that a chosen setting must keep; dotted: always answering with the most frequent batch. "
         "Circled: the chosen setting, of those that keep the accuracy the one whose strongest probe reads least, if "
-        "that is less than without an adversary; without a circle no setting helps. Means over seeds. No test image is "
-        "looked at."
+        "that is far enough below the dashed line (`probe_margin`); without a circle no setting helps. Means over "
+        "seeds. No test image is looked at."
     )
 
     def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
@@ -61,7 +61,7 @@ class ReversalDrawing(Reversal, FigureKind[ReversalFigure]):
         registry = results.registry
         spec = self.spec_of(name, registry)
         found = sweep(name, spec, results)
-        chosen = choose(found, spec.accuracy_margin).chosen
+        chosen = choose(found, spec).chosen
         numbers = pd.DataFrame([_record(swept, swept is chosen) for swept in found])
         with look():
             figure = new_figure(max(3.7 * len(spec.schedules), 5.2), 6.2)

@@ -32,7 +32,7 @@ class ReversalKind(Reversal, TableKind[ReversalTable]):
         registry = results.registry
         spec, split = self.spec_of(name, registry), registry.splits(name)[0]
         found = sweep(name, spec, results)
-        choice = choose(found, spec.accuracy_margin)
+        choice = choose(found, spec)
         accuracy, heading = split_column(split, "accuracy")
         columns = {accuracy: heading, HEAD: "Head, training images"}
         columns |= {probe: METRICS[probe].title for probe in PROBES}
