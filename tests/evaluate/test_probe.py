@@ -35,7 +35,7 @@ def test_probe_finds_a_planted_batch_and_nothing_where_there_is_none():
         embeddings, batches = planted(shift)
         accuracy = batch_probe(embeddings[:400], batches[:400], embeddings[400:], batches[400:])
         assert low <= accuracy <= high
-        for metric in ("probe_lda", "probe_knn", "probe_mlp"):
+        for metric in ("probe_lda", "probe_knn"):
             assert low <= across_sides(embeddings, batches, np.arange(600) % 2 == 0, metric) <= high
 
 
@@ -43,8 +43,9 @@ def test_shuffled_batches_give_chance():
     embeddings, batches = planted(2.0)
     shuffled = np.random.default_rng(1).permutation(batches)
     assert batch_probe(embeddings[:400], shuffled[:400], embeddings[400:], shuffled[400:]) < 0.35
-    for metric in ("probe_lda", "probe_knn", "probe_mlp"):
-        assert 0.15 < across_sides(embeddings, shuffled, np.arange(600) % 2 == 0, metric) < 0.35
+    some, side = slice(300), np.arange(300) % 2 == 0
+    assert across_sides(embeddings[some], batches[some], side, "probe_mlp") > 0.95
+    assert 0.15 < across_sides(embeddings[some], shuffled[some], side, "probe_mlp") < 0.35
 
 
 def test_mlp_reads_a_batch_that_shows_only_in_how_two_features_go_together(recwarn):
