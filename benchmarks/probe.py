@@ -11,7 +11,7 @@ import numpy as np
 from common import about
 from threadpoolctl import threadpool_limits
 
-from debatch.evaluate.batch_effect.probe import lda_predict
+from debatch.evaluate.batch_effect.probe import lda_predict, mlp_predict
 from debatch.evaluate.neighbors import knn_predict
 from debatch.evaluate.uncertainty import mean_spread
 
@@ -27,7 +27,7 @@ def main() -> None:
     half = IMAGES // 2
     seconds = {}
     with threadpool_limits(THREADS):
-        for name, probe in (("lda", lda_predict), ("knn", knn_predict)):
+        for name, probe in (("lda", lda_predict), ("knn", knn_predict), ("mlp", mlp_predict)):
             started = time.perf_counter()
             probe(embeddings[:half], batches[:half], embeddings[half:])
             seconds[f"{name}_seconds"] = round(time.perf_counter() - started, 1)

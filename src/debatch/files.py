@@ -16,8 +16,8 @@ FORMAT = 5
 UNCORRECTED = "none"
 
 Kind = Literal[
-    "view", "training", "epochs", "adaptation", "metrics", "cosine", "scores", "probe", "corrected", "corrected_cosine",
-    "corrected_scores",
+    "view", "training", "epochs", "adaptation", "metrics", "cosine", "scores", "probe", "training_side_probe",
+    "corrected", "corrected_cosine", "corrected_scores",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -176,6 +176,10 @@ class Files:
         """How well probes predict the batch from a run's embeddings."""
         return f"{folder}/metrics/{inference}.probe.csv"
 
+    def training_side_probe(self, folder: str, inference: str) -> str:
+        """The same of training and validation batches together."""
+        return f"{folder}/metrics/{inference}.training_side_probe.csv"
+
     def snapshot(self, folder: str, epoch: str | int) -> str:
         """A run's weights after an epoch, by three digits or `{epoch}`; not declared, as checkpoints are not."""
         name = epoch if isinstance(epoch, str) else f"{epoch:03d}"
@@ -270,6 +274,8 @@ def product_files(files: Files, folder: str, product: Product) -> list[str]:
             return [files.scores(folder, own)]
         case "probe":
             return [files.probe(folder, own)]
+        case "training_side_probe":
+            return [files.training_side_probe(folder, own)]
         case "corrected":
             return [files.embeddings(folder, corrected)]
         case "corrected_cosine":
@@ -284,7 +290,8 @@ def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]
 
     Args:
         files: of the screen.
-        need: `metrics`, `cosine`, `probe`, `embeddings`, `scores`, `epochs`, `adaptation` or `nulls`.
+        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `embeddings`, `scores`, `epochs`, `adaptation` or
+            `nulls`.
         runs: the runs.
     """
     if need == "nulls":
@@ -304,6 +311,8 @@ def run_files(files: Files, need: str, run: RunPlace) -> list[str]:
             return [files.metrics(folder, name)]
         case "probe":
             return [files.probe(folder, name)]
+        case "training_side_probe":
+            return [files.training_side_probe(folder, run.inference)]
         case "embeddings":
             return [files.embeddings(folder, run.view)]
         case "scores":

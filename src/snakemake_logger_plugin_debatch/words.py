@@ -26,6 +26,7 @@ DOES = {
     "predict_profiles": "matching profiles of",
     "probe_profiles": "probing",
     "probe_run": "probing",
+    "probe_training_side": "probing",
     "qc": "a look at the images",
     "score_run": "scoring",
     "simulate_experiment": "simulating",

@@ -43,6 +43,21 @@ def test_shuffled_batches_give_chance():
     embeddings, batches = planted(2.0)
     shuffled = np.random.default_rng(1).permutation(batches)
     assert batch_probe(embeddings[:400], shuffled[:400], embeddings[400:], shuffled[400:]) < 0.35
+    some, side = slice(300), np.arange(300) % 2 == 0
+    assert across_sides(embeddings[some], batches[some], side, "probe_mlp") > 0.95
+    assert 0.15 < across_sides(embeddings[some], shuffled[some], side, "probe_mlp") < 0.35
+
+
+def test_mlp_reads_a_batch_that_shows_only_in_how_two_features_go_together(recwarn):
+    """Each feature alone has the same distribution in both batches, so that no linear probe can tell them."""
+    features = np.random.default_rng(0).normal(size=(600, 8))
+    batches = (features[:, 0] * features[:, 1] > 0).astype(int)
+    side = np.arange(600) % 2 == 0
+    read = {probe: across_sides(features, batches, side, f"probe_{probe}") for probe in ("lda", "mlp")}
+    assert read["lda"] < 0.6
+    assert read["mlp"] > 0.75
+    assert across_sides(features, batches, side, "probe_mlp") == read["mlp"], "the same numbers give the same"
+    assert not recwarn
 
 
 def test_scale_of_a_feature_and_a_constant_one_do_not_matter():
@@ -53,7 +68,7 @@ def test_scale_of_a_feature_and_a_constant_one_do_not_matter():
     assert batch_probe(scaled[:400], batches[:400], scaled[400:], batches[400:]) == pytest.approx(first, abs=0.02)
 
 
-@pytest.mark.parametrize("metric", ["probe_lda", "probe_knn"])
+@pytest.mark.parametrize("metric", ["probe_lda", "probe_knn", "probe_mlp"])
 def test_statistics_of_their_own_on_each_side_tell_nothing_where_there_is_no_batch(metric):
     """A sample's own mean is subtracted, as batch statistics do: shared by both sides, it would be a batch's mark."""
     generator = np.random.default_rng(0)

@@ -85,6 +85,8 @@ def test_a_probe_looks_at_other_wells_or_at_training_images():
     assert sources_of(Product("probe", "batch"), unseen) == [view("batch"), view("half")]
     assert sources_of(Product("probe", "train"), unseen) == [view("train")]
     assert sources_of(Product("probe", "batch"), seen) == [view("batch"), Product("training", "batch")]
+    both = RunFolder("baseline", "separated_val", 0)
+    assert sources_of(Product("training_side_probe", "train"), both) == [view("train"), Product("training", "train")]
 
 
 def test_what_profiles_are_scored_by_is_made_from_no_product():

@@ -58,6 +58,13 @@ pytestmark = pytest.mark.workflow
         ("demo", "table_label_shift", {"train": 2, "embed_adaptation": 2, "embed_run": 0, "make_table": 1}),
         ("demo", "figure_adaptation", {"train": 2, "embed_adaptation": 2, "make_figure": 1}),
         ("rxrx1", "table_val", {"train": 20, "split": 1, "make_table": 1}),
+        # 24 settings and the baseline, of two seeds, and the demo of one
+        (
+            "rxrx1",
+            "table_reversal",
+            {"train": 50, "split": 1, "embed_run": 50, "score_run": 50, "probe_run": 0, "make_table": 1},
+        ),
+        ("demo", "figure_reversal", {"train": 25, "probe_training_side": 25, "make_figure": 1, "make_table": 0}),
         ("rxrx1", "ingest", {"ingest_experiment": 51, "index": 1, "train": 0}),
         ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 5}),
         ("demo_no_batch_effect", "table1", {"train": 9}),

@@ -70,6 +70,38 @@ for words, products, runs in forms("probe_run"):
             "../scripts/probe_run.py"
 
 
+# The same of training and validation batches together, on some of their wells and on others: what settings are chosen by.
+for words, products, runs in forms("probe_training_side"):
+
+    rule:
+        name:
+            form_name("probe_training_side", words)
+        input:
+            index=FILES.index(),
+            training=FILES.training_embeddings(ANY_RUN, products[0].statistics),
+            validation=FILES.embeddings(ANY_RUN, products[0].statistics),
+        output:
+            files_of(products),
+        log:
+            FILES.log("probe_training_side", "{run}", words),
+        benchmark:
+            FILES.benchmark("probe_training_side", "{run}", words)
+        wildcard_constraints:
+            run=any_of(runs),
+        group:
+            form_group("probe_training_side")
+        conda:
+            "../../envs/debatch.yaml"
+        threads: min(2, COMPUTE.threads)
+        resources:
+            mem_mb=with_attempt(6000, times_input=4),
+            runtime=120,
+        params:
+            code=room_hash("evaluate"),
+        script:
+            "../scripts/probe_training_side.py"
+
+
 rule nulls:
     input:
         index=FILES.index(),

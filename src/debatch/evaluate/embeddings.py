@@ -125,6 +125,29 @@ def unseen_batch_probes(frame: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFra
     return probe_unseen_batches(features_of(frame)[probed], images, quarter[probed] == 1)
 
 
+def training_side_probes(training: pd.DataFrame, validation: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """`probe_unseen_batches` of training and validation batches together, without embeddings that have no direction.
+
+    A validation batch is the only one of its cell type, so that within a cell type there is nothing to tell it from but
+    the batches that were trained on. The two sides are halves of each batch's wells.
+
+    Args:
+        training: the embeddings of training images, under statistics that are not of their batch.
+        validation: those of validation images, under the same.
+        index: of the screen.
+
+    Raises:
+        DataError: an image is in both.
+    """
+    frame = with_direction(pd.concat([training, validation], ignore_index=True))
+    if frame["Metadata_Image"].duplicated().any():
+        raise DataError("an image is among the training images and among the validation images")
+    known = index[index["image_id"].isin(set(training["Metadata_Image"]) | set(validation["Metadata_Image"]))]
+    quarters = pd.Series(well_quarters(well_names(known), known["batch"].to_numpy(str)), known["image_id"])
+    side = frame["Metadata_Image"].map(quarters).to_numpy() % 2 == 1
+    return probe_unseen_batches(features_of(frame), images_of(frame), side)
+
+
 def probe_predictions(table: pd.DataFrame, index: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
     """What a linear classifier says of a split's test images, fitted on its training images: embeddings as a network's.
 

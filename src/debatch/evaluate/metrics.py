@@ -63,6 +63,7 @@ METRICS: dict[str, Metric] = {
     # of probes that are fitted on embeddings
     "probe_lda": Metric("LDA probe", better="lower"),
     "probe_knn": Metric("k-NN", better="lower"),
+    "probe_mlp": Metric("MLP probe", better="lower"),
     "probe_guess": Metric("Most frequent batch", better="lower"),
     # of embeddings, before and after corrections
     "kbet": Metric("k-BET acceptance"),

@@ -15,12 +15,13 @@ from debatch.registry.run import PROFILES, Run
 
 # rule -> what it makes: of a run's weights; of its embeddings under one choice of test-time statistics
 EMBEDDED = ("view", "training", "epochs", "adaptation")
-BY_STATISTICS = ("score_run", "probe_run", "correct_run")
+BY_STATISTICS = ("score_run", "probe_run", "probe_training_side", "correct_run")
 MAKERS: dict[str, tuple[str, ...]] = {
     "embed_run": ("view", "training", "epochs"),
     "embed_adaptation": ("adaptation",),
     "score_run": ("metrics", "cosine", "scores"),
     "probe_run": ("probe",),
+    "probe_training_side": ("training_side_probe",),
     "correct_run": ("corrected", "corrected_cosine", "corrected_scores"),
 }
 OF_CORRECTED: dict[str, Kind] = {
@@ -85,7 +86,7 @@ def needed_products(run: Run, need: str) -> list[Product]:
     """
     own, correction = run.inference, run.correction
     match need:
-        case "metrics" | "probe" | "epochs":
+        case "metrics" | "probe" | "training_side_probe" | "epochs":
             return [] if run.external else [Product(need, own)]
         case "adaptation":
             return [Product("adaptation")]
@@ -106,6 +107,8 @@ def sources_of(product: Product, run_folder: RunFolder) -> list[Product]:
     sources = [] if run_folder.external else [Product("view", own)]
     if kind == "probe":
         sources += probed(own, run_folder.split)
+    if kind == "training_side_probe":
+        sources.append(Product("training", own))
     if kind in ("corrected_cosine", "corrected_scores"):
         sources.append(Product("corrected", own, product.correction))
     return sources
@@ -161,11 +164,13 @@ def rule_of_form(name: str) -> str:
 def form_words(forms: Iterable[Iterable[Product]]) -> list[str]:
     """A name for what each form makes: test-time statistics, then what else it is; a number where two are alike."""
     names: list[str] = []
+    # what its rule's name says already
+    told = ("view", "corrected", "probe", "training_side_probe")
     seen: Counter[str] = Counter()
     for form in forms:
         products = list(form)
         statistics = [product.statistics for product in products]
-        kinds = [product.kind for product in products if product.kind not in ("view", "corrected", "probe")]
+        kinds = [product.kind for product in products if product.kind not in told]
         words = "_".join(dict.fromkeys([*filter(None, statistics), *kinds]))
         seen[words] += 1
         names.append(words if seen[words] == 1 else f"{words}_{seen[words]}")

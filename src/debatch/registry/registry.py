@@ -200,10 +200,14 @@ class Registry:
         return replace(self, screen=own)
 
     def shown_splits(self) -> list[str]:
-        """The screen's splits, and those of few training batches that its own targets are made from."""
-        used = {run.split for target in self.targets("tables") for run in self.runs(target)}
-        few = {split for split in used if Split.named(split).form == "few"}
-        return [split for split in self.split_names if split in {*self.screen.splits.names, *few}]
+        """The screen's splits, and those of few training batches that its own targets are made from.
+
+        Of `separated_val`, which is for choosing settings, only where one of them is made from it.
+        """
+        specs = self.targets_of.all()
+        used = {run.split for target in self.shown if target in specs for run in self.runs(target)}
+        own = {split for split in self.screen.splits.names if Split.named(split).form != "separated_val"}
+        return [split for split in self.split_names if split in own | used]
 
     def lacking(self, target: str) -> str:
         """Why the screen cannot make a target, as the rest of a sentence; empty where it can."""

@@ -51,7 +51,7 @@ class Results:
         self._frames: dict[str, tuple[tuple[int, int, int], pd.DataFrame]] = {}
 
     def of(self, need: str, run: Run) -> pd.DataFrame | None:
-        """A run's `metrics`, `cosine` distances, `probe`, `embeddings`, `scores`, `epochs` or `adaptation`."""
+        """A run's `metrics`, `cosine` distances or another need, as `run_files` knows them."""
         return self._read(run_files(self.files, need, run)[0])
 
     def histograms(self, run: Run) -> pd.DataFrame | None:

@@ -165,7 +165,12 @@ def test_probes_by_normalization_are_of_each_methods_own_runs(root, tmp_path):
     for at, run in enumerate(runs):
         rows = [
             (metric, subset, "", batch, value, 40)
-            for metric, value in (("probe_lda", 0.4 + 0.02 * at), ("probe_knn", 0.3), ("probe_guess", 0.25))
+            for metric, value in (
+                ("probe_lda", 0.4 + 0.02 * at),
+                ("probe_knn", 0.3),
+                ("probe_mlp", 0.7),
+                ("probe_guess", 0.25),
+            )
             for subset, batch in (("all", ""), (WITHIN, ""), ("all", "E0"))
         ]
         frame = pd.DataFrame(rows, columns=METRIC_COLUMNS)
@@ -180,7 +185,8 @@ def test_probes_by_normalization_are_of_each_methods_own_runs(root, tmp_path):
     assert draft.cells["guess", "adabn.knn_unseen"].mean == pytest.approx(25)
     (guessed,) = draft.cells["guess", "baseline.probe_unseen"].origin.runs
     assert guessed.weights == "baseline__all"
-    assert len(draft.columns) == 6
+    assert draft.cells["self", "baseline.mlp_unseen_within"].mean == pytest.approx(70)
+    assert len(draft.columns) == 2 * 5
 
 
 def test_tables_before_their_runs_say_so(root, tmp_path):

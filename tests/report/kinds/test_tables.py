@@ -170,7 +170,7 @@ def test_table_without_its_splits_says_what_to_do(made):
     with pytest.raises(
         ConfigError, match=r"table_val needs one of the splits separated_val; add it to `splits\.names`"
     ):
-        made("table_val")
+        made("table_val", screen="tiny")
 
 
 def test_markdown(made, root, tmp_path):

@@ -117,8 +117,8 @@ def _words(jobs: list[Measured], by: str) -> str:
 
 
 def _kinds(job: Job) -> list[str]:
-    """What a job makes, under whichever statistics; a probe makes one thing, and its time does not name it."""
-    return [] if job.rule == "probe_run" else sorted(product.kind for product in job.products)
+    """What a job makes, under whichever statistics; probes make one thing, and their times do not name it."""
+    return [] if job.rule in ("probe_run", "probe_training_side") else sorted(product.kind for product in job.products)
 
 
 def _without_epochs(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class ProbeVariationsTable(OfVariations, Table):
 
 
 class ProbeVariations(Varied, TableKind[ProbeVariationsTable]):
-    """A row a change, three columns a method: batch accuracies of probes on unseen batches, and that of a guess."""
+    """A row a change, columns of each method: batch accuracies of probes on unseen batches, and that of a guess."""
 
     spec = ProbeVariationsTable
     needs = ("probe",)
@@ -51,9 +51,9 @@ class ProbeVariations(Varied, TableKind[ProbeVariationsTable]):
                             first, "probe_guess", LACKING, probe.subset, origin=guess_origin(first)
                         )
         notes = [
-            f"share of test images whose batch a probe tells, split {split}: standardised shrinkage LDA and 10 nearest "
-            "neighbours on frozen embeddings, fitted on some wells of unseen batches and scored on others; lower is "
-            "better",
+            f"share of test images whose batch a probe tells, split {split}: standardised shrinkage LDA, 10 nearest "
+            "neighbours and an MLP of one hidden layer on frozen embeddings, fitted on some wells of unseen batches "
+            "and scored on others; lower is better",
             "pixels are normalized by statistics of all wells of the plate, experiment or screen, the scored ones "
             "included",
             "what normalization leaves of the batch, and what AdaBN leaves of that; accuracy under the same runs is in "
