@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from debatch.embedding_table import features_of, images_of
 from debatch.evaluate.batch_effect.permuted import permuted_batches
-from debatch.evaluate.embeddings import cosine_metrics
+from debatch.evaluate.embeddings import cosine_metrics, seen_batch_probes, unseen_batch_probes
 from debatch.evaluate.replicates.cosine import cosine_similarity_distributions, kolmogorov_smirnov, wasserstein
 from debatch.evaluate.replicates.permuted_cosine import permuted_distances
 from debatch.evaluate.scores import score_embeddings
@@ -104,3 +104,26 @@ def test_a_batch_effect_sets_cosines_apart_and_none_does_not():
             assert permuted["low"] <= permuted["value"] <= permuted["high"]
             assert low * permuted["high"] <= values.loc[metric, "value"] <= high * permuted["high"], metric
         assert (values.loc["ks_controls", "value"] > 0.2) == (shift > 0)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_probes_of_permuted_batches_and_of_controls(seen):
+    """A batch effect of the treated wells alone: probes read it, but neither of permuted batches nor of controls."""
+    table = screen(batches=3, drugs=6, wells=4, width=8)
+    treated = table["Metadata_WellType"] == "treatment"
+    features = [f"f{n}" for n in range(8)]
+    shifts = 8 * np.random.default_rng(1).normal(size=(3, 8))
+    shift = shifts[table["Metadata_Batch"].str[1:].astype(int)]
+    table[features] += (shift * treated.to_numpy()[:, None]).astype(np.float32)
+    if seen:
+        held = table["Metadata_Well"].str.endswith(("_2", "_3"))
+        scores = seen_batch_probes(table[~held], table[held])
+    else:
+        scores = unseen_batch_probes(table, images_of(table))
+    values = of_all(scores).set_index(["metric", "subset"])
+    for probe in ("probe_lda", "probe_knn", "probe_mlp"):
+        assert values.loc[(probe, "all"), "value"] > 0.65
+        permuted = values.loc[(f"{probe}_permuted", "all")]
+        assert 0.2 < permuted["low"] <= permuted["value"] <= permuted["high"] < 0.48
+        assert values.loc[(f"{probe}_controls", "all"), "value"] < 0.65
+    assert (values.loc[("probe_lda", "all"), ["low", "high"]].isna()).all()

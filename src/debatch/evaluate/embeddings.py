@@ -1,5 +1,7 @@
 """From a file of embeddings to metrics: `Metadata_*` columns and one column a feature, whoever made them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from debatch.errors import DataError
 from debatch.evaluate.batch_effect.linear import linear_probe_log_probabilities
 from debatch.evaluate.batch_effect.permuted import mostly, permuted_batches
 from debatch.evaluate.batch_effect.probe import probe_seen_batches, probe_unseen_batches
+from debatch.evaluate.batch_effect.probe_companions import with_companions
 from debatch.evaluate.replicates.cosine import (
     BINS,
     KINDS,
@@ -102,13 +105,21 @@ def _bounds(sure: Spread) -> tuple[float, float, float, float]:
 
 
 def seen_batch_probes(train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
-    """`probe_seen_batches` of two files of embeddings, without those that have no direction."""
+    """`probe_seen_batches` of two files of embeddings, without those that have no direction, and its companions."""
     train, test = with_direction(train), with_direction(test)
-    return probe_seen_batches(features_of(train), images_of(train), features_of(test), images_of(test))
+    both = pd.concat([images_of(train), images_of(test)], ignore_index=True)
+    features = np.concatenate([features_of(train), features_of(test)])
+
+    def score(images: pd.DataFrame, places: np.ndarray, probes: Sequence[str]) -> pd.DataFrame:
+        fitted = places < len(train)
+        sides = ((features[places[side]], images[side]) for side in (fitted, ~fitted))
+        return probe_seen_batches(*next(sides), *next(sides), probes)
+
+    return with_companions(score, both)
 
 
 def unseen_batch_probes(frame: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
-    """`probe_unseen_batches` of a file of embeddings, without those that have no direction.
+    """`probe_unseen_batches` of a file of embeddings, without those that have no direction, and its companions.
 
     A batch's wells are in four quarters: the second and the fourth are the two sides; under a batch's own statistics
     those of a side come from the quarter before it. Under other statistics the same images are probed.
@@ -121,8 +132,16 @@ def unseen_batch_probes(frame: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFra
     frame = with_direction(frame)
     quarter = frame["Metadata_Image"].map(quarters).to_numpy()
     probed = np.isin(quarter, (1, 3))
-    images = images_of(frame)[probed].reset_index(drop=True)
-    return probe_unseen_batches(features_of(frame)[probed], images, quarter[probed] == 1)
+    return _by_sides(frame[probed], quarter[probed] == 1)
+
+
+def _by_sides(frame: pd.DataFrame, side: np.ndarray) -> pd.DataFrame:
+    features = features_of(frame)
+
+    def score(images: pd.DataFrame, places: np.ndarray, probes: Sequence[str]) -> pd.DataFrame:
+        return probe_unseen_batches(features[places], images, side[places], probes)
+
+    return with_companions(score, images_of(frame).reset_index(drop=True))
 
 
 def training_side_probes(training: pd.DataFrame, validation: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
@@ -145,7 +164,7 @@ def training_side_probes(training: pd.DataFrame, validation: pd.DataFrame, index
     known = index[index["image_id"].isin(set(training["Metadata_Image"]) | set(validation["Metadata_Image"]))]
     quarters = pd.Series(well_quarters(well_names(known), known["batch"].to_numpy(str)), known["image_id"])
     side = frame["Metadata_Image"].map(quarters).to_numpy() % 2 == 1
-    return probe_unseen_batches(features_of(frame), images_of(frame), side)
+    return _by_sides(frame, side)
 
 
 def probe_predictions(table: pd.DataFrame, index: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:

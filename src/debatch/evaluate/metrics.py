@@ -64,6 +64,9 @@ METRICS: dict[str, Metric] = {
     "probe_lda": Metric("LDA probe", better="lower"),
     "probe_knn": Metric("k-NN", better="lower"),
     "probe_mlp": Metric("MLP probe", better="lower"),
+    "probe_lda_controls": Metric("LDA probe, controls alone", better="lower"),
+    "probe_knn_controls": Metric("k-NN, controls alone", better="lower"),
+    "probe_mlp_controls": Metric("MLP, controls alone", better="lower"),
     "probe_guess": Metric("Most frequent batch", better="lower"),
     # of embeddings, before and after corrections
     "kbet": Metric("k-BET acceptance"),

@@ -8,6 +8,8 @@ import pandas as pd
 from debatch.screen.order import well_names
 
 DRAWS = 40
+# of probes, which are fitted anew each time
+PROBE_DRAWS = 3
 # where fewer rows than this share could be of another batch, permuting batches says nothing
 _FEWEST_MOVABLE = 0.5
 

@@ -1,7 +1,7 @@
 """Post-hoc probes: what can still be read from frozen embeddings, whatever a head trained beside them says."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,11 @@ PROBES: dict[str, Predictor] = {"lda": lda_predict, "knn": knn_predict, "mlp": m
 
 
 def probe_seen_batches(
-    train: np.ndarray, train_images: pd.DataFrame, test: np.ndarray, test_images: pd.DataFrame
+    train: np.ndarray,
+    train_images: pd.DataFrame,
+    test: np.ndarray,
+    test_images: pd.DataFrame,
+    probes: Sequence[str] = tuple(PROBES),
 ) -> pd.DataFrame:
     """Probes fitted on training images and scored on other wells of the same batches.
 
@@ -75,6 +79,7 @@ def probe_seen_batches(
         train_images: (N, …) batch, cell_type.
         test: (M, D) embeddings.
         test_images: (M, …) batch, cell_type.
+        probes: some of `PROBES`.
 
     Returns:
         Tidy: metric (`probe_lda`, `probe_knn`, `probe_mlp`, and `probe_guess`, always answering with the most frequent
@@ -88,10 +93,13 @@ def probe_seen_batches(
             return None
         return probe(train[of_train], batches[of_train], test[of_test])
 
-    return _score(predict, kinds, test_images["cell_type"].to_numpy(str), test_images["batch"].to_numpy(str))
+    tested = test_images["cell_type"].to_numpy(str), test_images["batch"].to_numpy(str)
+    return _score(predict, kinds, *tested, probes)
 
 
-def probe_unseen_batches(embeddings: np.ndarray, images: pd.DataFrame, side: np.ndarray) -> pd.DataFrame:
+def probe_unseen_batches(
+    embeddings: np.ndarray, images: pd.DataFrame, side: np.ndarray, probes: Sequence[str] = tuple(PROBES)
+) -> pd.DataFrame:
     """Probes fitted on one side of every batch and scored on the other, both ways.
 
     Where embeddings were made under a batch's own statistics, the two sides must have statistics of their own, from
@@ -102,6 +110,7 @@ def probe_unseen_batches(embeddings: np.ndarray, images: pd.DataFrame, side: np.
         embeddings: (N, D).
         images: (N, …) batch, cell_type.
         side: (N,) bool; a well's images are on one side.
+        probes: some of `PROBES`.
 
     Returns:
         As `probe_seen_batches`; NaN too where a batch is on one side only.
@@ -118,7 +127,7 @@ def probe_unseen_batches(embeddings: np.ndarray, images: pd.DataFrame, side: np.
         predicted[first] = probe(embeddings[second], batches[second], embeddings[first])
         return predicted[own]
 
-    return _score(predict, kinds, kinds, batches)
+    return _score(predict, kinds, kinds, batches, probes)
 
 
 def _score(
@@ -126,11 +135,12 @@ def _score(
     train_kinds: np.ndarray,
     test_kinds: np.ndarray,
     test_batches: np.ndarray,
+    probes: Sequence[str],
 ) -> pd.DataFrame:
-    """Every probe over all images, and within each cell type: the type alone narrows the batch down."""
+    """Probes over all images, and within each cell type: the type alone narrows the batch down."""
     records = []
     answered: set[str] = set()
-    for name, probe in {**PROBES, "guess": None}.items():
+    for name, probe in {**{name: PROBES[name] for name in probes}, "guess": None}.items():
         within = []
         for group, in_train, in_test in _groups(train_kinds, test_kinds):
             truth = test_batches[in_test]

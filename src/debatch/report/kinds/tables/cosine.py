@@ -91,10 +91,10 @@ class Cosine(TableKind[CosineTable]):
 def _permuted(frames: ByRun, measure: str, subset: str) -> Cell:
     """A distance under permuted batches: mean, smallest and largest, each the mean over seeds."""
     rows = [frame[(frame["metric"] == f"{measure}_{PERMUTED}") & (frame["subset"] == subset)] for frame in frames]
-    found = pd.concat(rows)[["value", "low", "high"]].dropna() if rows else pd.DataFrame()
+    found = pd.concat(rows).dropna(subset="value") if rows else pd.DataFrame()
     if found.empty:
         return Cell()
-    mean, low, high = found.mean().tolist()
+    mean, low, high = found[["value", "low", "high"]].mean().tolist()
     origin = Origin.of(frames, words="a null, of the first method's embeddings")
     return Cell(
         mean,

@@ -2,19 +2,27 @@
 
 from typing import Literal, NamedTuple
 
+import pandas as pd
 from pydantic import Field
 
 from debatch.config.splits import Split
 from debatch.config.tables import Table
+from debatch.evaluate.batch_effect.permuted import PROBE_DRAWS
 from debatch.evaluate.tidy import WITHIN
 from debatch.registry.run import PROFILES
-from debatch.report.cells import NOT_RUN, Draft, Origin, pooled
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled
 from debatch.report.kinds.base import TableKind
 from debatch.report.kinds.tables.generalization import head_cell
+from debatch.report.nulls import NULL
 from debatch.report.results import ByRun, Results
 
 HEAD = "batch_classification_accuracy"
-GUESS = "guess"
+GUESS, PERMUTED, CONTROLS = "guess", "permuted", "_controls"
+PERMUTED_TITLE = f"Batches permuted {NULL}"
+PERMUTED_NOTE = (
+    "batches permuted: what no batch effect would give the first method: the batches of each perturbation's wells are "
+    f"dealt anew among those wells, {PROBE_DRAWS} times (of the MLP once); in brackets the smallest and the largest"
+)
 
 
 class Probe(NamedTuple):
@@ -88,6 +96,12 @@ class ProbeKind(TableKind[ProbeTable]):
                 lacking = "too few batches or wells" if frames else NOT_RUN if split else "the screen has no such split"
                 origin = probed_origin(frames, probe)
                 cells[method, probe.column] = pooled(frames, probe.metric, lacking, probe.subset, origin=origin)
+        for method in methods:
+            own = {probe.column: _probed(name, method, results, of_probe[probe.unseen], probe) for probe in PROBES}
+            alone = {column: cell for column, cell in own.items() if cell.mean is not None}
+            if alone:
+                rows[method + CONTROLS] = f"{registry.title(method)}, controls alone"
+                cells |= {(method + CONTROLS, column): cell for column, cell in alone.items()}
         rows[GUESS] = "Most frequent batch (null)"
         for probe in PROBES:
             split = of_probe[probe.unseen]
@@ -95,6 +109,10 @@ class ProbeKind(TableKind[ProbeTable]):
             cells[GUESS, probe.column] = pooled(
                 first, "probe_guess", "too few batches or wells", probe.subset, origin=guess_origin(first)
             )
+            cell = permuted_cell(first, probe)
+            if cell.mean is not None:
+                rows[PERMUTED] = PERMUTED_TITLE
+                cells[PERMUTED, probe.column] = cell
         columns = {HEAD: "Head trained beside the network", **{probe.column: probe.heading for probe in PROBES}}
         notes = [
             "probes: standardised shrinkage LDA, 10 nearest neighbours and an MLP of one hidden layer on frozen "
@@ -107,9 +125,29 @@ class ProbeKind(TableKind[ProbeTable]):
             "on share them, and what the sample that they come from has by chance marks the batch, which an MLP reads "
             "best; unseen ones are free of that",
             "within a cell type: knowing the cell type alone tells much of the batch; of its own null, see the last "
-            "row",
+            "rows",
+            "controls alone: control wells, positive and negative, which all batches have alike; they are few",
         ]
-        return Draft(rows, columns, cells, nulls=(GUESS,), notes=notes)
+        if PERMUTED in rows:
+            notes.append(PERMUTED_NOTE)
+        return Draft(rows, columns, cells, nulls=tuple(row for row in (GUESS, PERMUTED) if row in rows), notes=notes)
+
+
+def _probed(name: str, method: str, results: Results, split: str | None, probe: Probe) -> Cell:
+    """A probe of control wells alone."""
+    frames = results.by_seed("probe", name, method, split) if split else ByRun((), ())
+    return pooled(frames, f"{probe.metric}_controls", "", probe.subset, origin=probed_origin(frames, probe))
+
+
+def permuted_cell(frames: ByRun, probe: Probe) -> Cell:
+    """What a probe reads of permuted batches: mean, smallest and largest."""
+    own = [f[(f["metric"] == f"{probe.metric}_permuted") & (f["subset"] == probe.subset)] for f in frames]
+    found = pd.concat(own).dropna(subset="value") if own else pd.DataFrame()
+    if found.empty:
+        return Cell()
+    mean, low, high = (100 * found[["value", "low", "high"]].mean()).tolist()
+    origin = Origin.of(frames, words="a null, of the first method's embeddings")
+    return Cell(mean, None, len(found), low, high, origin=origin, bounds_of="the smallest and the largest permutation")
 
 
 def probed_origin(frames: ByRun, probe: Probe) -> Origin:

@@ -7,7 +7,16 @@ from pydantic import Field
 from debatch.config.tables import Table
 from debatch.report.cells import NOT_RUN, Cell, Draft, pooled
 from debatch.report.kinds.base import OfVariations, TableKind, Varied, same_rows
-from debatch.report.kinds.tables.probe import GUESS, PROBES, guess_origin, probed_origin
+from debatch.report.kinds.tables.probe import (
+    GUESS,
+    PERMUTED,
+    PERMUTED_NOTE,
+    PERMUTED_TITLE,
+    PROBES,
+    guess_origin,
+    permuted_cell,
+    probed_origin,
+)
 from debatch.report.results import Results
 
 LACKING = "too few batches or wells"
@@ -50,6 +59,10 @@ class ProbeVariations(Varied, TableKind[ProbeVariationsTable]):
                         cells[GUESS, column] = pooled(
                             first, "probe_guess", LACKING, probe.subset, origin=guess_origin(first)
                         )
+                        permuted = permuted_cell(first, probe)
+                        if permuted.mean is not None:
+                            rows[PERMUTED] = PERMUTED_TITLE
+                            cells[PERMUTED, column] = permuted
         notes = [
             f"share of test images whose batch a probe tells, split {split}: standardised shrinkage LDA, 10 nearest "
             "neighbours and an MLP of one hidden layer on frozen embeddings, fitted on some wells of unseen batches "
@@ -59,7 +72,9 @@ class ProbeVariations(Varied, TableKind[ProbeVariationsTable]):
             "what normalization leaves of the batch, and what AdaBN leaves of that; accuracy under the same runs is in "
             "the tables of normalization",
         ]
-        return Draft(rows, columns, cells, nulls=(GUESS,), notes=[*notes, *same_rows(variants)])
+        notes += [PERMUTED_NOTE] if PERMUTED in rows else []
+        nulls = tuple(row for row in (GUESS, PERMUTED) if row in rows)
+        return Draft(rows, columns, cells, nulls=nulls, notes=[*notes, *same_rows(variants)])
 
 
 KIND = ProbeVariations()
