@@ -46,7 +46,7 @@ pytestmark = pytest.mark.workflow
         ("rxrx1", "table6", {"train": 6, "normalize": 6}),
         ("rxrx1", "figure8", {"train": 63, "nulls": 1, "make_figure": 1}),
         ("rxrx1", "figure9", {"train": 63, "nulls": 0, "make_figure": 1}),
-        ("rxrx1", "paper", {"train": 291, "embed_run": 291, "split": 20, "make_paper": 1, "make_report": 0}),
+        ("rxrx1", "paper", {"train": 291, "embed_run": 291, "split": 19, "make_paper": 1, "make_report": 0}),
         ("rxrx1_small", "paper", {"train": 291, "make_paper": 1}),
         ("demo", "paper", {"train": 117, "make_paper": 1}),
         ("tiny", "paper", {"train": 49, "make_paper": 1}),
