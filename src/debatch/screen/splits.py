@@ -6,6 +6,7 @@ may be in any number of named tasks, which are scored by themselves and hold no 
 
 import hashlib
 import logging
+from collections import Counter
 from fractions import Fraction
 from math import comb
 
@@ -331,14 +332,18 @@ def _level_draw(
     batches = sorted(units["batch"].unique(), key=natural_key)
     owed = dict.fromkeys(batches, Fraction(0))
     test: set[tuple[str, ...]] = set()
-    by_class = dict(list(units.groupby(units["label"].astype(int))))
-    for label in generator.permutation(sorted(by_class)):
-        own = by_class[label]
-        members: dict[str, list[tuple[str, ...]]] = {}
-        for name, batch in zip(own[unit].itertuples(index=False, name=None), own["batch"], strict=True):
-            members.setdefault(batch, []).append(name)
-        tested, trained = ((own["separated"] == side).sum() for side in ("test", "train"))
-        share = Fraction(int(tested), len(own)) if tested and trained else TEST_SHARE
+    # in lists: a thousand classes as tables of their own would take half a minute
+    by_class: dict[int, dict[str, list[tuple[str, ...]]]] = {}
+    sides: dict[int, Counter[str]] = {}
+    columns = units["label"].astype(int), units["batch"], units["separated"]
+    names = units[unit].itertuples(index=False, name=None)
+    for label, batch, side, name in zip(*(column.tolist() for column in columns), names, strict=True):
+        by_class.setdefault(label, {}).setdefault(batch, []).append(name)
+        sides.setdefault(label, Counter())[side] += 1
+    for label in generator.permutation(sorted(by_class)).tolist():
+        members, side_of = by_class[label], sides[label]
+        tested, trained = side_of["test"], side_of["train"]
+        share = Fraction(tested, side_of.total()) if tested and trained else TEST_SHARE
         shares = {batch: share * len(members[batch]) for batch in batches if batch in members}
         count = {batch: int(of) for batch, of in shares.items()}
         ties = dict(zip(batches, generator.random(len(batches)), strict=True))
