@@ -7,7 +7,7 @@ from debatch.config.corrections import Sphering, Tvn, ZNorm
 from debatch.correct.apply import correct_table
 from debatch.evaluate.controls import without_half
 from debatch.evaluate.corrected import score_corrected
-from debatch.evaluate.scores import score_embeddings
+from debatch.evaluate.scores import Uncorrected, score_embeddings
 from debatch.evaluate.tidy import ALL, of_all
 
 
@@ -149,7 +149,7 @@ def test_a_correction_is_not_held_against_the_controls_that_it_was_fitted_on():
     fair = of_all(fair).set_index("metric")["value"]["separability"]
     assert flattered > 0.6
     assert fair < flattered - 0.1
-    scores = score_corrected(table, correct_table(table, znorm), znorm)
+    scores = score_corrected(Uncorrected(table), correct_table(table, znorm), znorm)
     assert of_all(scores).set_index("metric")["value"]["separability"] == pytest.approx(fair)
 
 
@@ -161,7 +161,7 @@ def test_positive_controls_are_not_scored_by_a_fit_that_they_are_in(correction):
     for seed in range(4):
         table = screen(batches=4, drugs=4, wells=2, sites=1, strength=0, width=128, seed=seed)
         table["Metadata_WellType"] = table["Metadata_WellType"].replace("treatment", "positive_control")
-        scores = score_corrected(table, correct_table(table, correction), correction)
+        scores = score_corrected(Uncorrected(table), correct_table(table, correction), correction)
         found.append(of_all(scores).set_index("metric")["value"]["separability"])
     assert 0.45 < np.mean(found) < 0.6
 

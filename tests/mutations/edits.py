@@ -363,8 +363,8 @@ EDITS = [
     Edit(
         "negative controls stay in the fit that others are held against",
         "src/debatch/evaluate/corrected.py",
-        "correct_table(without_half(before, half), correction)",
-        "correct_table(before, correction)",
+        "correct_table(without_half(before.table, half), correction)",
+        "correct_table(before.table, correction)",
         (SCORES,),
     ),
     Edit(

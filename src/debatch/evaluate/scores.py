@@ -1,6 +1,8 @@
 """Metrics of batch effect and biology of embeddings, before and after a correction; nothing is trained."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -65,12 +67,39 @@ def score_embeddings(
         `<metric>_position_only`: of the well's place alone. `left_out`: images that are not finite; those that are all
         zero count, and find nothing.
     """
+    return score_against(Uncorrected(before), after, held_out)
+
+
+@dataclass(frozen=True)
+class Uncorrected:
+    """Embeddings as they were, scored once for all corrections that are held against them."""
+
+    table: pd.DataFrame
+
+    @cached_property
+    def scored(self) -> "Scored":
+        """What metrics are of, where every image is looked at."""
+        return Scored.of(self.table, None)
+
+    @cached_property
+    def values(self) -> dict[str, Values]:
+        """Every metric of all images."""
+        return _values(self.scored, self.scored)
+
+
+def score_against(
+    before: Uncorrected, after: pd.DataFrame, held_out: Sequence[pd.DataFrame] | None = None
+) -> pd.DataFrame:
+    """`score_embeddings` of one of several corrections of the same embeddings."""
     finite = np.isfinite(features_of(after)).all(axis=1)
     kept = after[finite].reset_index(drop=True)
-    start = of_images(before, kept)
-    earlier, later = Scored.of(start, None), Scored.of(kept, held_out)
-    now = _values(earlier, later)
-    then = now if start.equals(kept) else _values(earlier, earlier)
+    start = of_images(before.table, kept)
+    is_whole = start.equals(before.table)
+    earlier = before.scored if is_whole else Scored.of(start, None)
+    then = before.values if is_whole else _values(earlier, earlier)
+    is_same = start.equals(kept) and held_out is None
+    later = earlier if is_same else Scored.of(kept, held_out)
+    now = then if is_same else _values(earlier, later)
     rows = [row for metric, values in now.items() for row in records(metric, values, then[metric])]
     rows.append(_retention(earlier, later))
     rows += [record(f"{metric}_position_only", *found) for metric, found in by_place(earlier).items()]
