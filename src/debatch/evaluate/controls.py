@@ -50,7 +50,7 @@ class Half(NamedTuple):
     profiles: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scored:
     """What metrics are of: embeddings, their wells, and what was fitted without each half of the controls.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -77,7 +77,7 @@ class Uncorrected:
     table: pd.DataFrame
 
     @cached_property
-    def scored(self) -> "Scored":
+    def scored(self) -> Scored:
         """What metrics are of, where every image is looked at."""
         return Scored.of(self.table, None)
 
@@ -146,12 +146,18 @@ def _of_mechanisms(table: pd.DataFrame) -> dict[str, Values]:
 
 def _of_weak_ones(earlier: Scored, scored: Scored) -> Values:
     """Separability of weak perturbations, a row each: mean over the halves of controls and of profiles."""
-    before = _weak_scores(earlier, earlier)
+    before = _weak_before(earlier)
     after = before if scored is earlier else _weak_scores(earlier, scored).reindex(before.index)
     wells = images_of(earlier.wells)
     unit_of = dict(zip(wells["perturbation"].fillna(""), units_of(wells), strict=True))
     kinds, names = (before.index.get_level_values(level).to_numpy(str) for level in ("kind", "perturbation"))
     return Values(after.to_numpy(float), np.array([unit_of[name] for name in names], dtype=str), kinds)
+
+
+@lru_cache(maxsize=1)
+def _weak_before(earlier: Scored) -> pd.Series:
+    """As they were: the same for all corrections."""
+    return _weak_scores(earlier, earlier)
 
 
 def _weak_scores(earlier: Scored, scored: Scored) -> pd.Series:
