@@ -100,7 +100,11 @@ class CorrectionKind(TableKind[CorrectionTable]):
         columns = {SEES[0]: SEES[1], **{metric: METRICS[metric].heading for metric in defined}}
         columns |= {m: f"{columns[m]}, n = {n}" for m, n in asked_of(results, name, defined).items()}
         formats = {metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in defined}
-        notes = [*_notes(results, name, split, defined), *_of_positions(place, lacking), *_lacking(lacking)]
+        notes = [
+            *_notes(results, name, split, defined, has_permuted="permuted" in rows),
+            *_of_positions(place, lacking),
+            *_lacking(lacking),
+        ]
         nulls = tuple(null for null in NULLS if null in rows)
         return Draft(rows, columns, cells, unit="", formats=formats, nulls=nulls, notes=notes)
 
@@ -150,7 +154,7 @@ def null_cell(results: Results, name: str, split: str, metric: str, null: str) -
     return Cell(factor * sum(values) / len(values), None, len(values), low, high, origin=origin, bounds_of=what)
 
 
-def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[str]:
+def _notes(results: Results, name: str, split: str, defined: list[str], *, has_permuted: bool) -> list[str]:
     registry = results.registry
     of_what = "all profiles" if registry.externals else f"test images of the split {split}"
     notes = [
@@ -163,15 +167,18 @@ def _notes(results: Results, name: str, split: str, defined: list[str]) -> list[
         "different perturbations it cannot come near that, however good a correction: negative controls are the fairer "
         "look",
         "nearest neighbour of the same batch: of treated images, among those of other perturbations (compounds, "
-        "mechanisms, where those are known); best is the last row's chance, and below it a correction pushes wells of "
+        "mechanisms, where those are known); best is what a random neighbour gives, and below it a correction pushes wells of "
         "one batch apart: those that use all wells of a batch do so by taking the batch's own mean away",
         "whatever is held against negative controls (k-BET of them, mAP, grit, AUROC) is held against wells that the "
         "correction was not fitted on: one half of a batch's control wells, then the other, averaged",
-        f"{NULLS['permuted'].lower()}: what no batch effect would give: the batches of each perturbation's wells are "
-        f"dealt anew among those wells, {DRAWS} times; in its brackets the middle 95 % of these; not defined where "
-        "most perturbations are in one batch",
         *_composition(results, name, split),
     ]
+    if has_permuted:
+        notes.append(
+            f"{NULLS['permuted'].lower()}: what no batch effect would give: the batches of each perturbation's wells "
+            f"are dealt anew among those wells, {DRAWS} times; in its brackets the middle 95 % of these; not defined "
+            "where most perturbations are in one batch"
+        )
     if "neighbor_same_batch_controls" in defined:
         notes.append("the same, negative controls: their neighbours are negative controls of other wells")
     if "replicate_map" in defined:
