@@ -167,8 +167,8 @@ def _notes(results: Results, name: str, split: str, defined: list[str], *, has_p
         "different perturbations it cannot come near that, however good a correction: negative controls are the fairer "
         "look",
         "nearest neighbour of the same batch: of treated images, among those of other perturbations (compounds, "
-        "mechanisms, where those are known); best is what a random neighbour gives, and below it a correction pushes wells of "
-        "one batch apart: those that use all wells of a batch do so by taking the batch's own mean away",
+        "mechanisms, where those are known); best is what a random neighbour gives, and below it a correction pushes "
+        "wells of one batch apart: those that use all wells of a batch do so by taking the batch's own mean away",
         "whatever is held against negative controls (k-BET of them, mAP, grit, AUROC) is held against wells that the "
         "correction was not fitted on: one half of a batch's control wells, then the other, averaged",
         *_composition(results, name, split),
