@@ -233,7 +233,8 @@ def crossed_spread(
     Args:
         values: (N,).
         units: (N,) the perturbation (or compound) of each.
-        batches: (N,) its batch; None where each value is of several: perturbations alone are drawn.
+        batches: (N,) its batch; None where each value is of several: perturbations alone are drawn. Nothing is known
+            where there are under four, or one of a cell type.
         strata: (N,) its cell type.
         scale: as in `t_spread`.
     """
@@ -248,7 +249,7 @@ def crossed_spread(
         return t_spread(float(values.mean()), [by_unit], scale) if by_unit else UNKNOWN
     of_batch = _numbers(batches)
     by_batch = _clustered(residuals, of_batch, len(kinds))
-    if by_unit is None or by_batch is None:
+    if by_unit is None or by_batch is None or not _enough(of_batch, of):
         return UNKNOWN
     of_pair = _numbers(of_unit * (of_batch.max() + 1) + of_batch)
     by_pair = _clustered(residuals, of_pair, len(kinds))
@@ -282,6 +283,12 @@ def holm(p_values: Sequence[float], comparisons: int = 0) -> np.ndarray:
     adjusted = np.empty(len(order))
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(times * np.asarray(p_values, float)[order]))
     return adjusted
+
+
+def _enough(batches: np.ndarray, kinds: np.ndarray) -> bool:
+    """Whether there are batches enough for an interval, by values' numbers of batches and of cell types."""
+    of_kind = np.unique(np.stack([kinds, batches], axis=1), axis=0)[:, 0]
+    return len(of_kind) >= FEWEST_BATCHES and int(np.bincount(of_kind).min()) >= 2
 
 
 def _numbers(names: np.ndarray) -> np.ndarray:

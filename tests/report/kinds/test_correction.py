@@ -154,9 +154,9 @@ def test_headline_has_a_sentence_for_each_purpose_and_chooses_none_by_its_score(
     assert "; worse: Harmony (40.0: -10.0" in replicates
     assert weak.startswith("Weak phenotypes")
     assert "; no correction is told to be better; worse: TVN (0.700: -0.100 [-0.121 to -0.079])." in weak
-    assert losses == "Lost besides: mean grit under Sphering (2.00: -1.00 [-1.10 to -0.90])."
+    assert losses == "Worse besides: mean grit under Sphering (2.00: -1.00 [-1.10 to -0.90])."
     assert "over perturbations and batches" in how
-    assert "p < 0.05, corrected for 8 comparisons" in how
+    assert "p < 0.05 after correction for 8 comparisons" in how
     # the best row of the table is another method's: it was not compared, and is no finding
     assert "90.0" not in " ".join(found.details)
 
@@ -170,6 +170,18 @@ def test_headline_does_not_praise_what_makes_it_worse_or_may_be_nothing(results)
     assert "more under " in found.details[0]
     assert "less under" not in found.details[0]
     assert "; no correction is told to be better; not told apart: ComBat (55.0" in found.details[1]
+
+
+def test_headline_judges_no_change_that_has_no_error(results):
+    """Of three batches there is none: the change is said, and no verdict."""
+    given = {("baseline", "combat"): {ACROSS: 0.8, f"{ACROSS}_change": (0.3, np.nan)}}
+    given["baseline", "tvn"] = changed(ACROSS, 0.2, 0.01)
+    details = correction_headline("table_correction", results(given)).details
+    line = next(line for line in details if line.startswith("Replicates"))
+    assert "; better: TVN (70.0: +20.0 [" in line
+    assert "; too few batches to judge: ComBat (80.0: +30.0)." in line
+    assert any("after correction for 1 comparison," in line for line in details)
+    assert any(line.startswith("A change without brackets cannot be judged") for line in details)
 
 
 def test_headline_passes_over_corrections_that_a_metric_is_not_defined_for(results):
@@ -188,7 +200,7 @@ def test_headline_says_mechanism_where_the_screen_knows_of_it(results):
     (line,) = (line for line in found.details if line.startswith("Mechanism"))
     assert "(NSCB)): uncorrected 20.0 %, n = 40 profiles of a treatment in a batch" in line
     assert "; better: TVN (40.0: +20.0" in line
-    assert any(line.startswith("Lost besides: ") and "(NSC) under TVN" in line for line in found.details)
+    assert any(line.startswith("Worse besides: ") and "(NSC) under TVN" in line for line in found.details)
 
 
 BAND = (0.18, 0.22)
@@ -205,12 +217,15 @@ def test_permuted_batches_are_a_row_with_a_band_and_the_figure_draws_it(results)
     path = made.files.scores(made.files.folder(run), run.view)
     write_frame(with_band(read_frame(path), "neighbor_same_batch", *BAND), path)
     draft = draft_table("table_correction", made)
-    cell = draft.cells["permuted", "neighbor_same_batch"]
+    cell = draft.cells["baseline.permuted", "neighbor_same_batch"]
     assert (cell.mean, cell.low, cell.high) == pytest.approx((20, 18, 22))
-    assert "permuted" in draft.nulls
-    assert any(note.startswith("batches permuted (null): what no batch effect would give") for note in draft.notes)
+    assert "baseline.permuted" in draft.nulls
+    assert draft.rows["baseline.permuted"] == "Baseline, batches permuted (null)"
+    assert any(note.startswith("batches permuted: what no batch effect would give") for note in draft.notes)
     finding = correction_headline("table_correction", made).finding
-    assert finding.endswith("chance is 20 % and permuted batches give 18.0 to 22.0 %: no batch effect is told here.")
+    assert finding.endswith(
+        "chance is 20 % and permuted batches give 18.0 to 22.0 %: this metric does not tell the batch."
+    )
     figure, numbers = draw_figure("figure_correction", made)
     for axis in figure.axes:
         (band,) = axis.patches
@@ -232,7 +247,7 @@ def test_layouts_that_repeat_are_said_in_table_and_headline(results):
     said = next(note for note in draft.notes if note.startswith("positions: "))
     assert "hold the same perturbation in 100 % of pairs (wells in any two positions: 33.3 %)" in said
     assert "cannot be told from what its perturbation does" in said
-    assert "in the same position in 24 % of cases (chance 1.6 %)" in said
+    assert "in the same position in 24 % of 40 cases (chance 1.6 %)" in said
     (line,) = (line for line in correction_headline("table_correction", made).details if line.startswith("Positions: "))
     assert "is a replicate: 30.0 % (with them 50.0 %)" in line
     # the same wells, each plate laid out anew

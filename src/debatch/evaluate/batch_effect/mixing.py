@@ -21,7 +21,7 @@ def mixing(scored: Scored) -> dict[str, Values]:
 
     `kbet` of one image a well; `kbet_controls` of negative controls; `neighbor_same_batch` of treated images, whose
     neighbours of the same perturbation, compound or mechanism are barred; `neighbor_same_batch_controls` of negative
-    controls, whose neighbours of the same well are.
+    controls, whose neighbours of the same well are; controls as `score_embeddings` says, by halves.
     """
     images, features = images_of(scored.table), features_of(scored.table)
     kinds, units = images["cell_type"].to_numpy(str), units_of(images)
@@ -30,18 +30,20 @@ def mixing(scored: Scored) -> dict[str, Values]:
     negative = (images["well_type"] == NEGATIVE_CONTROL).to_numpy()
     treated = ~negative & images["perturbation"].notna().to_numpy()
     half = control_halves(images)
-    controls = np.full(batches.shape, np.nan)
+    own_well = pd.factorize(well_names(images))[0][:, None]
+    controls, near = np.full((2, *batches.shape), np.nan)
+    near_chance = np.full(len(images), np.nan)
     for held in scored.halves:
         own = negative & (half == held.number)
         if own.any():
             controls[own] = by_kind(kinds, own, _controls_mixed, held.features, batches)[own]
-    found = {
+            same, chance = _neighbors(kinds, own, held.features, batches, own_well)
+            near[own], near_chance[own] = same[own], chance[own]
+    found: dict[str, tuple[np.ndarray, np.ndarray | None]] = {
         "kbet": (by_kind(kinds, _one_a_well(images), _mixed, features, batches), None),
         "kbet_controls": (controls, None),
         "neighbor_same_batch": _neighbors(kinds, treated, features, batches, _barred(images)),
-        "neighbor_same_batch_controls": _neighbors(
-            kinds, negative, features, batches, pd.factorize(well_names(images))[0][:, None]
-        ),
+        "neighbor_same_batch_controls": (near, near_chance),
     }
     of_columns = {metric: (values.reshape(len(kinds), -1), chance) for metric, (values, chance) in found.items()}
     return {

@@ -31,8 +31,10 @@ def separability(
         controls: (N,) bool, negative ones.
 
     Returns:
-        perturbation, separability (mean over its profiles, in [0, 1]), n (profiles). Profiles without a replicate, or
-        without a negative control in their batch, do not count; a perturbation of such alone is not in it.
+        perturbation, separability (mean over its profiles, in [0, 1]), margin (mean over its profiles of how much more
+        similar they are than controls: it still tells apart those that all stand out), n (profiles). Profiles without a
+        replicate, or without a negative control in their batch, do not count; a perturbation of such alone is not in
+        it.
 
     Raises:
         ValueError: lengths that do not match, values that are not finite.
@@ -47,7 +49,7 @@ def separability(
     totals = np.zeros((len(names), embeddings.shape[1]))
     for at in blocks(len(scored)):
         np.add.at(totals, of[at], _units(embeddings, scored[at]))
-    scores = np.full(len(scored), np.nan)
+    scores, margins = np.full((2, len(scored)), np.nan)
     batches = np.asarray(batches)
     for batch in np.unique(batches[controls]):
         reference = _units(embeddings, np.flatnonzero(controls & (batches == batch)))
@@ -56,9 +58,13 @@ def separability(
             profiles, group = _units(embeddings, scored[own[at]]), of[own[at]]
             directions = (totals[group] - profiles) / (sizes[group] - 1)[:, None]
             ahead = np.einsum("nd,nd->n", directions, profiles)[:, None] - directions @ reference.T
+            margins[own[at]] = ahead.mean(axis=1)
             scores[own[at]] = (ahead > _EQUAL).mean(axis=1) + (np.abs(ahead) <= _EQUAL).mean(axis=1) / 2
-    found = pd.DataFrame({"perturbation": names[of], "separability": scores}).dropna(subset="separability")
-    return found.groupby("perturbation")["separability"].agg(separability="mean", n="size").reset_index()
+    found = pd.DataFrame({"perturbation": names[of], "separability": scores, "margin": margins})
+    by_perturbation = found.dropna(subset="separability").groupby("perturbation")
+    return by_perturbation.agg(
+        separability=("separability", "mean"), margin=("margin", "mean"), n=("separability", "size")
+    ).reset_index()
 
 
 def positive_control_retention(
@@ -111,7 +117,7 @@ def weak_separability(
     Weak perturbations are what an over-correction takes first, and what a mean over all hides. Those that scored lowest
     before would score higher after by chance alone, if it were on the same profiles or against the same controls: so
     they are chosen on one half of each perturbation's profiles and of each batch's controls, and scored on the other
-    half, both ways. Ties with the last one chosen are chosen too.
+    half, both ways. Where few controls leave many equal, those with the smaller margin are weaker.
 
     The halves alternate along the batches (within one by a hash of the embedding before), whatever the order of rows.
 
@@ -174,8 +180,7 @@ def weak_perturbations(
         both = chosen_by.join(scored_by.add_suffix("_after"), how="inner")
         if len(both):
             count = max(1, round(share * len(both)))
-            limit = np.sort(both["separability"])[count - 1]
-            weak = both.loc[both["separability"] <= limit, "separability_after"]
+            weak = both.sort_values(["separability", "margin"], kind="stable")["separability_after"].iloc[:count]
             found.append(weak.rename("separability").reset_index().assign(half=number))
     return (
         pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["perturbation", "separability", "half"])

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from debatch.evaluate.tidy import of_all
 from debatch.files import UNCORRECTED
 from debatch.registry.run import ALL_IMAGES
 from debatch.report.frames import by_seed
@@ -12,6 +13,9 @@ from debatch.screen.layout import Layout, layout
 from debatch.screen.subsets import scored_subset
 from debatch.tabular import read_frame
 
+# fewer untreated wells say nothing of positions
+FEWEST_CONTROLS = 20
+
 
 class Positions(NamedTuple):
     """Of the wells that a table of embeddings looks at.
@@ -19,13 +23,15 @@ class Positions(NamedTuple):
     Attributes:
         layout: how often replicates share a position.
         controls: how often a negative control's nearest one on another plate is in the same position, in the first
-            method's embeddings; None where that is not defined.
+            method's embeddings; None where that is not defined, or of very few.
         chance: of that.
+        wells: negative controls that could be.
     """
 
     layout: Layout
     controls: float | None
     chance: float | None
+    wells: int = 0
 
     @property
     def sentence(self) -> str:
@@ -34,7 +40,7 @@ class Positions(NamedTuple):
         if text and self.controls is not None and self.chance is not None:
             text += (
                 f"; an untreated well's nearest untreated one on another plate is in the same position in "
-                f"{100 * self.controls:.0f} % of cases (chance {100 * self.chance:.1f} %)"
+                f"{100 * self.controls:.0f} % of {self.wells:,} cases (chance {100 * self.chance:.1f} %)"
             )
         return text
 
@@ -55,4 +61,8 @@ def positions(name: str, results: Results) -> Positions:
     frames = results.by_seed("scores", name, registry.rows(name)[0], split, UNCORRECTED)
     found = [by_seed(frames, f"control_same_position{ending}") for ending in ("", "_chance")]
     controls, chance = (sum(values) / len(values) if values else None for values in found)
-    return Positions(layout(scored_wells(results, split)), controls, chance)
+    rows = [of_all(frame).set_index("metric")["n"].get("control_same_position", 0) for frame in frames]
+    wells = int(min(rows, default=0))
+    if wells < FEWEST_CONTROLS:
+        controls = None
+    return Positions(layout(scored_wells(results, split)), controls, chance, wells)

@@ -16,7 +16,7 @@ from debatch.files import UNCORRECTED
 from debatch.report.cells import Cell, Draft
 from debatch.report.kinds.positions import positions
 from debatch.report.kinds.tables import draft_table
-from debatch.report.kinds.tables.correction import BATCH, CHANCE, SHOWN, row_key
+from debatch.report.kinds.tables.correction import BATCH, CHANCE, PERMUTED, SHOWN, row_key
 from debatch.report.page.headline import LEVEL, Headline
 from debatch.report.results import Results
 
@@ -50,7 +50,9 @@ WORDS = {
     ),
     "nsc": Words("treatments whose nearest one of another compound shares the mechanism (NSC)", "treatments"),
     "separability": Words("treatments that stand out from controls (AUROC)", "wells"),
-    "weak_separability": Words("the weakest quarter of treatments stands out from controls (AUROC)", "treatments"),
+    "weak_separability": Words(
+        "the weakest quarter of treatments stands out from controls (AUROC)", "pairs of treatment and cell type"
+    ),
 }
 # what embeddings are for -> the metrics of it; the first that the screen defines speaks for it
 PURPOSES = {
@@ -72,6 +74,11 @@ class Change(NamedTuple):
     value: float
     sure: Spread
     p: float = 1.0
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is an error to judge it by: not with too few batches or perturbations."""
+        return bool(np.isfinite(self.sure.error))
 
     @property
     def is_told(self) -> bool:
@@ -143,15 +150,19 @@ class _Table:
                 rows = self.rows(f"{metric}_change", correction)
                 if len(rows):
                     found[metric, correction] = Change(float(rows["value"].mean()), self.over_seeds(rows, "plain"))
-        known = {key: change for key, change in found.items() if np.isfinite(change.sure.error)}
+        known = {key: change for key, change in found.items() if change.is_judged}
         adjusted = holm([p_value(change.value, change.sure.error, change.sure.freedom) for change in known.values()])
         judged = {key: change._replace(p=p) for (key, change), p in zip(known.items(), adjusted.tolist(), strict=True)}
         return {**found, **judged}
 
     def changed(self, metric: str, *, told: bool, up: bool | None = None) -> list[str]:
         """Corrections that change a metric, or are not told from not doing so."""
-        own = {c: change for (of, c), change in self.changes.items() if of == metric}
+        own = {c: change for (of, c), change in self.changes.items() if of == metric and change.is_judged}
         return [c for c, change in own.items() if change.is_told == told and up in (None, change.value > 0)]
+
+    def unjudged(self, metric: str) -> list[str]:
+        """Corrections whose change of a metric has no error."""
+        return [c for (of, c), change in self.changes.items() if of == metric and not change.is_judged]
 
     def listed(self, metric: str, corrections: Sequence[str]) -> str:
         """Corrections, each with what it makes of the metric and by how much that is more or less."""
@@ -187,12 +198,19 @@ def correction_headline(name: str, results: Results) -> Headline:
     }
     details = [_batch(table, chance)] if table.corrections else []
     details += [_purpose(table, purpose, metric) for purpose, metric in purposes.items()]
-    details += _losses(table, [BATCH, *purposes.values()])
+    details += _besides(table, [BATCH, *purposes.values()])
     details += _positions(table)
-    if table.changes:
+    judged = sum(change.is_judged for change in table.changes.values())
+    if judged:
         details.append(
-            f"In square brackets 95 % intervals over {_drawn(results)}; better, worse and lost: p < {LEVEL}, corrected "
-            f"for {len(table.changes)} comparisons."
+            f"In square brackets 95 % intervals over {_drawn(results)}, each for that comparison alone; what is said "
+            f"to be better, worse, more or less has p < {LEVEL} after correction for {judged} "
+            f"comparison{'s' if judged > 1 else ''}, so that an interval may leave 0 out and its change not be told."
+        )
+    if judged < len(table.changes):
+        details.append(
+            "A change without brackets cannot be judged: it is over fewer than four batches, one batch of a cell type, "
+            "or one perturbation."
         )
     return Headline(_finding(table, chance), details)
 
@@ -205,11 +223,11 @@ def _finding(table: _Table, chance: float) -> str:
         f"batch in {100 * value:.0f} % of cases{_brackets(table.bounds(sure, BATCH))} "
         f"(n = {int(rows['n'].mean()):,} {WORDS[BATCH].counted}), where chance is {chance:.0f} %"
     )
-    band = table.draft.cells.get(("permuted", BATCH), Cell())
+    band = table.draft.cells.get((f"{table.method}.{PERMUTED}", BATCH), Cell())
     if band.low is not None and band.high is not None:
         text += f" and permuted batches give {band.low:.1f} to {band.high:.1f} %"
         if band.low <= 100 * value <= band.high:
-            text += ": no batch effect is told here"
+            text += ": this metric does not tell the batch"
     return text + "."
 
 
@@ -222,6 +240,7 @@ def _batch(table: _Table, chance: float) -> str:
         "below chance, where wells of one batch are pushed apart, under": apart,
         "more under": table.changed(BATCH, told=True, up=True),
         "not told apart from uncorrected:": table.changed(BATCH, told=False),
+        "too few batches to judge:": table.unjudged(BATCH),
     }
     said = [f"{words} {table.listed(BATCH, own)}" for words, own in parts.items() if own]
     return f"Batch ({WORDS[BATCH].metric}, chance {chance:.1f} %): {'; '.join(said) or 'no correction was made'}."
@@ -237,21 +256,27 @@ def _purpose(table: _Table, purpose: str, metric: str) -> str:
     )
     better, worse = (table.changed(metric, told=True, up=up) for up in (True, False))
     level = table.changed(metric, told=False)
-    if table.corrections and not better:
+    unjudged = table.unjudged(metric)
+    if table.corrections and not better and not unjudged:
         text += "; no correction is told to be better"
-    for words, own in (("better", better), ("not told apart", level), ("worse", worse)):
+    said = (("better", better), ("not told apart", level), ("worse", worse), ("too few batches to judge", unjudged))
+    for words, own in said:
         text += f"; {words}: {table.listed(metric, own)}" if own else ""
     return text + "."
 
 
-def _losses(table: _Table, said: Sequence[str]) -> list[str]:
-    """Losses of the metrics that no other sentence is of."""
-    lost = []
-    for metric in SHOWN:
-        if metric in WORDS and metric not in said and METRICS[metric].better == "higher":
-            own = table.changed(metric, told=True, up=False)
-            lost += [f"{WORDS[metric].metric} under {table.listed(metric, own)}"] if own else []
-    return [f"Lost besides: {'; '.join(lost)}."] if lost else []
+def _besides(table: _Table, said: Sequence[str]) -> list[str]:
+    """Gains and losses of the metrics that no other sentence is of."""
+    lines = []
+    for words, gained in (("Better besides", True), ("Worse besides", False)):
+        found = []
+        for metric in SHOWN:
+            if metric in WORDS and metric not in said:
+                up = gained if METRICS[metric].better == "higher" else not gained
+                own = table.changed(metric, told=True, up=up)
+                found += [f"{WORDS[metric].metric} under {table.listed(metric, own)}"] if own else []
+        lines += [f"{words}: {'; '.join(found)}."] if found else []
+    return lines
 
 
 def _positions(table: _Table) -> list[str]:

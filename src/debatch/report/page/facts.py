@@ -204,8 +204,8 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
     lines = []
     if registry.screen.simulated:
         lines.append(
-            "The images are simulated. They show that the workflow recovers a truth that was planted; they say nothing "
-            "about how large any effect is in a real screen."
+            "The images are simulated: the truth in them was planted, and tests hold the methods against it. They say "
+            "nothing about how large any effect is in a real screen."
         )
     if test_batches:
         lines.append(

@@ -11,6 +11,7 @@ from debatch.report.cells import Cell, pooled
 from debatch.report.kinds.base import ByMetric
 from debatch.report.kinds.positions import scored_wells
 from debatch.report.kinds.tables.differences import paired
+from debatch.report.page.facts import SEES, seen_of_a_batch
 from debatch.report.results import Results
 from debatch.screen.layout import layout
 from debatch.screen.nouns import stored_noun
@@ -49,12 +50,17 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     below = _worse(best, {method: less(best, method) for method in cells if method != best})
     # of those that are not told apart the one that stands first: the simplest
     leader = next(method for method in cells if method not in below)
-    finding = f"{registry.title(leader)} recognises {cells[leader].mean:.1f} % of {noun.many} from batches it never saw"
+    share = f"{cells[leader].mean:.1f} % of {noun.many}"
+    finding = f"{registry.title(leader)} recognises {share} from batches that it was not trained on"
     finding += "" if metric == "accuracy" else f" ({METRICS[metric].title.lower()})"
     if leader != first:
         gain = less(leader, first)
         finding += f", {gain.mean:.1f} points more than the {_lower(registry.title(first))} ({_range(gain)})"
-    details = [*_compared(leader, below, cells, results), *_kept(name, leader, first, results)]
+    details = [
+        *_seen(leader, first, registry),
+        *_compared(leader, below, cells, results),
+        *_kept(name, leader, first, results),
+    ]
     if "adabn" in cells and "baseline" in cells and _is_ahead(less("baseline", "adabn")):
         details.insert(0, "AdaBN loses to the baseline here; see the section on the test batches' classes.")
     details += _batch_sentence(results)
@@ -104,6 +110,20 @@ def _is_ahead(cell: Cell) -> bool:
     return ((cell.mean if cell.low is None else cell.low) or 0.0) > 0
 
 
+def _seen(leader: str, first: str, registry: Registry) -> list[str]:
+    """What inference looks at of a test batch, where that is more than the image itself."""
+    if leader not in registry.recipes or first not in registry.recipes:
+        return []
+    seen, of_first = (seen_of_a_batch(registry.recipes[method].inference) for method in (leader, first))
+    if seen == SEES["train"]:
+        return []
+    noun = stored_noun(registry.screen)
+    text = f"Of such a batch {registry.title(leader)} looks at {noun.said(seen)}, without labels"
+    if of_first != seen:
+        text += f"; the {_lower(registry.title(first))} at {noun.said(of_first)}"
+    return [text + "."]
+
+
 def _compared(leader: str, below: dict[str, Cell], cells: dict[str, Cell], results: Results) -> list[str]:
     """The other methods, by whether the test batches tell them from the best."""
 
@@ -118,7 +138,7 @@ def _compared(leader: str, below: dict[str, Cell], cells: dict[str, Cell], resul
         few = any(cell.is_range for cell in below.values())
         how = "(p < 0.05 over test batches, corrected for the number of comparisons)"
         if few:
-            how = "even on the test batches that favour them most"
+            how = "even on the test batches that favour them most, which are too few for a test"
         lines.append(f"Worse {how}: {listed(below)}.")
     return lines
 
@@ -157,9 +177,12 @@ def _batch_sentence(results: Results) -> list[str]:
             return []
         numbers.append((head, probe))
     (head, probe), (own, left) = numbers
+    guess = pooled(results.by_seed("probe", name, methods[0], "stratified").first(), "probe_guess", "").mean
+    chance = "" if guess is None else f", the most frequent batch {guess:.1f} %"
     return [
-        f"{registry.title(reversing[0])} brings the batch accuracy of its own head from {head:.1f} to {own:.1f} %; a "
-        f"probe fitted afterwards tells {left:.1f} % ({registry.title(methods[0])}: {probe:.1f} %)."
+        f"Of seen batches {registry.title(reversing[0])} brings the batch accuracy of its own head from {head:.1f} to "
+        f"{own:.1f} %; an LDA probe that is fitted afterwards tells {left:.1f} % ({registry.title(methods[0])} "
+        f"{probe:.1f} %{chance})."
     ]
 
 

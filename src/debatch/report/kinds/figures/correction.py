@@ -12,7 +12,7 @@ from debatch.evaluate.metrics import METRICS
 from debatch.files import UNCORRECTED
 from debatch.report.frames import by_seed
 from debatch.report.kinds.base import FigureKind, OfCorrections
-from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, SHOWN, null_cell, score_cell
+from debatch.report.kinds.tables.correction import BATCH, BIOLOGY, PERMUTED, SHOWN, null_cell, score_cell
 from debatch.report.results import Results
 from debatch.report.style import COLOURS, figure_title, look, new_figure
 
@@ -25,6 +25,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
 OF_CHANCE, OF_PERMUTED = f"{BATCH}_chance", f"{BATCH}_permuted"
 # of over-correction: the first that the screen defines
 COST = ("weak_separability", "separability", "positive_control_retention")
+# weak perturbations, and what is kept of positive controls, are of each method's own
+AMONG_METHODS = ("separability",)
 
 
 class CorrectionFigure(OfCorrections, Figure):
@@ -41,10 +43,10 @@ class CorrectionKind(FigureKind[CorrectionFigure]):
     whole_screen = True
     caption = (
         "A point is one method's embeddings under one correction; large with a black rim: as they are, and a thin line "
-        "leads from there to each correction. At the dotted line (a random neighbour), within the grey band (the "
-        "middle 95 % under permuted batches, of the first method's embeddings as they are), the batch is gone, and "
-        "beyond it wells of one batch are pushed apart; at the top biology is kept. One wants to be at the top of the "
-        "band. Means; intervals are in the table."
+        "leads from there to each correction. Dotted: a random neighbour. Grey band: what permuted batches give, their "
+        "middle 95 % from the lowest to the highest of the methods. Within it this metric alone does not tell the "
+        "batch (others may: see the table), and beyond it wells of one batch are pushed apart; at the top biology is "
+        "kept. Means; intervals are in the table."
     )
 
     def corrections(self, spec: Any) -> list[str]:
@@ -60,7 +62,8 @@ class CorrectionKind(FigureKind[CorrectionFigure]):
         numbers = correction_points(name, results)
         defined = set(numbers.loc[numbers["mean"].notna(), "metric"])
         kept = next((metric for metric in BIOLOGY if metric in defined), None)
-        costs = [metric for metric in COST if metric in defined and metric != kept]
+        several = len(set(numbers["method"])) > 1
+        costs = [m for m in (AMONG_METHODS if several else COST) if m in defined and m != kept]
         panels = [metric for metric in (kept, *costs[:1]) if metric is not None]
         with look():
             named = len(set(numbers["method"])) == 1
@@ -91,10 +94,9 @@ def correction_points(name: str, results: Results) -> pd.DataFrame:
                 records.append((*titles, metric, cell.mean, cell.low, cell.high))
             chance = by_seed(frames, OF_CHANCE)
             records.append((*titles, OF_CHANCE, 100 * sum(chance) / len(chance) if chance else None, None, None))
-    first = registry.rows(name)[0]
-    band = null_cell(results, name, split, BATCH, "permuted")
-    titles = registry.title(first), registry.correction_title(UNCORRECTED)
-    records.append((*titles, OF_PERMUTED, band.mean, band.low, band.high))
+        band = null_cell(results, name, method, BATCH, PERMUTED)
+        titles = registry.title(method), registry.correction_title(UNCORRECTED)
+        records.append((*titles, OF_PERMUTED, band.mean, band.low, band.high))
     return pd.DataFrame(records, columns=["method", "correction", "metric", "mean", "low", "high"]).astype(
         {"mean": float, "low": float, "high": float}
     )
@@ -125,7 +127,7 @@ def _scatter(axis: Axes, numbers: pd.DataFrame, metric: str) -> None:
                 marker=MARKERS[number % len(MARKERS)],
                 edgecolors="black" if plain else "white",
                 linewidths=1.2 if plain else 0.5,
-                zorder=3 if plain else 2,
+                zorder=2 if plain else 3,  # a large one would hide what did not move
             )
         if len(methods) == 1:
             _name_points(axis, points)
@@ -147,8 +149,13 @@ def _name_points(axis: Axes, points: list[tuple[str, float, float]]) -> None:
 def _mark_chance(axis: Axes, numbers: pd.DataFrame) -> None:
     """Turn the batch axis round, so that the batch effect shrinks to the right, and mark what chance gives."""
     band = numbers[numbers["metric"] == OF_PERMUTED].dropna()
-    for low, high in band[["low", "high"]].itertuples(index=False):
+    if len(band):
+        low, high = band["low"].min(), band["high"].max()
         axis.axvspan(low, high, color="#d0d7de", lw=0, zorder=0)
+        axis.annotate(
+            "permuted batches, middle 95 %", (high, 0.02), xycoords=("data", "axes fraction"), fontsize=8,
+            color="#57606a", rotation=90, ha="right", va="bottom",
+        )  # fmt: skip
     chance = numbers.loc[numbers["metric"] == OF_CHANCE, "mean"].dropna()
     if len(chance):
         axis.axvline(chance.iloc[0], color="#57606a", lw=1, ls=":", zorder=0)

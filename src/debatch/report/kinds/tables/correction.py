@@ -21,6 +21,7 @@ from debatch.report.frames import by_seed
 from debatch.report.kinds.asked import asked_note, asked_of
 from debatch.report.kinds.base import OfCorrections, TableKind
 from debatch.report.kinds.positions import Positions, positions, scored_wells
+from debatch.report.nulls import NULL
 from debatch.report.results import ByRun, Results
 
 SEES = ("sees", "Saw of a test batch")
@@ -32,12 +33,9 @@ SHOWN = (
 BATCH = "neighbor_same_batch"
 BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
 CHANCE = "chance"
-# rows below: what chance, permuted batches and a well's position alone would give
-NULLS = {
-    CHANCE: "A random neighbour (null)",
-    "permuted": "Batches permuted (null)",
-    "position_only": "Position only (null)",
-}
+PERMUTED = "permuted"
+# rows below: what chance and a well's position alone would give; beside them each method's permuted batches
+NULLS = {CHANCE: f"A random neighbour {NULL}", "position_only": f"Position only {NULL}"}
 # what the normalization of pixels looks at
 PIXELS_SEE = {"plate": "images", "experiment": "images", "all": "images"} | dict.fromkeys(
     ("plate_controls", "experiment_controls"), "controls"
@@ -91,22 +89,27 @@ class CorrectionKind(TableKind[CorrectionTable]):
         cells = {key: cell for key, cell in cells.items() if key[1] in {SEES[0], *(defined or SHOWN)}}
         lacking = [metric for metric in shown if metric not in defined]
         defined = defined or list(SHOWN)
-        for null, title in NULLS.items():
+        nulls = []
+        below = {null: (title, registry.rows(name)[0], null) for null, title in NULLS.items()}
+        for method in registry.rows(name):
+            title = f"{registry.title(method)}, batches permuted {NULL}"
+            below[f"{method}.{PERMUTED}"] = title, method, PERMUTED
+        for row, (title, method, null) in below.items():
             for metric in defined:
-                cell = null_cell(results, name, split, metric, null)
+                cell = null_cell(results, name, method, metric, null)
                 if cell.mean is not None:
-                    rows[null] = title
-                    cells[null, metric] = cell
+                    rows[row] = title
+                    cells[row, metric] = cell
+            nulls += [row] if row in rows else []
         columns = {SEES[0]: SEES[1], **{metric: METRICS[metric].heading for metric in defined}}
         columns |= {m: f"{columns[m]}, n = {n}" for m, n in asked_of(results, name, defined).items()}
         formats = {metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in defined}
         notes = [
-            *_notes(results, name, split, defined, has_permuted="permuted" in rows),
+            *_notes(results, name, split, defined, has_permuted=any(row.endswith(PERMUTED) for row in nulls)),
             *_of_positions(place, lacking),
             *_lacking(lacking),
         ]
-        nulls = tuple(null for null in NULLS if null in rows)
-        return Draft(rows, columns, cells, unit="", formats=formats, nulls=nulls, notes=notes)
+        return Draft(rows, columns, cells, unit="", formats=formats, nulls=tuple(nulls), notes=notes)
 
 
 def row_key(method: str, correction: str) -> str:
@@ -140,16 +143,16 @@ def _with_other_positions(metrics: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for pair in both for name in pair if name in METRICS)
 
 
-def null_cell(results: Results, name: str, split: str, metric: str, null: str) -> Cell:
-    """What chance, permuted batches or a position alone would give of the first method's embeddings, as they are."""
-    frames = results.by_seed("scores", name, results.registry.rows(name)[0], split)
+def null_cell(results: Results, name: str, method: str, metric: str, null: str) -> Cell:
+    """What chance, permuted batches or a position alone would give of a method's embeddings, as they are."""
+    frames = results.by_seed("scores", name, method, results.registry.splits(name)[0])
     own, factor = f"{metric}_{null}", METRICS[metric].factor
     values = by_seed(frames, own)
     if not values:
         return Cell()
     bounds = pd.concat([of_all(frame[frame["metric"] == own]) for frame in frames])[["low", "high"]].mean()
     low, high = (factor * float(bound) if np.isfinite(bound) else None for bound in bounds)
-    origin = Origin.of(frames, words="a null, of the first method's embeddings as they are")
+    origin = Origin.of(frames, words="a null, of the method's embeddings as they are")
     what = f"the middle 95 % of {DRAWS} permutations"
     return Cell(factor * sum(values) / len(values), None, len(values), low, high, origin=origin, bounds_of=what)
 
@@ -162,22 +165,22 @@ def _notes(results: Results, name: str, split: str, defined: list[str], *, has_p
         "column says and never on labels; nothing here chooses their settings by a score",
         "the arrow says which way is better; nothing was trained again",
         "k-BET: share of images (one a well) whose neighbours (k = 0.5 % of them or 5 times the batches, whichever is "
-        "more; of negative controls half of a batch's, all of their images) are of the batches as all are; about 95 % "
-        "where nothing tells the batches (of controls with several images a well somewhat less). Where batches hold "
-        "different perturbations it cannot come near that, however good a correction: negative controls are the fairer "
-        "look",
+        "more; of negative controls half of a batch's, all of their images) are of the batches as all are; best is "
+        "what permuted batches give, about 95 % or more. Where batches hold different perturbations it cannot come "
+        "near that, however good a correction: negative controls are the fairer look",
         "nearest neighbour of the same batch: of treated images, among those of other perturbations (compounds, "
         "mechanisms, where those are known); best is what a random neighbour gives, and below it a correction pushes "
         "wells of one batch apart: those that use all wells of a batch do so by taking the batch's own mean away",
-        "whatever is held against negative controls (k-BET of them, mAP, grit, AUROC) is held against wells that the "
-        "correction was not fitted on: one half of a batch's control wells, then the other, averaged",
+        "whatever is held against negative controls, or is of them, is of wells that the correction was not fitted on: "
+        "one half of a batch's control wells, then the other, averaged",
+        *_populations(results, name, defined),
         *_composition(results, name, split),
     ]
     if has_permuted:
         notes.append(
-            f"{NULLS['permuted'].lower()}: what no batch effect would give: the batches of each perturbation's wells "
-            f"are dealt anew among those wells, {DRAWS} times; in its brackets the middle 95 % of these; not defined "
-            "where most perturbations are in one batch"
+            "batches permuted: what no batch effect would give a method's embeddings as they are: the batches of each "
+            f"perturbation's wells are dealt anew among those wells, {DRAWS} times; in its brackets the middle 95 % of "
+            "these; not defined where most perturbations are in one batch"
         )
     if "neighbor_same_batch_controls" in defined:
         notes.append("the same, negative controls: their neighbours are negative controls of other wells")
@@ -186,7 +189,7 @@ def _notes(results: Results, name: str, split: str, defined: list[str], *, has_p
     if "grit" in defined:
         notes.append(
             "grit: how far a well's replicates are from negative controls, in sds of the latter; replicates may be of "
-            "its own batch, which a batch effect helps"
+            "its own batch, which a batch effect helps; with few control wells that sd is known badly, and grit with it"
         )
     if "nsc" in defined or "nscb" in defined:
         level = "compound" if registry.screen.columns.compound else "treatment"
@@ -212,6 +215,24 @@ def _notes(results: Results, name: str, split: str, defined: list[str], *, has_p
             "positive controls kept: the same of these, above chance, as a share of what it was uncorrected; this and "
             "weak ones compare corrections of one method, not methods"
         )
+    return notes
+
+
+def _populations(results: Results, name: str, defined: list[str]) -> list[str]:
+    """Of how many each metric is, and of which cell types."""
+    registry = results.registry
+    method, split = registry.rows(name)[0], registry.splits(name)[0]
+    frames = results.by_seed("scores", name, method, split).first()
+    if not frames:
+        return []
+    every = of_all(frames[0]).set_index("metric")["n"]
+    counted = [f"{METRICS[metric].title} {int(every[metric]):,}" for metric in defined if metric in every.index]
+    index = scored_wells(results, split)
+    batches = index.groupby("cell_type")["batch"].nunique()
+    alone = ", ".join(map(str, batches.index[batches < 2]))
+    notes = [f"n, of {registry.title(method)} as it is: {'; '.join(counted)}; treated wells include positive controls"]
+    if alone:
+        notes.append(f"{alone}: one batch, so that whatever compares batches is of the other cell types")
     return notes
 
 

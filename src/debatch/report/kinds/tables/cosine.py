@@ -14,6 +14,7 @@ from debatch.evaluate.uncertainty import UNKNOWN, Spread, seeds_spread
 from debatch.registry.run import ALL_IMAGES
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, spread_cell
 from debatch.report.kinds.base import TableKind
+from debatch.report.nulls import NULL
 from debatch.report.results import ByRun, Results
 
 MEASURES = (
@@ -24,7 +25,7 @@ MEASURES = (
     "wasserstein_different_perturbation",
     "wasserstein_controls",
 )
-PERMUTED = "permuted"
+PERMUTED = "_permuted"
 OTHER_WELLS = "_other_wells"
 
 
@@ -58,14 +59,16 @@ class Cosine(TableKind[CosineTable]):
                 rows[method + suffix] = registry.title(method) + title
                 for measure in MEASURES:
                     cells[method + suffix, measure] = _cell(frames, measure, subset)
-        first = next(iter(own.values()))
-        for suffix, subset, title in pairs:
-            for measure in MEASURES:
-                cell = _permuted(first, measure, subset)
-                if cell.mean is not None:
-                    rows[PERMUTED + suffix] = f"Batches permuted (null){title}"
-                    cells[PERMUTED + suffix, measure] = cell
-        nulls = tuple(row for row in rows if row.removesuffix(OTHER_WELLS) == PERMUTED)
+        nulls = []
+        for method, frames in own.items():
+            for suffix, subset, title in pairs:
+                found_null = {measure: _permuted(frames, measure, subset) for measure in MEASURES}
+                known = {measure: cell for measure, cell in found_null.items() if cell.mean is not None}
+                if known:
+                    row = method + PERMUTED + suffix
+                    rows[row] = f"{registry.title(method)}, batches permuted{title} {NULL}"
+                    cells |= {(row, measure): cell for measure, cell in known.items()}
+                    nulls.append(row)
         notes = [
             f"{_of_what(split)}, every pair of one cell type: the nearer to 0, the less similarity tells of the "
             "batch; pairs are pooled over cell types as in the paper, so that types with more batches weigh more "
@@ -73,11 +76,15 @@ class Cosine(TableKind[CosineTable]):
         ]
         if nulls:
             notes.append(
-                "batches permuted: what no batch effect would give the first method: the batches of each "
+                "batches permuted: what no batch effect would give the same embeddings: the batches of each "
                 f"perturbation's wells are dealt anew among those wells, {DRAWS} times; in brackets the smallest and "
                 "the largest"
             )
-        notes.append("negative controls: pairs of these alone, which every batch has alike")
+        notes += [
+            "negative controls: pairs of these alone, which every batch has alike",
+            "where a range begins at its number: single batches have fewer pairs, and fewer pairs are farther apart by "
+            "chance",
+        ]
         if len(pairs) > 1:
             notes.append(
                 "sites of one well are alike for more reasons than their perturbation: the rows below leave their "
@@ -85,17 +92,17 @@ class Cosine(TableKind[CosineTable]):
                 "controls remain)"
             )
         columns = {measure: METRICS[measure].title for measure in MEASURES}
-        return Draft(rows, columns, cells, unit="", decimals=3, nulls=nulls, notes=notes)
+        return Draft(rows, columns, cells, unit="", decimals=3, nulls=tuple(nulls), notes=notes)
 
 
 def _permuted(frames: ByRun, measure: str, subset: str) -> Cell:
     """A distance under permuted batches: mean, smallest and largest, each the mean over seeds."""
-    rows = [frame[(frame["metric"] == f"{measure}_{PERMUTED}") & (frame["subset"] == subset)] for frame in frames]
+    rows = [frame[(frame["metric"] == f"{measure}{PERMUTED}") & (frame["subset"] == subset)] for frame in frames]
     found = pd.concat(rows).dropna(subset="value") if rows else pd.DataFrame()
     if found.empty:
         return Cell()
     mean, low, high = found[["value", "low", "high"]].mean().tolist()
-    origin = Origin.of(frames, words="a null, of the first method's embeddings")
+    origin = Origin.of(frames, words="a null, of these embeddings")
     return Cell(
         mean,
         None,

@@ -17,11 +17,11 @@ from debatch.report.nulls import NULL
 from debatch.report.results import ByRun, Results
 
 HEAD = "batch_classification_accuracy"
-GUESS, PERMUTED, CONTROLS = "guess", "permuted", "_controls"
-PERMUTED_TITLE = f"Batches permuted {NULL}"
+GUESS, PERMUTED, CONTROLS = "guess", "_permuted", "_controls"
 PERMUTED_NOTE = (
-    "batches permuted: what no batch effect would give the first method: the batches of each perturbation's wells are "
-    f"dealt anew among those wells, {PROBE_DRAWS} times (of the MLP once); in brackets the smallest and the largest"
+    "batches permuted: what no batch effect would give the same embeddings: the batches of each perturbation's wells "
+    f"are dealt anew among those wells, {PROBE_DRAWS} times (of the MLP once); in brackets the smallest and the "
+    "largest, which so few make no interval; over all cell types it holds what telling the cell type gives"
 )
 
 
@@ -102,17 +102,26 @@ class ProbeKind(TableKind[ProbeTable]):
             if alone:
                 rows[method + CONTROLS] = f"{registry.title(method)}, controls alone"
                 cells |= {(method + CONTROLS, column): cell for column, cell in alone.items()}
-        rows[GUESS] = "Most frequent batch (null)"
+        nulls = [GUESS]
+        rows[GUESS] = f"Most frequent batch {NULL}"
         for probe in PROBES:
             split = of_probe[probe.unseen]
             first = results.by_seed("probe", name, methods[0], split).first() if split else ByRun((), ())
-            cells[GUESS, probe.column] = pooled(
-                first, "probe_guess", "too few batches or wells", probe.subset, origin=guess_origin(first)
-            )
-            cell = permuted_cell(first, probe)
-            if cell.mean is not None:
-                rows[PERMUTED] = PERMUTED_TITLE
-                cells[PERMUTED, probe.column] = cell
+            lacking = "too few batches or wells"
+            cells[GUESS, probe.column] = pooled(first, "probe_guess", lacking, probe.subset, origin=guess_origin(first))
+            of_controls = pooled(first, "probe_guess_controls", "", probe.subset, origin=guess_origin(first))
+            if of_controls.mean is not None:
+                rows[GUESS + CONTROLS] = f"Most frequent batch, controls alone {NULL}"
+                cells[GUESS + CONTROLS, probe.column] = of_controls
+        for method in methods:
+            for probe in PROBES:
+                split = of_probe[probe.unseen]
+                frames = results.by_seed("probe", name, method, split) if split else ByRun((), ())
+                cell = permuted_cell(frames, probe)
+                if cell.mean is not None:
+                    rows[method + PERMUTED] = f"{registry.title(method)}, batches permuted {NULL}"
+                    cells[method + PERMUTED, probe.column] = cell
+        nulls += [row for row in rows if row == GUESS + CONTROLS or row.endswith(PERMUTED)]
         columns = {HEAD: "Head trained beside the network", **{probe.column: probe.heading for probe in PROBES}}
         notes = [
             "probes: standardised shrinkage LDA, 10 nearest neighbours and an MLP of one hidden layer on frozen "
@@ -122,15 +131,16 @@ class ProbeKind(TableKind[ProbeTable]):
             "batch's wells, scored on another, both ways; under a batch's own statistics each of the two has its own, "
             "from the quarters that are left",
             "seen batches under a batch's own statistics: images that a probe is fitted on and those that it is scored "
-            "on share them, and what the sample that they come from has by chance marks the batch, which an MLP reads "
-            "best; unseen ones are free of that",
+            "on share them, and what the sample that they come from has by chance may mark the batch, or the batch may "
+            "be left in what only an MLP reads: this column cannot tell; of unseen ones statistics are not shared",
             "within a cell type: knowing the cell type alone tells much of the batch; of its own null, see the last "
             "rows",
-            "controls alone: control wells, positive and negative, which all batches have alike; they are few",
+            "controls alone: control wells, positive and negative, which all batches have alike; fewer are fitted on "
+            "than of all wells, and they have a guess of their own to beat",
         ]
-        if PERMUTED in rows:
+        if len(nulls) > 1:
             notes.append(PERMUTED_NOTE)
-        return Draft(rows, columns, cells, nulls=tuple(row for row in (GUESS, PERMUTED) if row in rows), notes=notes)
+        return Draft(rows, columns, cells, nulls=tuple(nulls), notes=notes)
 
 
 def _probed(name: str, method: str, results: Results, split: str | None, probe: Probe) -> Cell:
@@ -146,8 +156,9 @@ def permuted_cell(frames: ByRun, probe: Probe) -> Cell:
     if found.empty:
         return Cell()
     mean, low, high = (100 * found[["value", "low", "high"]].mean()).tolist()
-    origin = Origin.of(frames, words="a null, of the first method's embeddings")
-    return Cell(mean, None, len(found), low, high, origin=origin, bounds_of="the smallest and the largest permutation")
+    bounds: tuple[float | None, float | None] = (low, high) if low < high else (None, None)
+    origin = Origin.of(frames, words="a null, of these embeddings")
+    return Cell(mean, None, len(found), *bounds, origin=origin, bounds_of="the smallest and the largest permutation")
 
 
 def probed_origin(frames: ByRun, probe: Probe) -> Origin:

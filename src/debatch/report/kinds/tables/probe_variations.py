@@ -11,12 +11,12 @@ from debatch.report.kinds.tables.probe import (
     GUESS,
     PERMUTED,
     PERMUTED_NOTE,
-    PERMUTED_TITLE,
     PROBES,
     guess_origin,
     permuted_cell,
     probed_origin,
 )
+from debatch.report.nulls import NULL
 from debatch.report.results import Results
 
 LACKING = "too few batches or wells"
@@ -59,10 +59,6 @@ class ProbeVariations(Varied, TableKind[ProbeVariationsTable]):
                         cells[GUESS, column] = pooled(
                             first, "probe_guess", LACKING, probe.subset, origin=guess_origin(first)
                         )
-                        permuted = permuted_cell(first, probe)
-                        if permuted.mean is not None:
-                            rows[PERMUTED] = PERMUTED_TITLE
-                            cells[PERMUTED, column] = permuted
         notes = [
             f"share of test images whose batch a probe tells, split {split}: standardised shrinkage LDA, 10 nearest "
             "neighbours and an MLP of one hidden layer on frozen embeddings, fitted on some wells of unseen batches "
@@ -72,9 +68,18 @@ class ProbeVariations(Varied, TableKind[ProbeVariationsTable]):
             "what normalization leaves of the batch, and what AdaBN leaves of that; accuracy under the same runs is in "
             "the tables of normalization",
         ]
-        notes += [PERMUTED_NOTE] if PERMUTED in rows else []
-        nulls = tuple(row for row in (GUESS, PERMUTED) if row in rows)
-        return Draft(rows, columns, cells, nulls=nulls, notes=[*notes, *same_rows(variants)])
+        nulls = [GUESS]
+        for row in variants:
+            for method in registry.rows(name):
+                frames = results.by_seed("probe", name, row.methods[method], split)
+                for probe in probes:
+                    cell = permuted_cell(frames, probe)
+                    if cell.mean is not None:
+                        rows[row.key + PERMUTED] = f"{row.title}, batches permuted {NULL}"
+                        cells[row.key + PERMUTED, f"{method}.{probe.column}"] = cell
+        nulls += [key for key in rows if key.endswith(PERMUTED)]
+        notes += [PERMUTED_NOTE] if len(nulls) > 1 else []
+        return Draft(rows, columns, cells, nulls=tuple(nulls), notes=[*notes, *same_rows(variants)])
 
 
 KIND = ProbeVariations()
