@@ -19,12 +19,14 @@ class Quality:
     Attributes:
         channels: a row a channel, as text.
         flagged: number of images with a flag.
+        images: number of all images.
         kinds: what was flagged -> number of images and channels.
         examples: the first flagged images, with their flags.
     """
 
     channels: list[dict[str, str]]
     flagged: int
+    images: int
     kinds: dict[str, int]
     examples: list[dict[Hashable, str]]
 
@@ -49,7 +51,7 @@ def quality_facts(index: pd.DataFrame) -> Quality | None:
     odd = index[index["qc_flags"] != ""]
     kinds = Counter(flag.rsplit(": ", 1)[-1] for flags in odd["qc_flags"] for flag in flags.split("; "))
     examples = odd.head(FLAGGED_SHOWN)[["image_id", "qc_flags"]].to_dict("records")
-    return Quality(rows, len(odd), dict(kinds.most_common()), examples)
+    return Quality(rows, len(odd), len(index), dict(kinds.most_common()), examples)
 
 
 def _spread(values: pd.Series) -> str:

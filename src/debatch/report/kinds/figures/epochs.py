@@ -30,8 +30,8 @@ class Epochs(FigureKind[EpochsFigure]):
     trains = True
     caption = (
         "{metric} on unseen batches after some epochs of training, computed afterwards from weights that "
-        "were kept on the way, under each method's own test-time statistics; of several seeds their mean, and a band of "
-        "one sd to either side. No checkpoint was chosen by it; the last epoch counts."
+        "were kept on the way, under each method's own test-time statistics; of several seeds their mean, and a band "
+        "of one sd to either side. No checkpoint was chosen by it; the last epoch counts."
     )
 
     def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
