@@ -255,9 +255,9 @@ def crossed_spread(
     by_pair = _clustered(residuals, of_pair, len(kinds))
     both = by_unit.variance + by_batch.variance
     total = max(both - (by_pair.variance if by_pair else 0.0), by_unit.variance, by_batch.variance)
-    shrunk = total / both if both else 1.0
-    parts = [Part(part.variance * shrunk, part.freedom) for part in (by_unit, by_batch)]
-    return t_spread(float(values.mean()), parts, scale)
+    # the fewer freedoms of the two, as is usual: Satterthwaite's rise with what chance makes small, and cover too little
+    freedom = min(by_unit.freedom, by_batch.freedom)
+    return t_spread(float(values.mean()), [Part(total, freedom)], scale)
 
 
 def p_value(value: float, error: float, freedom: float) -> float:

@@ -1,9 +1,12 @@
 """The figure of illumination profiles."""
 
+from typing import cast
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from debatch.report.style import FAINT, look, new_figure
 
@@ -32,10 +35,8 @@ def draw_illumination(profiles: dict[tuple[str, str], dict[str, np.ndarray]], ti
     with look():
         # square panels in a frame of their own shape: in a wider one their labels would leave the page
         figure = new_figure(max(1.25 * len(channels) + 1.9, 3.6), max(1.25 * sum(tall) + 1.0, 3.0))
-        engine = figure.get_layout_engine()
-        assert engine is not None
         # panels that keep their shape move within the room that was reserved for their labels
-        engine.set(rect=(0.05, 0, 0.95, 1))
+        cast("ConstrainedLayoutEngine", figure.get_layout_engine()).set(rect=(0.05, 0, 0.95, 1))
         axes = figure.subplots(len(shown), len(channels), squeeze=False, height_ratios=tall)
         for row, plate in enumerate(shown):
             for column, channel in enumerate(channels):
