@@ -255,7 +255,7 @@ def crossed_spread(
     by_pair = _clustered(residuals, of_pair, len(kinds))
     both = by_unit.variance + by_batch.variance
     total = max(both - (by_pair.variance if by_pair else 0.0), by_unit.variance, by_batch.variance)
-    # the fewer freedoms of the two, as is usual: Satterthwaite's rise with what chance makes small, and cover too little
+    # the fewer freedoms of the two, as is usual: Satterthwaite's rise with what chance makes small, and are too many
     freedom = min(by_unit.freedom, by_batch.freedom)
     return t_spread(float(values.mean()), [Part(total, freedom)], scale)
 
