@@ -166,6 +166,26 @@ def test_positive_controls_are_not_scored_by_a_fit_that_they_are_in(correction):
     assert 0.45 < np.mean(found) < 0.6
 
 
+def test_controls_are_not_neighbours_by_a_fit_that_they_are_in():
+    """Pure noise: a batch's own mean taken away sets its controls apart from each other, and nearer to all others'."""
+    table = screen(batches=4, drugs=2, wells=4, sites=1, strength=0, width=64)
+    znorm = ZNorm(kind="znorm", reference="controls")
+    scores = of_all(score_corrected(Uncorrected(table), correct_table(table, znorm), znorm)).set_index("metric")
+    assert scores.loc["neighbor_same_batch_controls", "value"] > 0.12
+    flattered = of_all(score_embeddings(table, correct_table(table, znorm))).set_index("metric")
+    assert flattered.loc["neighbor_same_batch_controls", "value"] < 0.1
+
+
+def test_weak_ones_are_a_quarter_where_few_controls_leave_ties():
+    """All stand out from the two controls that each half of a batch has: by these alone, all would be the weakest."""
+    table = screen(batches=4, drugs=16, wells=2, sites=1, strength=6)
+    control = table["Metadata_WellType"] == "negative_control"
+    table = pd.concat([table[~control], table[control].groupby("Metadata_Batch").head(4)], ignore_index=True)
+    scores = of_all(score_embeddings(table, table)).set_index("metric")
+    assert scores.loc["separability", "value"] > 0.99
+    assert 4 <= scores.loc["weak_separability", "n"] <= 12
+
+
 def test_wells_that_differ_are_no_batch_effect():
     """With all images of a well as each other's neighbours k-BET would reject a third of them."""
     table = screen(strength=0, sites=4)

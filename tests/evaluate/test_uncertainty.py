@@ -130,6 +130,20 @@ def test_batches_that_move_all_perturbations_count_as_few():
     assert alone.low > 0
 
 
+@pytest.mark.parametrize(("kinds", "known"), [([0, 0, 0], False), ([0, 0, 0, 0], True), ([0, 0, 0, 1], False)])
+def test_too_few_batches_judge_nothing(kinds, known):
+    """Three, or one of a cell type: nothing is known of how batches differ."""
+    units, batches = np.tile(np.arange(30), len(kinds)), np.repeat(np.arange(len(kinds)), 30)
+    values = np.random.default_rng(0).normal(size=len(units))
+    assert np.isfinite(crossed_spread(values, units, batches, np.array(kinds)[batches]).error) == known
+
+
+def test_a_change_has_the_freedom_of_what_is_fewer():
+    units, batches = np.tile(np.arange(30), 5), np.repeat(np.arange(5), 30)
+    values = np.random.default_rng(0).normal(size=150)
+    assert crossed_spread(values, units, batches, np.zeros(150)).freedom == 4
+
+
 def test_p_values_agree_with_intervals_and_holm_is_that_of_the_paper():
     spread = mean_spread(VALUES, ONE, np.ones(11))
     edge = p_value(spread.high - VALUES.mean(), spread.error, spread.freedom)
