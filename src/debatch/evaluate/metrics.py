@@ -68,6 +68,7 @@ METRICS: dict[str, Metric] = {
     "probe_knn_controls": Metric("k-NN, controls alone", better="lower"),
     "probe_mlp_controls": Metric("MLP, controls alone", better="lower"),
     "probe_guess": Metric("Most frequent batch", better="lower"),
+    "probe_guess_controls": Metric("Most frequent batch, controls alone", better="lower"),
     # of embeddings, before and after corrections
     "kbet": Metric("k-BET acceptance"),
     "kbet_controls": Metric("k-BET, negative controls"),
