@@ -31,14 +31,19 @@ def separability(
         controls: (N,) bool, negative ones.
 
     Returns:
-        perturbation, separability (mean over its profiles, in [0, 1]), margin (mean over its profiles of how much more
-        similar they are than controls: it still tells apart those that all stand out), n (profiles). Profiles without a
-        replicate, or without a negative control in their batch, do not count; a perturbation of such alone is not in
-        it.
+        perturbation, separability (mean over its profiles, in [0, 1]), n (profiles). Profiles without a replicate, or
+        without a negative control in their batch, do not count; a perturbation of such alone is not in it.
 
     Raises:
         ValueError: lengths that do not match, values that are not finite.
     """
+    return _with_margins(embeddings, perturbations, batches, controls).drop(columns="margin")
+
+
+def _with_margins(
+    embeddings: np.ndarray, perturbations: np.ndarray, batches: np.ndarray, controls: np.ndarray
+) -> pd.DataFrame:
+    """`separability`, and margin: how much more similar profiles are than controls, to rank what all stands out."""
     controls = np.asarray(controls, dtype=bool)
     embeddings = finite(embeddings, perturbations=perturbations, batches=batches, controls=controls)
     names, of, sizes = np.unique(np.asarray(perturbations)[~controls], return_inverse=True, return_counts=True)
@@ -174,7 +179,7 @@ def weak_perturbations(
     found = []
     for number, (choosing, scoring) in enumerate(((half == 0, half == 1), (half == 1, half == 0))):
         chosen_by, scored_by = (
-            separability(values[rows], perturbations[rows], batches[rows], controls[rows]).set_index("perturbation")
+            _with_margins(values[rows], perturbations[rows], batches[rows], controls[rows]).set_index("perturbation")
             for values, rows in ((before, choosing), (after, scoring))
         )
         both = chosen_by.join(scored_by.add_suffix("_after"), how="inner")

@@ -44,11 +44,11 @@ def add_position_row(draft: Draft, columns: Mapping[str, tuple[str, str]], metri
         metric: of predictions, that the columns show.
         results: of the screen.
     """
-    index = read_frame(results.files.index())
     for column, (split, cell_type) in columns.items():
         cell = guess_cell(results, split, POSITION, metric, cell_type)
         if cell is None or cell.mean is None:
             continue
+        index = read_frame(results.files.index())
         subsets = read_frame(results.files.split(split))
         scored = images_in(subsets, scored_subset(subsets))
         tested = index[index["image_id"].isin(scored) & index["label"].notna()]
