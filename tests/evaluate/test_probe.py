@@ -125,6 +125,16 @@ def test_what_cannot_be_probed_is_not_a_number():
     assert nothing["value"].isna().all()
 
 
+def test_one_image_a_batch_fits_no_probe():
+    embeddings, batches = planted(1.0, n=40, batches=4)
+    first = np.unique(batches, return_index=True)[1]
+    assert np.isnan(batch_probe(embeddings[first], batches[first], embeddings, batches))
+    scores = probe_seen_batches(embeddings[first], images_of(batches[first]), embeddings, images_of(batches))
+    assert scores["value"].isna().all()
+    both = np.concatenate([first, first])
+    assert np.isnan(across_sides(embeddings[both], batches[both], np.arange(8) < 4))
+
+
 def test_guess_is_on_the_images_that_the_probe_was_scored_on():
     embeddings, batches = planted(2.0, n=400)
     kinds = np.where(batches < 2, "A", "B")

@@ -27,7 +27,7 @@ def test_site_without_all_channels_fails_the_job_by_default_after_every_file_was
     done = snakemake(sample, "ingest", check=False, screen="rxrx1_sample")
     screen.write_text(dropping)
     assert done.returncode != 0
-    assert "8 problems with its images, listed in results/rxrx1_sample/ingest/HEPG2-01.problems.csv" in done.output
+    assert "8 problems with its fields, listed in results/rxrx1_sample/ingest/HEPG2-01.problems.csv" in done.output
     problems = pd.read_csv(sample / FILES.problems("HUVEC-01"), dtype=str)
     assert set(problems["problem"]) == {"no file of the channel MitoTracker", "no file of the channel WGA"}
     assert set(problems["site"]) == {"2"}

@@ -72,8 +72,8 @@ def test_end_to_end_leaves_every_file_of_the_contract(tiny):
         ("table_differences", 10 * 2),
         ("table3", (4 + 1) * 2),
         ("table_s3", 8 * 6),
-        # of seen batches alone: each method's controls, and permuted batches
-        ("table_probe", 5 * 11 + 10 + (5 + 1) * 5),
+        # of seen batches alone: each method's controls and permuted batches, and the guess of controls
+        ("table_probe", 5 * 11 + 10 + (5 + 5 + 1) * 5),
         # one test batch a cell type: nothing tells batches apart there; and one well of a positive control in each half
         ("table_correction", 4 * 4 * 2),
     ):
@@ -231,7 +231,7 @@ def test_a_word_on_few_batches_draws_no_other_split_again(tiny_copy):
 
 def test_a_label_reaches_all_that_shows_numbers_and_one_more_split_draws_no_other_again(tiny_copy):
     screen = tiny_copy / "config/screens/tiny.yaml"
-    edit(screen, "stratified_site]", "stratified_site, separated_val]")
+    edit(screen, "stratified_site]", "stratified_site, fold1], folds: 3")
     assert planned(snakemake(tiny_copy, "-n", screen="tiny")) == {"split": 1, "make_report": 1, "all": 1}
     edit(screen, "title: Tiny (simulated)", "title: Tiny (simulated)\nlabel: a first try")
     again = planned(snakemake(tiny_copy, "-n", screen="tiny"))

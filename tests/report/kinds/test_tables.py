@@ -162,7 +162,9 @@ def test_cosine_rows_with_and_without_pairs_of_one_well(made):
 
 def test_probe_has_a_guess_to_beat(made):
     table, draft = made("table_probe")
-    assert draft.nulls == ("guess",)
+    permuted = tuple(f"{row}_permuted" for row in draft.rows if f"{row}_permuted" in draft.rows)
+    assert permuted
+    assert draft.nulls == ("guess", "guess_controls", *permuted)
     assert cell(table, "baseline", "probe_unseen")["mean"] > cell(table, "guess", "probe_unseen")["mean"]
 
 

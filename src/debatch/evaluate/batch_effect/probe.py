@@ -28,9 +28,9 @@ def batch_probe(train: np.ndarray, train_batches: np.ndarray, test: np.ndarray, 
         test_batches: (M,) their batches.
 
     Returns:
-        Accuracy; NaN where there are fewer than two batches, or nothing to score.
+        Accuracy; NaN where there are fewer than two batches, no batch has two images, or there is nothing to score.
     """
-    if len(np.unique(train_batches)) < 2 or len(test) == 0:
+    if not _can_be_told_apart(train_batches) or len(test) == 0:
         return float("nan")
     return float(np.mean(lda_predict(train, train_batches, test) == test_batches))
 
@@ -84,12 +84,12 @@ def probe_seen_batches(
     Returns:
         Tidy: metric (`probe_lda`, `probe_knn`, `probe_mlp`, and `probe_guess`, always answering with the most frequent
         batch), subset (`all`; `WITHIN`, a probe for each cell type, all their answers), cell_type, batch (empty: all),
-        value, n. NaN where there are fewer than two batches.
+        value, n. NaN where there are fewer than two batches, or none has two training images.
     """
     kinds, batches = train_images["cell_type"].to_numpy(str), train_images["batch"].to_numpy(str)
 
     def predict(probe: Predictor, of_train: np.ndarray, of_test: np.ndarray) -> np.ndarray | None:
-        if len(np.unique(batches[of_train])) < 2:
+        if not _can_be_told_apart(batches[of_train]):
             return None
         return probe(train[of_train], batches[of_train], test[of_test])
 
@@ -113,14 +113,15 @@ def probe_unseen_batches(
         probes: some of `PROBES`.
 
     Returns:
-        As `probe_seen_batches`; NaN too where a batch is on one side only.
+        As `probe_seen_batches`; NaN too where a batch is on one side only, or none has two images on a side.
     """
     batches, kinds = images["batch"].to_numpy(str), images["cell_type"].to_numpy(str)
 
     def predict(probe: Predictor, own: np.ndarray, _: np.ndarray) -> np.ndarray | None:
         first, second = own & side, own & ~side
-        names = np.unique(batches[own])
-        if len(names) < 2 or not (set(batches[first]) == set(batches[second]) == set(names)):
+        if not (set(batches[first]) == set(batches[second]) == set(batches[own])):
+            return None
+        if not all(_can_be_told_apart(batches[side_of_own]) for side_of_own in (first, second)):
             return None
         predicted = batches.copy()
         predicted[second] = probe(embeddings[first], batches[first], embeddings[second])
@@ -128,6 +129,11 @@ def probe_unseen_batches(
         return predicted[own]
 
     return _score(predict, kinds, kinds, batches, probes)
+
+
+def _can_be_told_apart(batches: np.ndarray) -> bool:
+    """Whether a probe can be fitted on images of these batches: of one image a batch nothing is known of its spread."""
+    return 1 < len(np.unique(batches)) < len(batches)
 
 
 def _score(
