@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from debatch.runtime.processor import this_processor
-from debatch.screen.wells import row_letters
+from debatch.screen.names.wells import row_letters
 
 CHANNELS, SIDE = 6, 512
 PATTERN = "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png"

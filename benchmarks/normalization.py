@@ -17,9 +17,9 @@ from common import CHANNELS, SIDE, about, fields
 
 from debatch.config.images import Store
 from debatch.screen.ingest.measure import measure
+from debatch.screen.names.wells import row_letters
 from debatch.screen.normalization import GROUPS, normalization_statistics
 from debatch.screen.store import StoreWriter
-from debatch.screen.wells import row_letters
 from debatch.tabular import write_frame
 
 EXPERIMENTS, PLATES, WELLS_A_PLATE = 51, 4, 308

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from common import about
 
-from debatch.screen.wells import row_letters
+from debatch.screen.names.wells import row_letters
 
 ROOT = Path(__file__).resolve().parents[1]
 PLATES, ROWS, COLUMNS, SITES = 2500, 16, 24, 9

@@ -12,7 +12,7 @@ from debatch.evaluate.replicates.cosine import cosine_similarity_distributions, 
 from debatch.evaluate.replicates.permuted_cosine import permuted_distances
 from debatch.evaluate.scores import score_embeddings
 from debatch.evaluate.tidy import of_all
-from debatch.screen.order import well_names
+from debatch.screen.names.identifiers import well_ids
 
 METRICS = ["kbet", "kbet_controls", "neighbor_same_batch", "neighbor_same_batch_controls"]
 
@@ -86,11 +86,11 @@ def test_cosine_distances_under_permuted_batches_are_those_of_permuted_files():
     images, features = images_of(table), features_of(table)
     dealt = permuted_batches(images, draws=3).batches[:, 1:]
     columns = [images[name].to_numpy(str) for name in ("perturbation", "cell_type")]
-    found = permuted_distances(features, columns[0], dealt, columns[1], well_names(images))
+    found = permuted_distances(features, columns[0], dealt, columns[1], well_ids(images))
     assert len(found) == 8
     for (measure, perturbation, one_well), values in found.items():
         for draw, value in zip(dealt.T, values, strict=True):
-            alone = cosine_similarity_distributions(features, columns[0], draw, columns[1], well_names(images))
+            alone = cosine_similarity_distributions(features, columns[0], draw, columns[1], well_ids(images))
             histograms = alone.histograms(one_well)
             sides = (histograms[f"{perturbation}_{where}"] for where in ("within", "across"))
             assert value == pytest.approx((kolmogorov_smirnov if measure == "ks" else wasserstein)(*sides))

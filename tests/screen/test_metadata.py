@@ -184,9 +184,9 @@ def test_column_that_is_misspelt_offers_the_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "cannot be read as a CSV table"),
-        (b"\xff\xfe\x00experiment", "cannot be read as a CSV table"),
-        (b'experiment,plate\n"a,1\n', "cannot be read as a CSV table|no column 'well'"),
+        (b"", "cannot be read as a table"),
+        (b"\xff\xfe\x00experiment", "cannot be read as a table"),
+        (b'experiment,plate\n"a,1\n', "line 2: 1 fields where the header names 2"),
     ],
 )
 def test_what_is_no_table_says_so(tmp_path, content, message):

@@ -23,7 +23,6 @@ ASKED = config.pop("asked", None)
 from debatch.config import SCREEN_FIGURES
 from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, embedded_targets, partly_made
-from debatch.config.read import expand
 from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.splits import Split
 from debatch.config.base import SAFE_NAME
@@ -347,9 +346,9 @@ def metadata_input():
     return [FILES.raw_metadata()] if REGISTRY.screen.simulated else []
 
 
-def profile_path(name):
-    """The file of profiles made elsewhere."""
-    return expand(REGISTRY.externals[name].file)
+def profile_files(name):
+    """The files of profiles made elsewhere."""
+    return tuple(REGISTRY.externals[name].files())
 
 
 # each file is read once, however many jobs ask

@@ -24,6 +24,9 @@ rule index_profiles:
             "fields",
             "derive",
             "plate_format",
+            "missing",
+            "experiment_names",
+            "on_problem",
         ),
         metadata_sha256=metadata_sha256,
     script:
@@ -48,8 +51,8 @@ rule embed_profiles:
     params:
         choice=config,
         base=str(BASE),
-        screen=screen_params("profiles", "columns", "fields", "derive", "on_problem", "plate_format"),
-        sha256=lambda wildcards: digest_of((profile_path(wildcards.external),)),
+        screen=screen_params("profiles", "columns", "fields", "derive", "on_problem", "plate_format", "missing", "experiment_names"),
+        sha256=lambda wildcards: digest_of(profile_files(wildcards.external)),
     script:
         "../scripts/embed_profiles.py"
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from debatch.cli.terminal import Lines, values_table
-from debatch.config.read import expand
 from debatch.embedding_table import features_of
 from debatch.errors import UserError
 from debatch.registry import Registry
@@ -27,7 +26,7 @@ def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
     index = index_profiles(screen)
     lines += [*_wells(index), ""]
     for name, profile_set in registry.externals.items():
-        lines.append(f"Profiles {name}: {expand(profile_set.file)}")
+        lines.append(f"Profiles {name}: {', '.join(profile_set.names())}")
         problems = Problems(name, "left out")
         try:
             kept = screen.model_copy(update={"on_problem": "drop"})

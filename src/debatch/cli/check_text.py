@@ -11,6 +11,7 @@ from debatch.config.images import Source
 from debatch.config.screen import Screen
 from debatch.screen.contents import contents
 from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
+from debatch.screen.ingest.source import shown
 from debatch.screen.layout import layout
 from debatch.screen.nouns import FIELD, Noun, field_noun, stored_noun
 
@@ -48,7 +49,7 @@ def _files(screen: Screen, source: Source, findings: Findings) -> Lines:
     if findings.elsewhere:
         lines.append(f"  other experiments: {_some(f'{name} ({n:,})' for name, n in findings.elsewhere.items())}")
     if findings.other:
-        lines.append(f"  no images: {_some(path.name for path in findings.other)}")
+        lines.append(f"  no images: {_some(shown(path.name) for path in findings.other)}")
     files = findings.files
     if len(files) > MOST_PLATES:
         sums = files.groupby("experiment", sort=False)[["wells", "images", "complete", "files"]].sum()
@@ -66,7 +67,8 @@ def _channels(source: Source, findings: Findings) -> Lines:
     if not findings.fit:
         return []
     if set(findings.channels) == {""}:
-        return [f"Channels: each file holds all; planes {', '.join(source.channels)} are read"]
+        hold = " or ".join(map(str, sorted(findings.planes)))
+        return [f"Channels: each file holds {hold or 'all'}; planes {', '.join(source.channels)} are read"]
     rows: list[dict[str, object]] = [
         {"in file names": channel, "stain": stain, "files": findings.channels.get(channel, 0)}
         for channel, stain in source.channels.items()
@@ -173,7 +175,7 @@ def _splits(screen: Screen, findings: Findings) -> Lines:
 
 
 def _problems(screen: Screen, findings: Findings) -> Lines:
-    lines: Lines = [f"  {error}" for error in findings.errors]
+    lines: Lines = [f"  {sentence}" for sentence in (*findings.errors, *findings.names)]
     if any(findings.plates):
         for names, where in zip(findings.plates, ("file names", "the metadata"), strict=True):
             if names:
@@ -185,9 +187,9 @@ def _problems(screen: Screen, findings: Findings) -> Lines:
         place = "/".join(str(row[key]) for key in ("experiment", "plate", "well", "site") if row[key])
         kinds.setdefault(kind, []).append(str(row["file"] or place))
     for path, why in findings.stray:
-        kinds.setdefault(re.sub(r"'[^']*'", "…", why), []).append(str(path))
+        kinds.setdefault(re.sub(r"'[^']*'", "…", why), []).append(shown(path))
     for path, why in findings.unreadable:
-        kinds.setdefault(why, []).append(str(path))
+        kinds.setdefault(why, []).append(shown(path))
     for kind, places in kinds.items():
         lines.append(f"  {len(places):,} x {kind}")
         lines += [f"      {place}" for place in places[:EXAMPLES]]

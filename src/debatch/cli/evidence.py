@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from debatch.config.read import expand
-from debatch.digests import sha256_of_file, sha256_of_json
+from debatch.digests import sha256_of_file, sha256_of_files, sha256_of_json
 from debatch.files import Files
 from debatch.registry import Registry, Run
 from debatch.screen.splits import split_sha256
@@ -118,9 +117,10 @@ def split_finding(files: Files, split: str, recorded: set[str]) -> tuple[str | N
 
 def read_profiles(registry: Registry, name: str) -> Profiles:
     """Where profiles came from."""
-    file = expand(registry.externals[name].file)
-    digest = sha256_of_file(file)
-    return Profiles(name, file, digest, [] if digest else ["the file is not there any more"])
+    files = registry.externals[name].files()
+    # of one file it is what `sha256sum` prints
+    digest = sha256_of_file(str(files[0])) if len(files) == 1 else sha256_of_files(files)
+    return Profiles(name, ", ".join(map(str, files)), digest, [] if digest else ["a file is not there any more"])
 
 
 def metadata_sha256(files: Files) -> str | None:

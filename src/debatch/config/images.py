@@ -146,5 +146,6 @@ def check_experiment_name(name: str) -> None:
     """
     if not SAFE_NAME.fullmatch(name):
         raise ValueError(
-            f"experiment {name!r}: a name becomes a folder, and may hold only letters, digits, '.', '-', '_'"
+            f"experiment {name!r}: a name becomes a folder, and may hold only letters, digits, '.', '-', '_'; give it "
+            "another one by `experiment_names`"
         )

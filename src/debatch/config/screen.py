@@ -101,10 +101,19 @@ class Derive(Section):
 
 
 class PlateFormat(Section):
-    """Rows and columns of the plates: a well beyond them is an error. 1,536 wells unless the screen says less."""
+    """Rows and columns of the plates: a well beyond them is an error."""
 
-    rows: int = Field(32, ge=1, le=32, description="Rows, lettered from A; after Z comes AA.")
-    columns: int = Field(48, ge=1, le=99, description="Columns, numbered from 1.")
+    rows: int | None = Field(
+        None, ge=1, le=32, description="Rows, lettered from A; after Z comes AA. null: at most 32, not known how many."
+    )
+    columns: int | None = Field(
+        None, ge=1, le=99, description="Columns, numbered from 1. null: at most 48, not known how many."
+    )
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """Row and column that no well lies beyond: those of 1,536 wells where the screen does not say."""
+        return self.rows or 32, self.columns or 48
 
 
 class QcLimits(Section):
@@ -175,6 +184,16 @@ class Screen(Section):
         default={},
         description="The metadata's own words -> well types, as in {DMSO: negative_control, drug: treatment}; '*': all "
         "others.",
+    )
+    missing: list[str] | None = Field(
+        None,
+        description="Words of the metadata that mean nothing, as in [nan, None]; null: an empty cell alone, and "
+        "`debatch check` asks about such words.",
+    )
+    experiment_names: dict[str, str] = Field(
+        default={},
+        description="Experiments as file names and metadata have them -> as results call them, where a name holds a "
+        "blank, an umlaut or a slash, as in {'Röhre 1': Roehre-1}.",
     )
     fields: dict[str, str | int] = Field(default={}, description="Constants for columns that are not there.")
     derive: dict[str, Derive] = Field(default={}, description="Columns made from others.")
@@ -271,6 +290,16 @@ class Screen(Section):
         for name in value or {}:
             if not SAFE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} becomes a folder, and may hold only letters, digits, '.', '-', '_'")
+        return value
+
+    @field_validator("experiment_names")
+    @classmethod
+    def _each_renamed_once(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value.values():
+            check_experiment_name(name)
+        twice = sorted(name for name, count in Counter(value.values()).items() if count > 1)
+        if twice:
+            raise ValueError(f"two experiments would both be called {twice[0]!r}")
         return value
 
     @field_validator("experiments")

@@ -11,8 +11,9 @@ from debatch.config.recipe import Recipe
 from debatch.config.screen import CONTROLS
 from debatch.config.statistics import Domain, Statistics, parse_statistics
 from debatch.errors import DataError
+from debatch.screen.names.identifiers import plate_ids, well_ids
 from debatch.screen.nouns import Noun, noun_of_rows
-from debatch.screen.order import few_classes, hash_order, nearly_equal_groups, well_names, well_quarters
+from debatch.screen.order import few_classes, hash_order, nearly_equal_groups, well_quarters
 from debatch.screen.subsets import images_in, scored_subset
 
 log = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ def screen_groups(inference: str, index: pd.DataFrame, recipe: Recipe) -> list[S
 
 
 def _names(index: pd.DataFrame, kind: Domain) -> np.ndarray:
-    names = index["batch"] if kind == "batch" else index["experiment"] + "_" + index["plate"]
+    names = index["batch"] if kind == "batch" else plate_ids(index)
     return names.to_numpy(str)
 
 
@@ -181,7 +182,7 @@ def _chosen(statistics: Statistics, index: pd.DataFrame, pool: np.ndarray) -> np
 def _halves(index: pd.DataFrame, name: str, images: np.ndarray) -> list[StatisticsGroup]:
     """Two groups of a batch that share no well: the first and the third quarter give statistics to the next one."""
     rows = index.iloc[images]
-    quarters = well_quarters(well_names(rows), rows["batch"].to_numpy(str))
+    quarters = well_quarters(well_ids(rows), rows["batch"].to_numpy(str))
     groups = [StatisticsGroup(name, images[quarters == at], images[quarters == at + 1]) for at in (0, 2)]
     if all(len(group.reference) >= 2 and len(group.images) for group in groups):
         return groups

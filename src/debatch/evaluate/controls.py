@@ -10,7 +10,8 @@ import pandas as pd
 from debatch.config.screen import CONTROLS
 from debatch.embedding_table import feature_names, features_of, images_of, with_features
 from debatch.evaluate.values import OF_A_WELL, mean_profiles
-from debatch.screen.order import hash_order, well_names
+from debatch.screen.names.identifiers import well_ids
+from debatch.screen.order import hash_order
 
 
 def without_half(table: pd.DataFrame, half: int) -> pd.DataFrame:
@@ -27,7 +28,7 @@ def control_halves(images: pd.DataFrame) -> np.ndarray:
     halves = np.full(len(images), -1)
     for well_type in CONTROLS:
         rows = np.flatnonzero(images["well_type"] == well_type)
-        names, batches = well_names(images.iloc[rows]), images["batch"].to_numpy(str)[rows]
+        names, batches = well_ids(images.iloc[rows]), images["batch"].to_numpy(str)[rows]
         for batch in np.unique(batches):
             own = np.flatnonzero(batches == batch)
             wells = np.unique(names[own])

@@ -23,7 +23,8 @@ from debatch.evaluate.replicates.cosine import (
 from debatch.evaluate.replicates.permuted_cosine import DRAWS as PERMUTATIONS
 from debatch.evaluate.replicates.permuted_cosine import permuted_distances
 from debatch.evaluate.uncertainty import UNKNOWN, Spread
-from debatch.screen.order import well_names, well_quarters
+from debatch.screen.names.identifiers import well_ids
+from debatch.screen.order import well_quarters
 from debatch.screen.subsets import images_in, scored_subset
 
 
@@ -45,7 +46,7 @@ def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     perturbations, batches, cell_types = (
         images[column].to_numpy(str) for column in ("perturbation", "batch", "cell_type")
     )
-    found = cosine_similarity_distributions(features_of(frame), perturbations, batches, cell_types, well_names(images))
+    found = cosine_similarity_distributions(features_of(frame), perturbations, batches, cell_types, well_ids(images))
     records: list[tuple[object, ...]] = []
     columns = {"cosine": (np.arange(BINS) + 0.5) * 2 / BINS - 1}
     for subset, one_well in (("all", True), ("other_wells", False)):
@@ -72,7 +73,7 @@ def _without_batch_effect(frame: pd.DataFrame, images: pd.DataFrame) -> list[tup
         return []
     columns = (images[column].to_numpy(str) for column in ("perturbation", "cell_type"))
     perturbations, cell_types = columns
-    found = permuted_distances(features_of(frame), perturbations, dealt[:, 1:], cell_types, well_names(images))
+    found = permuted_distances(features_of(frame), perturbations, dealt[:, 1:], cell_types, well_ids(images))
     records: list[tuple[object, ...]] = []
     for (measure, perturbation, one_well), values in found.items():
         name = f"{measure}_{perturbation}_perturbation_permuted"
@@ -88,7 +89,7 @@ def _of_controls(frame: pd.DataFrame, images: pd.DataFrame) -> list[tuple[object
     columns = (own[column].to_numpy(str) for column in ("batch", "cell_type"))
     batches, cell_types = columns
     found = cosine_similarity_distributions(
-        features_of(frame)[chosen], np.zeros(len(own)), batches, cell_types, well_names(own)
+        features_of(frame)[chosen], np.zeros(len(own)), batches, cell_types, well_ids(own)
     )
     records: list[tuple[object, ...]] = []
     for subset, one_well in (("all", True), ("other_wells", False)):
@@ -128,7 +129,7 @@ def unseen_batch_probes(frame: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFra
         frame: the embeddings, under `half` or under statistics that are not of their batch.
         tested: index rows of all images that the split tests on.
     """
-    quarters = pd.Series(well_quarters(well_names(tested), tested["batch"].to_numpy(str)), tested["image_id"])
+    quarters = pd.Series(well_quarters(well_ids(tested), tested["batch"].to_numpy(str)), tested["image_id"])
     frame = with_direction(frame)
     quarter = frame["Metadata_Image"].map(quarters).to_numpy()
     probed = np.isin(quarter, (1, 3))
@@ -162,7 +163,7 @@ def training_side_probes(training: pd.DataFrame, validation: pd.DataFrame, index
     if frame["Metadata_Image"].duplicated().any():
         raise DataError("an image is among the training images and among the validation images")
     known = index[index["image_id"].isin(set(training["Metadata_Image"]) | set(validation["Metadata_Image"]))]
-    quarters = pd.Series(well_quarters(well_names(known), known["batch"].to_numpy(str)), known["image_id"])
+    quarters = pd.Series(well_quarters(well_ids(known), known["batch"].to_numpy(str)), known["image_id"])
     side = frame["Metadata_Image"].map(quarters).to_numpy() % 2 == 1
     return _by_sides(frame, side)
 

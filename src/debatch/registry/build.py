@@ -21,6 +21,7 @@ from debatch.registry.kinds import kind_of, tables_model
 from debatch.registry.registry import Registry
 from debatch.registry.targets import check_targets
 from debatch.registry.variants import BETWEEN, Derived, derive
+from debatch.text_table import open_table, read_text_table
 
 
 def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
@@ -232,28 +233,24 @@ def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
     if column in derived:
         raise ConfigError(f"screen {name!r}: the experiment column is derived; list the `experiments:`")
     selecting = {key: values for key, values in chosen.items() if key not in derived}
-    try:
-        header = list(pd.read_csv(table.file, nrows=0, dtype=str, encoding="utf-8-sig").columns)
-        there = [*header, *constants]
-        for needed in (column, *selecting):
-            if needed not in there:
-                cure = "; name it as `columns.experiment`, or give a constant in `fields:`" if needed == column else ""
-                raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}{cure}")
-        # these columns alone, each value once: a table may have millions of rows, and each job on a cluster reads it
-        own = [key for key in (column, *selecting) if key in header]
-        rows = pd.read_csv(
-            table.file, usecols=own or header[:1], dtype="category", keep_default_na=False, encoding="utf-8-sig"
-        )
-        selected = pd.Series(True, index=rows.index)
-        for key, values in selecting.items():
-            selected &= rows[key].isin(values) if key in own else constants[key] in values
-        if column not in own:
-            return {constants[column]} if selected.any() else set()
-        return {str(experiment) for experiment in rows[column][selected].dropna().unique() if experiment}
-    except OSError as error:
+    if not Path(table.file).is_file():
         raise ConfigError(
-            f"screen {name!r}: the experiments are to be read from {table.file}, which cannot be read "
-            f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
-        ) from None
-    except ValueError as error:  # no text, or no table
-        raise ConfigError(f"{table.file}: cannot be read as a CSV table: {error}") from None
+            f"screen {name!r}: the experiments are to be read from {table.file}, which is not there; list them under "
+            "`experiments:`, or mend `metadata.file`"
+        )
+    header = [name for name in open_table(table.file, "metadata.file").columns if name]
+    there = [*header, *constants]
+    for needed in (column, *selecting):
+        if needed not in there:
+            cure = "; name it as `columns.experiment`, or give a constant in `fields:`" if needed == column else ""
+            raise ConfigError(f"{table.file}: no column {needed!r}{nearest(needed, there)}{cure}")
+    # these columns alone: a table may have millions of rows, and each job on a cluster reads it
+    own = [key for key in (column, *selecting) if key in header]
+    rows = read_text_table(table.file, "metadata.file", own)
+    selected = pd.Series(True, index=rows.index)
+    for key, values in selecting.items():
+        selected &= rows[key].isin(values) if key in own else constants[key] in values
+    if column not in own:
+        return {constants[column]} if selected.any() else set()
+    found = {str(experiment) for experiment in rows[column][selected].dropna().unique()} - set(screen.missing or [])
+    return {screen.experiment_names.get(experiment, experiment) for experiment in found}

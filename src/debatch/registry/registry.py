@@ -1,5 +1,6 @@
 """The registry: one screen, the methods, the tables, and which runs each of them is made of."""
 
+import glob
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -75,7 +76,8 @@ class Registry:
         Raises:
             ConfigError: an environment variable is not set.
         """
-        return tuple(Path(expand(name)) for name in self._sources())
+        profiles = [file for each in self.externals.values() for file in each.files()]
+        return (*(Path(expand(name)) for name in self._tables()), *profiles)
 
     def refuse_missing_sources(self) -> None:
         """Look whether those files are there.
@@ -83,18 +85,19 @@ class Registry:
         Raises:
             ConfigError: one is not.
         """
-        for given in self._sources():
+        profiles = [name for each in self.externals.values() for name in each.names()]
+        for given in [*self._tables(), *profiles]:
             path = expand(given)
-            if not Path(path).exists():
+            if not Path(path).exists() and not glob.glob(path):
                 unset = [f"; the environment variable {name} is not set" for name in unset_variables(given)]
                 raise ConfigError(
                     f"{path}: no such file, and nothing was started. The screen calls it {given}{''.join(unset)}"
                 )
 
-    def _sources(self) -> list[str]:
+    def _tables(self) -> list[str]:
         metadata = self.screen.metadata.names() if self.screen.metadata else []
         annotations = [annotation.file for annotation in self.screen.annotations]
-        return [*metadata, *annotations, *(profiles.file for profiles in self.externals.values())]
+        return [*metadata, *annotations]
 
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""

@@ -14,7 +14,7 @@ from debatch.errors import DataError
 from debatch.report.qc import channel_colours
 from debatch.screen.access import OpenScreen
 from debatch.screen.metadata import natural_key
-from debatch.screen.wells import row_and_column, row_letters
+from debatch.screen.names.wells import row_and_column, row_letters
 
 SMALLEST_SIDE = 64
 

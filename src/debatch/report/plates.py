@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from debatch.config.screen import PlateFormat
 from debatch.report.style import FAINT, look, new_figure
 from debatch.screen.flags import flagged, measured_channels
-from debatch.screen.wells import row_and_column, row_letters
+from debatch.screen.names.wells import row_and_column, row_letters
 
 # of each measure: heading, colour bar, whether its scale is logarithmic
 MEASURES = {
@@ -123,7 +123,7 @@ def _grid(
 
 def _format(wells: pd.Series, stated: PlateFormat) -> tuple[int, int]:
     if stated != PlateFormat():
-        return stated.rows, stated.columns
+        return stated.last
     places = [row_and_column(well) for well in wells.unique()]
     rows, columns = max(row for row, _ in places), max(column for _, column in places)
     return next((shape for shape in FORMATS if rows <= shape[0] and columns <= shape[1]), (rows, columns))

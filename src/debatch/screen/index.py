@@ -11,7 +11,9 @@ from debatch.digests import sha256_of_text
 from debatch.errors import DataError
 from debatch.files import FORMAT
 from debatch.screen.flags import qc_flags
-from debatch.screen.metadata import QC_PREFIXES, class_labels, plain_number
+from debatch.screen.metadata import QC_PREFIXES, class_labels
+from debatch.screen.names.identifiers import image_ids
+from debatch.screen.names.wells import plain_number
 from debatch.tabular import read_about, read_frame
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,5 @@ def expected_index(catalogue: pd.DataFrame, source: Source) -> pd.DataFrame:
         sites = pd.DataFrame({"site": [plain_number(str(site)) for site in source.sites]})
         rows = rows.merge(sites, how="cross")
     rows = with_labels(rows.reset_index(drop=True), catalogue)
-    image_id = rows["experiment"] + "_" + rows["plate"] + "_" + rows["well"] + "_" + rows["site"]
     order = [*ORDER, *(column for column in rows.columns if column not in ORDER)]
-    return rows.assign(image_id=image_id)[order]
+    return rows.assign(image_id=image_ids(rows))[order]

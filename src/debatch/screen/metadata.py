@@ -9,9 +9,10 @@ from natsort import natsort_keygen
 from debatch.config.read import nearest
 from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
 from debatch.errors import DataError
+from debatch.screen.names.spelling import plain, unlisted_look_alike
+from debatch.screen.names.wells import WellNameError, plain_number, well_name
 from debatch.screen.profiles.annotations import annotated
-from debatch.screen.text_table import read_text_table
-from debatch.screen.wells import WellNameError, well_name
+from debatch.text_table import read_text_table
 
 WELL_TYPES = get_args(WellType)
 RESERVED = (
@@ -26,11 +27,6 @@ _AT, _SELECTED = " at", " selected"  # a blank first: no user's column is called
 def natural_key(text: str) -> tuple[Any, str]:
     """Sort key that puts `T2` before `T10`; `01` and `1`, which natsort takes for one, in letter order."""
     return _natural_key(text), text
-
-
-def plain_number(text: str) -> str:
-    """`01` as `1`: plates and sites are numbers wherever they look like one, so that files and metadata meet."""
-    return str(int(text)) if text.isdecimal() else text
 
 
 def read_catalogue(screen: Screen, tables: list[MetadataFile], experiments: list[str] | None) -> pd.DataFrame:
@@ -90,21 +86,21 @@ def catalogue_of_files(screen: Screen, experiment: str, wells: pd.DataFrame) -> 
     return wells.drop(columns=_AT).reset_index(drop=True)
 
 
-def catalogue_of_profiles(screen: Screen, raw: pd.DataFrame, where: str) -> pd.DataFrame:
+def catalogue_of_profiles(screen: Screen, raw: pd.DataFrame, where: str, at: list[str]) -> pd.DataFrame:
     """The wells (or images) that profiles say themselves, where the screen has no metadata of its own.
 
     Args:
         screen: its columns as they stand in the file.
         raw: the profiles' metadata, as text.
         where: the file.
+        at: (N,) where each row stands.
 
     Returns:
         As `read_catalogue`.
     """
-    raw = _with_derived(_with_fields(raw, screen.fields), screen.derive, where)
-    raw = annotated(raw, screen.annotations, where)
+    raw = _with_derived(_with_fields(_known(raw, screen), screen.fields), screen.derive, where)
+    raw = annotated(raw, screen, where)
     _require(raw, screen.columns, where)
-    at = [f"{where}, row {row}" for row in range(1, len(raw) + 1)]
     wells = _in_the_screens_words(screen, raw.assign(**{_AT: at}).assign(**{_SELECTED: True}))
     _name_wells(wells, screen.plate_format)
     _check(wells, ["experiment", "plate", "well", *(["site"] if "site" in wells else [])], [], where)
@@ -127,12 +123,17 @@ def _read_table(screen: Screen, table: MetadataFile) -> pd.DataFrame:
     """One file as text, with constant and derived columns, where each row stands, and whether it is selected."""
     raw = read_text_table(table.file, "metadata.file")
     at = [f"{table.file}, line {line}" for line in range(2, len(raw) + 2)]
-    raw = _with_fields(raw, {**screen.fields, **table.fields})
+    raw = _with_fields(_known(raw, screen), {**screen.fields, **table.fields})
     raw = _with_derived(raw, screen.derive, table.file)
-    raw = annotated(raw, screen.annotations, table.file)
+    raw = annotated(raw, screen, table.file)
     _require(raw, screen.columns, table.file)
     raw[_SELECTED], raw[_AT] = _selected(raw, screen, table.file), at
     return raw
+
+
+def _known(raw: pd.DataFrame, screen: Screen) -> pd.DataFrame:
+    """Without the words that the screen says mean nothing."""
+    return raw.mask(raw.isin(screen.missing)) if screen.missing else raw
 
 
 def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
@@ -144,12 +145,14 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
     for name in ("plate", "site"):
         if name in wells:
             wells[name] = wells[name].map(plain_number, na_action="ignore")
+    if screen.experiment_names:
+        wells["experiment"] = wells["experiment"].replace(screen.experiment_names)
     wells["cell_type"] = raw[columns.cell_type] if columns.cell_type else "all"
     wells["well_type"] = "treatment"
     if columns.well_type:
-        wells["well_type"] = _well_types(raw[columns.well_type], screen.well_types)
-    wells["perturbation"] = _joined(raw, columns.perturbation)
-    wells["batch"] = _joined(raw, columns.batch)
+        wells["well_type"] = _well_types(raw, columns.well_type, screen.well_types)
+    wells["perturbation"] = _joined(raw, columns.perturbation, "perturbation")
+    wells["batch"] = _joined(raw, columns.batch, "batch")
     for name in ("compound", "mechanism"):
         column = getattr(columns, name)
         if column:
@@ -168,12 +171,33 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
     return wells
 
 
-def _joined(raw: pd.DataFrame, columns: str | list[str]) -> pd.Series:
+def _joined(raw: pd.DataFrame, columns: str | list[str], role: str) -> pd.Series:
+    """A column, or several joined by `_`, a dose of 3.0 as 3."""
     names = [columns] if isinstance(columns, str) else columns
-    return raw[names[0]].str.cat(raw[names[1:]], sep="_") if names[1:] else raw[names[0]]
+    if len(names) == 1:
+        return raw[names[0]]
+    parts = pd.DataFrame({name: raw[name].map(plain, na_action="ignore") for name in names})
+    joined = parts[names[0]].str.cat(parts[names[1:]], sep="_")
+    # A_1 at dose 2 is not A at dose 1_2
+    together = "\0joined"
+    of = pd.concat([parts, joined.rename(together)], axis=1).dropna().drop_duplicates()
+    twice = of[of[together].duplicated(keep=False)].sort_values(together)
+    if len(twice):
+        first, second = (" and ".join(map(repr, row)) for row in twice[names].head(2).itertuples(index=False))
+        raise DataError(
+            f"{raw[_AT].loc[twice.index[0]]}: {first} and {second} would be one {role}, {twice[together].iloc[0]!r}; "
+            f"name a single column as `columns.{role}`, made by hand or by `derive:`"
+        )
+    return joined
 
 
-def _well_types(words: pd.Series, well_types: dict[str, WellType]) -> pd.Series:
+def _well_types(raw: pd.DataFrame, column: str, well_types: dict[str, WellType]) -> pd.Series:
+    words = raw[column]
+    if near := unlisted_look_alike(words.dropna().unique(), {word: 0 for word in well_types if word != "*"}):
+        raise DataError(
+            f"{raw[_AT][words == near[0]].iloc[0]}: the well type {near[0]!r} looks like {near[1]!r} of `well_types`; "
+            "list it there too, or write both in one way"
+        )
     others = well_types.get("*")
     translated = words.map(lambda word: well_types.get(word, others or word), na_action="ignore")
     return translated.fillna(well_types[""]) if "" in well_types else translated

@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 
 # of the choice of classes: without it, classes would stand in the order in which anything else hashes their names
 _CLASSES_SEED = "classes 0"
@@ -35,16 +34,11 @@ def few_classes(names: Iterable[str], percent: int) -> set[str]:
     return {unique[at] for at in order[: max(2, math.ceil(len(unique) * percent / 100))]}
 
 
-def well_names(rows: pd.DataFrame) -> np.ndarray:
-    """(N,) the well of each image by a name that is unique in the screen."""
-    return (rows["experiment"] + "_" + rows["plate"] + "_" + rows["well"]).to_numpy(str)
-
-
 def well_quarters(wells: np.ndarray, batches: np.ndarray) -> np.ndarray:
     """(N,) 0 to 3: the quarter of its batch's wells, in hash order, that an image's well is in.
 
     Args:
-        wells: (N,) as `well_names` gives them.
+        wells: (N,) as `well_ids` gives them.
         batches: (N,).
     """
     quarters = np.zeros(len(wells), np.int64)

@@ -211,7 +211,7 @@ def test_planes_of_files_with_all_channels(tmp_path):
     source = {"pattern": "{experiment}/Plate{plate:d}/{well}_s{site:d}.tif"}
     findings, text = check(tmp_path, source, metadata=None, experiments=["E-1"])
     assert findings.clean, text
-    assert "Channels: each file holds all; planes 1, 2 are read" in text
+    assert "Channels: each file holds 2; planes 1, 2 are read" in text
     assert "Metadata: none; wells are those of the file names" in text
 
 

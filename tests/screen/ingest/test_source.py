@@ -9,7 +9,7 @@ from debatch.config.images import Source
 from debatch.config.screen import PlateFormat
 from debatch.errors import ConfigError, UserError
 from debatch.screen.ingest.source import Pattern, find_files, read_name, read_patterns
-from debatch.screen.wells import WellNameError, row_and_column, row_letters, row_number, well_at, well_name
+from debatch.screen.names.wells import WellNameError, row_and_column, row_letters, row_number, well_at, well_name
 
 PLATE = PlateFormat(rows=16, columns=24)
 

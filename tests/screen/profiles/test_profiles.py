@@ -137,7 +137,8 @@ def test_mechanisms_are_joined_by_compound_and_dose_as_numbers(tmp_path):
         {"compound": ["drug1", "drug2"], "concentration": ["3.000000", "3"], "moa": ["actin", "tubulin"]}
     )
     moa.to_csv(tmp_path / "moa.csv", index=False)
-    annotation = {"file": str(tmp_path / "moa.csv"), "match": {"drug": "compound", "dose": "concentration"}}
+    match = {"drug": "compound", "dose": "concentration"}
+    annotation = {"file": str(tmp_path / "moa.csv"), "match": match, "partial": True}
     columns = {**COLUMNS, "compound": "drug", "mechanism": "moa"}
     file = written(table, tmp_path / "p.csv")
     screen = screen_of(file, columns=columns, annotations=[annotation], features=["f*"])
@@ -165,13 +166,20 @@ def test_a_table_of_mechanisms_that_says_two_things_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("there", "here", "same"),
-    [("3.000000", "3", True), ("0.10", "0.1", True), ("1_2", "12", False), ("007", "7", False), ("1e1", "10", False)],
+    [
+        ("3.000000", "3", True),
+        ("0.10", "0.1", True),
+        ("1_2", "12", False),
+        ("007", "7", False),
+        ("1e1", "10", False),
+        ("1e-01", "0.1", True),
+    ],
 )
 def test_only_numbers_with_a_point_are_compared_as_numbers(tmp_path, there, here, same):
     table = made_up(wells=2).assign(dose=there)
     pd.DataFrame({"dose": [here, "8"], "moa": ["actin", "other"]}).to_csv(tmp_path / "moa.csv", index=False)
     table.loc[0, "dose"] = "8"  # so that something matches
-    annotation = {"file": str(tmp_path / "moa.csv"), "match": {"dose": "dose"}}
+    annotation = {"file": str(tmp_path / "moa.csv"), "match": {"dose": "dose"}, "partial": True}
     screen = screen_of(written(table, tmp_path / "p.csv"), annotations=[annotation], features=["f*"])
     assert (index_profiles(screen)["moa"] == "actin").any() == same
 
@@ -254,7 +262,7 @@ def test_a_constant_feature_is_named_and_kept(tmp_path, caplog):
 
 def test_words_among_the_features_are_refused(tmp_path):
     table = made_up().assign(comment="fine")
-    with pytest.raises(DataError, match=r"column 'comment' holds words, as 'fine'"):
+    with pytest.raises(DataError, match=r"line 2: the column 'comment' holds 'fine', which is no number"):
         entered(screen_of(written(table, tmp_path / "p.csv")))
 
 
@@ -288,7 +296,8 @@ def test_the_real_profiles_enter_as_their_readme_counts_them(real_data, monkeypa
     monkeypatch.setenv("DEBATCH_REAL_DATA", str(real_data))
     path = ROOT / "config/screens/bbbc021.yaml"
     index, embeddings, problems = entered(validate(Screen, read_yaml(path), "bbbc021"), "cellprofiler")
-    assert embeddings.shape == (632, 12 + 189)
+    # of its 189 columns of numbers one counts parents, and two are places in the image
+    assert embeddings.shape == (632, 12 + 186)
     assert (index["plate"].nunique(), index["batch"].nunique()) == (55, 10)
     treated = index[index["well_type"] == "treatment"]
     assert (treated["compound"].nunique(), treated["mechanism"].nunique()) == (38, 12)

@@ -15,7 +15,8 @@ from debatch.errors import UserError
 from debatch.files import Files
 from debatch.registry import Registry
 from debatch.screen.index import expected_index
-from debatch.screen.metadata import plain_number, read_catalogue
+from debatch.screen.metadata import read_catalogue
+from debatch.screen.names.wells import plain_number
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.screen.simulate.experiment import plate_layouts
 from debatch.screen.splits import make_split

@@ -11,7 +11,8 @@ from debatch.evaluate.controls import Scored, control_halves
 from debatch.evaluate.neighbors import nearest_neighbor_hits
 from debatch.evaluate.values import Values, by_kind, exclusions, share_of_alike, units_of
 from debatch.evaluate.vectors import unit
-from debatch.screen.order import hash_order, well_names
+from debatch.screen.names.identifiers import well_ids
+from debatch.screen.order import hash_order
 
 FEWEST_CONTROL_NEIGHBORS = 5
 
@@ -30,7 +31,7 @@ def mixing(scored: Scored) -> dict[str, Values]:
     negative = (images["well_type"] == NEGATIVE_CONTROL).to_numpy()
     treated = ~negative & images["perturbation"].notna().to_numpy()
     half = control_halves(images)
-    own_well = pd.factorize(well_names(images))[0][:, None]
+    own_well = pd.factorize(well_ids(images))[0][:, None]
     controls, near = np.full((2, *batches.shape), np.nan)
     near_chance = np.full(len(images), np.nan)
     for held in scored.halves:
@@ -72,7 +73,7 @@ def _one_a_well(images: pd.DataFrame) -> np.ndarray:
     """
     order = hash_order(images["image_id"])
     first = np.zeros(len(images), bool)
-    first[order[~pd.Series(well_names(images)[order]).duplicated().to_numpy()]] = True
+    first[order[~pd.Series(well_ids(images)[order]).duplicated().to_numpy()]] = True
     return first
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from debatch.screen.order import well_names
+from debatch.screen.names.identifiers import well_ids
 
 DRAWS = 40
 # of probes, which are fitted anew each time
@@ -37,7 +37,7 @@ def permuted_batches(images: pd.DataFrame, draws: int = DRAWS) -> Permuted:
             are dealt among each other.
         draws: permutations; their seed is fixed, and the order of images does not matter.
     """
-    names = well_names(images)
+    names = well_ids(images)
     wells, first, of = np.unique(names, return_index=True, return_inverse=True)
     batch = np.unique(images["batch"].to_numpy(str), return_inverse=True)[1][first]
     rows = images.iloc[first]

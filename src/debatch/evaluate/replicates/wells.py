@@ -13,6 +13,7 @@ from debatch.evaluate.replicates.grit import grit
 from debatch.evaluate.replicates.retrieval import replicate_precision
 from debatch.evaluate.replicates.separability import separability
 from debatch.evaluate.values import Values, by_kind, share_of_alike, units_of
+from debatch.screen.names.identifiers import plate_ids
 
 # a metric's name with those of the same place barred
 ELSEWHERE = "{}_other_positions"
@@ -95,7 +96,7 @@ def _wells(scored: Scored) -> _Wells:
         images["cell_type"].to_numpy(str),
         images["batch"].to_numpy(str),
         images["perturbation"].fillna("").to_numpy(str),
-        (images["experiment"] + "_" + images["plate"]).to_numpy(str),
+        plate_ids(images).to_numpy(str),
         images["well"].to_numpy(str),
         negative,
         images["perturbation"].notna().to_numpy() & ~negative,

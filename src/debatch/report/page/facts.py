@@ -50,7 +50,7 @@ def _origin(screen: Screen) -> str:
     if screen.simulated:
         return "drawn by a computer (simulated)"
     if screen.profiles:
-        return "; ".join(profiles.file for profiles in screen.profiles.values())
+        return "; ".join(name for profiles in screen.profiles.values() for name in profiles.names())
     return screen.source.root if screen.source else ""
 
 

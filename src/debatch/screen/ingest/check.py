@@ -14,9 +14,13 @@ from debatch.errors import DataError, UserError
 from debatch.screen.index import expected_index, with_labels
 from debatch.screen.ingest.decode import ImageProblem, truncation
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
-from debatch.screen.ingest.process import process, stored_ranges
+from debatch.screen.ingest.process import stored_ranges
 from debatch.screen.ingest.source import PICTURE_SUFFIXES, FoundFiles, RawFile, read_name, read_patterns, walk_all
+from debatch.screen.ingest.usual import blank_images, read_field, usual_of
 from debatch.screen.metadata import catalogue_of_files, natural_key, read_catalogue
+from debatch.screen.names.identifiers import image_ids
+from debatch.screen.names.spelling import doubtful_names
+from debatch.screen.nouns import field_noun
 from debatch.screen.splits import balance, make_split
 
 PROPOSED_QUANTILES = (0.001, 0.999)
@@ -73,6 +77,8 @@ class Findings:
         errors: what keeps the screen from being ingested at all.
         plates: what stands for plates on one side only: in file names, and in the metadata.
         ends_seen: how many files were looked at for their ends.
+        planes: how many planes a file holds -> number of experiments, where a file holds all channels.
+        names: a sentence on each name that is likely not what was meant.
     """
 
     files: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -93,6 +99,8 @@ class Findings:
     errors: list[str] = field(default_factory=list)
     plates: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
     ends_seen: int = 0
+    planes: Counter[int] = field(default_factory=Counter)
+    names: list[str] = field(default_factory=list)
 
     def add_plates(self, experiment: str, found: FoundFiles, wells: pd.DataFrame) -> None:
         """Note the plates of an experiment that only its file names or only the metadata have."""
@@ -104,7 +112,8 @@ class Findings:
     def clean(self) -> bool:
         """Whether there is nothing that a person should look at before ingestion."""
         failed = any(isinstance(found, str) for found in self.balances.values())
-        return not (self.errors or len(self.problems) or self.stray or self.unreadable or failed)
+        wrong = self.errors or self.names or len(self.problems) or self.stray or self.unreadable or failed
+        return bool(self.fit) and not wrong
 
 
 def check_screen(
@@ -160,7 +169,7 @@ def _forget_other_parts(
     for other, source in sources.items():
         if other == name or source.root != sources[name].root:
             continue
-        patterns, root = read_patterns(source, screen.of_part(other).fields), Path(source.root)
+        patterns, root = read_patterns(source, screen.of_part(other).fields, screen.experiment_names), Path(source.root)
         findings.stray = [
             (path, why)
             for path, why in findings.stray
@@ -185,12 +194,15 @@ def check_part(
 
 
 def _check_files(findings: Findings, screen: Screen, source: Source, experiments: list[str], sampled: int) -> None:
-    patterns = read_patterns(source, screen.fields)
+    patterns = read_patterns(source, screen.fields, screen.experiment_names)
     root = Path(source.root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; see `source.root` in the screen")
     found = {experiment: FoundFiles() for experiment in experiments}
-    for path in walk_all(source):
+    for path, unlisted in walk_all(source):
+        if unlisted:
+            findings.stray.append((path, unlisted))
+            continue
         values, why = read_name(path.relative_to(root).as_posix(), patterns, screen.plate_format)
         if values is None and path.suffix.lower() in PICTURE_SUFFIXES:
             findings.stray.append((path, why))
@@ -209,6 +221,8 @@ def _check_files(findings: Findings, screen: Screen, source: Source, experiments
         listed = Problems(experiment, "")
         fields[experiment] = plan_fields(files, wells, source, listed)
         problems += listed.rows
+        if not fields[experiment] and not listed.count and findings.fit:
+            findings.errors.append(f"experiment {experiment}: no file of it fits the pattern")
         rows += _plate_rows(experiment, files, source)
         findings.add_plates(experiment, files, wells)
         images.append(_images(experiment, fields[experiment], wells))
@@ -217,7 +231,16 @@ def _check_files(findings: Findings, screen: Screen, source: Source, experiments
     findings.files = pd.DataFrame(rows, columns=["experiment", "plate", "wells", "images", "complete", "files"])
     if findings.fit:
         findings.index = with_labels(pd.concat(images, ignore_index=True), findings.catalogue)
-        _look_at_images(findings, screen, source, [place for each in fields.values() for place in each], sampled)
+        _look_at_images(findings, screen, source, fields, sampled)
+    _look_at_names(findings, screen)
+
+
+def _look_at_names(findings: Findings, screen: Screen) -> None:
+    """Names that are likely not what was meant, of the metadata, or of the files where there is none."""
+    catalogue = findings.catalogue
+    rows = findings.index if catalogue is None else catalogue[catalogue["selected"]]
+    if rows is not None:
+        findings.names = doubtful_names(rows, screen.missing)
 
 
 def _catalogue_of(experiment: str, screen: Screen, catalogue: pd.DataFrame | None, files: FoundFiles) -> pd.DataFrame:
@@ -255,7 +278,7 @@ def _images(experiment: str, fields: list[Field], wells: pd.DataFrame) -> pd.Dat
     keys = ["plate", "well", *(["site"] if "site" in wells else [])]
     images = images.merge(wells.drop(columns="experiment"), on=keys, how="left")
     images.insert(0, "experiment", experiment)
-    images.insert(0, "image_id", ["_".join([experiment, *place]) for place in places])
+    images.insert(0, "image_id", image_ids(images))
     return images
 
 
@@ -270,28 +293,31 @@ def _look_at_ends(findings: Findings, paths: list[Path]) -> None:
     findings.ends_seen = len(chosen)
 
 
-def _look_at_images(findings: Findings, screen: Screen, source: Source, fields: list[Field], sampled: int) -> None:
+def _look_at_images(
+    findings: Findings, screen: Screen, source: Source, fields: dict[str, list[Field]], sampled: int
+) -> None:
+    """Read some images as ingestion will, held against the usual ones of their experiments."""
     channels = list(source.channels.values())
     findings.values = {name: ChannelValues() for name in channels}
-    chosen = [fields[at] for at in np.unique(np.linspace(0, len(fields) - 1, min(sampled, len(fields))).astype(int))]
-    readable: list[list[np.ndarray]] = []
-    for place in chosen:
-        planes: list[np.ndarray] = []
+    every = [(experiment, place) for experiment, places in fields.items() for place in places]
+    at = np.unique(np.linspace(0, len(every) - 1, min(sampled, len(every))).astype(int))
+    chosen = [every[position] for position in at]
+    usual = {experiment: usual_of(fields[experiment]) for experiment in dict.fromkeys(name for name, _ in chosen)}
+    for experiment, place in chosen:
+        most = usual[experiment]
         try:
-            for plane in place.planes():
-                planes.append(plane)
-                findings.shapes[plane.shape] += 1
-                findings.dtypes[plane.dtype.name] += 1
-                values = findings.values[channels[len(planes) - 1]]
-                values.counts += np.bincount(plane.ravel(), minlength=2**16)
-                values.images += 1
-        except ImageProblem as problem:
-            at = min(len(planes), len(place.channels) - 1)
-            path = problem.path or place.file(at)
-            if path not in {known for known, _ in findings.unreadable}:
-                findings.unreadable.append((path, str(problem)))
+            # where none can be read, neither can this one: its own reason is the one to say
+            planes = place.read()[0] if most is None else read_field(place, most, field_noun(screen))
+        except ImageProblem as found:
+            problem = place.at_fault(found, 0)
+            if problem.path is not None and problem.path not in {known for known, _ in findings.unreadable}:
+                findings.unreadable.append((problem.path, str(problem)))
             continue
-        readable.append(planes)
+        for name, plane in zip(channels, planes, strict=True):
+            findings.shapes[plane.shape] += 1
+            findings.dtypes[plane.dtype.name] += 1
+            findings.values[name].counts += np.bincount(plane.ravel(), minlength=2**16)
+            findings.values[name].images += 1
     findings.values = {name: values for name, values in findings.values.items() if values.images}
     ranges = stored_ranges(screen.image, channels)
     if ranges is not None:
@@ -299,13 +325,31 @@ def _look_at_images(findings: Findings, screen: Screen, source: Source, fields: 
             if name in findings.values:
                 counts, raw = findings.values[name].counts, np.arange(2**16)
                 findings.values[name].outside = float(counts[(raw < low) | (raw > high)].sum() / counts.sum())
-    if readable:
+    stored = {}
+    for experiment, most in usual.items():
+        if most is None:
+            continue
+        if most.planes is not None:
+            findings.planes[most.planes] += 1
         try:
-            tiles = process(readable[0], screen.image, ranges, screen.store.dtype).tiles
-        except (UserError, ImageProblem) as error:
-            findings.errors.append(str(error))
-        else:
-            findings.stored = tiles.shape[1:], tiles.dtype.name, len(tiles)
+            stored[experiment] = blank_images(most, screen.image, ranges, screen.store, experiment)
+        except UserError as error:
+            if str(error) not in findings.errors:
+                findings.errors.append(str(error))
+    sizes = {tiles.shape[1:]: experiment for experiment, tiles in stored.items()}
+    if len(sizes) > 1:
+        (one, first), (other, second) = list(sizes.items())[:2]
+        findings.errors.append(
+            f"the images of {first} come to {_size(one)} and those of {second} to {_size(other)}, and a screen's must "
+            "all be of one size; crop them by `image.crop`, or put them into `parts`"
+        )
+    elif stored:
+        tiles = next(iter(stored.values()))
+        findings.stored = tiles.shape[1:], tiles.dtype.name, len(tiles)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _check_splits(findings: Findings, screen: Screen, source: Source) -> None:

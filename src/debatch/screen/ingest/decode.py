@@ -9,7 +9,15 @@ import imagecodecs
 import numpy as np
 import tifffile
 
+from debatch.pointers import pointer_problem
+
 Result = TypeVar("Result")
+# what a plain TIFF page may be; JPEG in TIFF says YCBCR of grey too, and its pixels are looked at
+_PLAIN = (
+    tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.PALETTE,
+    tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR,
+)  # fmt: skip
+_AS_GREY = "where grey is expected; save each stain as a grey image of its own"
 GREY = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
@@ -33,28 +41,48 @@ def decode(path: Path) -> np.ndarray:
     return _checked(_decoded(path, _one_plane), path)
 
 
-def decode_channels(path: Path, channels: Sequence[str]) -> list[np.ndarray]:
+def decode_channels(path: Path, channels: Sequence[str], expected: int | None = None) -> tuple[list[np.ndarray], int]:
     """The channels of a TIFF that holds them all (OME-TIFF, ImageJ or plain pages).
 
     Args:
         path: the file.
-        channels: which planes: their numbers from 1, or their names in the OME metadata.
+        channels: which planes: their numbers from 1, as `1` or `#1`, or their names in the OME metadata.
+        expected: how many planes the file must hold, used or not, where they are counted; None: any number.
 
     Returns:
-        (H, W) uint8 or uint16 for each of `channels`.
+        (H, W) uint8 or uint16 for each of `channels`, and how many planes the file holds.
 
     Raises:
-        ImageProblem: as `decode`; a channel that is not there, or a stack over z or time.
+        ImageProblem: as `decode`; another number of planes, a channel that is not there or could be two of them, or a
+            stack over z or time.
     """
     planes, names = _decoded(path, _all_planes)
-    found = []
-    for channel in channels:
-        at = names.index(channel) if channel in names else int(channel) - 1 if channel.isdecimal() else -1
-        if not 0 <= at < len(planes):
-            known = f", named {', '.join(names)}" if names else ""
-            raise ImageProblem(f"no plane {channel!r}: the file holds {len(planes)}{known}", path, channel)
-        found.append(_checked(planes[at], path))
-    return found
+    by_number = not names or any(channel.removeprefix("#").isdecimal() for channel in channels)
+    if expected is not None and by_number and len(planes) != expected:
+        hold = "1 plane" if len(planes) == 1 else f"{len(planes)} planes"
+        raise ImageProblem(f"{hold}; most files hold {expected}, and nothing says which one is missing or added", path)
+    return [_checked(planes[_plane(channel, names, len(planes), path)], path) for channel in channels], len(planes)
+
+
+def _plane(channel: str, names: list[str], count: int, path: Path) -> int:
+    """The position of the plane that a channel means."""
+    numbered = channel.removeprefix("#").isdecimal()
+    by_number = {int(channel.removeprefix("#")) - 1} & set(range(count)) if numbered else set()
+    by_name = {at for at, name in enumerate(names) if name == channel}
+    meant = by_number if channel.startswith("#") and numbered else by_number | by_name
+    if len(meant) > 1:
+        which = " and ".join(str(at + 1) for at in sorted(meant))
+        called = ", ".join(map(repr, names))
+        raise ImageProblem(
+            f"{channel!r} could be planes {which}, which are called {called}: a number counts planes from 1, and a "
+            f"name must stand once; write '#{min(meant) + 1}' for a plane by its number",
+            path,
+            channel,
+        )
+    if not meant:
+        known = f", named {', '.join(names)}" if names else ""
+        raise ImageProblem(f"no plane {channel!r}: the file holds {count}{known}", path, channel)
+    return meant.pop()
 
 
 def truncation(path: Path) -> str:
@@ -63,6 +91,8 @@ def truncation(path: Path) -> str:
         size = path.stat().st_size
         if size == 0:
             return "an empty file"
+        if pointer := pointer_problem(path):
+            return pointer
         if path.suffix.lower() == ".png":
             with path.open("rb") as file:
                 file.seek(max(0, size - 12))
@@ -83,7 +113,7 @@ def truncation(path: Path) -> str:
 def plane_names(path: Path) -> list[str]:
     """What a file with all channels calls them: OME names, else numbers from 1."""
     planes, names = _decoded(path, _all_planes)
-    return names or [str(number) for number in range(1, len(planes) + 1)]
+    return names if names and len(set(names)) == len(names) else [str(number) for number in range(1, len(planes) + 1)]
 
 
 def _decoded(path: Path, read: Callable[[Path], Result]) -> Result:
@@ -94,6 +124,8 @@ def _decoded(path: Path, read: Callable[[Path], Result]) -> Result:
     except FileNotFoundError:
         raise ImageProblem("the file is gone", path) from None
     except Exception as error:  # decoders raise types of their own
+        if pointer := pointer_problem(path):
+            raise ImageProblem(pointer, path) from None
         raise ImageProblem(f"cannot be decoded ({type(error).__name__}: {error})"[:200], path) from None
 
 
@@ -112,7 +144,7 @@ def _one_plane(path: Path) -> np.ndarray:
                 path,
             )
         _require_whole(file.pages[0], path)
-        return file.pages[0].asarray()
+        return _grey(file.pages[0].asarray(), file.pages[0], path)
 
 
 def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
@@ -131,21 +163,40 @@ def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
             what = "z planes" if stacked[0] == "Z" else "time points"
             raise ImageProblem(f"a stack of {size} {what}; project or choose one before ingestion", path)
         if "S" in kept:
-            raise ImageProblem("colour samples (RGB) where grey planes are expected", path)
+            raise ImageProblem(f"colour samples (RGB) {_AS_GREY}", path)
         if len(kept) not in {2, 3} or kept[-2:] != "YX":
             raise ImageProblem(f"axes {axes} of sizes {series.shape}; (channel, y, x) is read", path)
         for page in series.pages:
             _require_whole(page, path)
-        pixels = series.asarray()
+        pixels = _grey(series.asarray(), series.keyframe, path)
         names = _ome_names(file.ome_metadata) if file.is_ome else []
     planes = pixels.reshape(-1, *pixels.shape[axes.index("Y") :])
-    return planes, names if len(names) == len(planes) and len(set(names)) == len(names) else []
+    return planes, names if len(names) == len(planes) else []
 
 
 def _require_whole(page: Any, path: Path) -> None:
     """Refuse a page that lacks strips or tiles: tifffile would fill them with zeros in silence."""
     if page is None or 0 in page.databytecounts:
         raise ImageProblem("a part of the image is missing from the file", path)
+
+
+def _grey(pixels: np.ndarray, page: Any, path: Path) -> np.ndarray:
+    """Pixels of which 0 is black, whatever the file means by them."""
+    photometric = page.photometric
+    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype in GREY:
+        return ((1 << page.bitspersample) - 1 - pixels.astype(np.int64)).astype(pixels.dtype)
+    if photometric == tifffile.PHOTOMETRIC.PALETTE and not _is_grey_ramp(page.colormap):
+        raise ImageProblem(f"numbers of colours of a palette {_AS_GREY}", path)
+    if photometric not in _PLAIN:
+        raise ImageProblem(f"pixels of the kind {getattr(photometric, 'name', photometric)} {_AS_GREY}", path)
+    return pixels
+
+
+def _is_grey_ramp(colours: np.ndarray) -> bool:
+    """Whether a palette (3, K) shows its k-th number as the k-th of K greys."""
+    ramp = np.linspace(0, np.iinfo(np.uint16).max, colours.shape[1])
+    # some programs write 255 x 256 for white
+    return bool(np.all(np.abs(colours - ramp) <= 256))
 
 
 def _ome_names(ome: str | None) -> list[str]:
@@ -156,12 +207,21 @@ def _ome_names(ome: str | None) -> list[str]:
     return [name for name in names if name] if all(names) else []
 
 
+def _as_unsigned(pixels: np.ndarray) -> str:
+    """What to do with pixels of another kind."""
+    if pixels.dtype.kind == "f":
+        return "scale all images of the screen in one way, never each by its own range, and save them as uint16"
+    if pixels.size and pixels.min() >= 0 and pixels.max() <= np.iinfo(np.uint16).max:
+        return "its values fit 16 bits; save it as uint16"
+    return "its values do not fit 16 bits; scale or shift all images of the screen in one way, and save them as uint16"
+
+
 def _checked(pixels: np.ndarray, path: Path) -> np.ndarray:
     pixels = np.squeeze(pixels) if pixels.ndim > 2 else pixels
     if pixels.ndim == 3 and pixels.shape[-1] in {3, 4}:
-        raise ImageProblem(f"in colour ({pixels.shape[-1]} values a pixel) where grey is expected", path)
+        raise ImageProblem(f"in colour ({pixels.shape[-1]} values a pixel) {_AS_GREY}", path)
     if pixels.ndim != 2:
         raise ImageProblem(f"not a single grey plane but of shape {pixels.shape}", path)
     if pixels.dtype not in GREY:
-        raise ImageProblem(f"{pixels.dtype} pixels; 8 or 16 bits, unsigned, are read", path)
+        raise ImageProblem(f"{pixels.dtype} pixels; 8 or 16 bits, unsigned, are read: {_as_unsigned(pixels)}", path)
     return pixels

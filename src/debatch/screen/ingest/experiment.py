@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -21,12 +21,13 @@ from debatch.screen.ingest.decode import ImageProblem
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
 from debatch.screen.ingest.process import Processed, process, stored_ranges
 from debatch.screen.ingest.source import find_files, read_patterns
+from debatch.screen.ingest.usual import Usual, blank_images, read_field, usual_of
 from debatch.screen.metadata import catalogue_of_files
+from debatch.screen.names.identifiers import image_ids
 from debatch.screen.nouns import field_noun, stored_noun
 from debatch.screen.store import StoreWriter, read_moments, worker_pool
 
 log = logging.getLogger(__name__)
-IMAGES_THAT_TELL_THE_SIZE = 25
 
 
 @dataclasses.dataclass
@@ -90,7 +91,7 @@ def ingest_experiment(
         DataError: anything was wrong and the screen says `on_problem: fail`, or no image is left.
     """
     problems = Problems(experiment, "failed" if screen.on_problem == "fail" else "left out")
-    patterns = read_patterns(source, screen.fields)
+    patterns = read_patterns(source, screen.fields, screen.experiment_names)
     found = find_files(source, patterns, experiment, screen.plate_format)
     if catalogue is None:
         wells = pd.DataFrame([(file.plate, file.well) for file in found.files], columns=["plate", "well"])
@@ -142,11 +143,12 @@ def _read_into_store(
         return kept
     channels = list(source.channels.values())
     ranges = stored_ranges(screen.image, channels)
-    usual = _usual_plane(fields)
-    try:
-        blank = process([usual] * len(channels), screen.image, ranges, screen.store.dtype).tiles
-    except ImageProblem as problem:
-        raise DataError(f"{problems.experiment}: {problem}") from None
+    usual = usual_of(fields) or Usual((16, 16), (np.dtype(np.uint8),) * len(channels), None)
+    if usual.planes is not None and usual.planes > len(channels):
+        log.info(
+            "%s: each file holds %d planes; %s are read", problems.experiment, usual.planes, ", ".join(source.channels)
+        )
+    blank = blank_images(usual, screen.image, ranges, screen.store, problems.experiment)
     attributes = {
         **processing(screen, channels),
         "source": {"root": source.root, "pattern": source.pattern},
@@ -180,23 +182,8 @@ def _tell_clipped(screen: Screen, experiment: str, kept: _Kept, channels: list[s
         )  # fmt: skip
 
 
-def _usual_plane(fields: list[Field]) -> np.ndarray:
-    """A plane (H, W) of the size and bit depth of most of the first images: what differs from it is a problem."""
-    seen: Counter[tuple[tuple[int, ...], np.dtype]] = Counter()
-    for field in fields:
-        try:
-            plane = next(field.planes())
-        except ImageProblem:
-            continue
-        seen[plane.shape, plane.dtype] += 1
-        if seen.total() == IMAGES_THAT_TELL_THE_SIZE:
-            break
-    shape, dtype = seen.most_common(1)[0][0] if seen else ((16, 16), np.dtype(np.uint8))
-    return np.zeros(shape, dtype)
-
-
 def _processed(
-    fields: list[Field], usual: np.ndarray, screen: Screen, ranges: np.ndarray | None, threads: int
+    fields: list[Field], usual: Usual, screen: Screen, ranges: np.ndarray | None, threads: int
 ) -> Iterator[tuple[Field, Processed | ImageProblem]]:
     """Every field with its images or what is wrong with it, in order, a few fields ahead of the writer."""
     with worker_pool(threads) as pool:
@@ -210,21 +197,12 @@ def _processed(
             yield field, outcome.result()
 
 
-def _read_field(field: Field, usual: np.ndarray, screen: Screen, ranges: np.ndarray | None) -> Processed | ImageProblem:
-    planes: list[np.ndarray] = []
+def _read_field(field: Field, usual: Usual, screen: Screen, ranges: np.ndarray | None) -> Processed | ImageProblem:
     try:
-        for plane in field.planes():
-            if plane.shape != usual.shape:
-                raise ImageProblem(
-                    f"{_size(plane)} pixels; most {field_noun(screen).many} of the experiment have {_size(usual)}"
-                )
-            if plane.dtype != usual.dtype:
-                raise ImageProblem(f"{plane.dtype}; most {field_noun(screen).many} of the experiment are {usual.dtype}")
-            planes.append(plane)
+        planes = read_field(field, usual, field_noun(screen))
         return process(planes, screen.image, ranges, screen.store.dtype)
     except ImageProblem as problem:
-        at = min(len(planes), len(field.channels) - 1)
-        return ImageProblem(problem.problem, problem.path or field.file(at), problem.channel or field.channels[at])
+        return field.at_fault(problem, len(field.channels))
 
 
 def _index_rows(experiment: str, part: str, kept: _Kept, channels: list[str], catalogue: pd.DataFrame) -> pd.DataFrame:
@@ -238,8 +216,7 @@ def _index_rows(experiment: str, part: str, kept: _Kept, channels: list[str], ca
         rows = rows.merge(wells, on=["plate", "well"], how="left")
     rows = rows.drop(columns="field")
     rows.insert(0, "experiment", experiment)
-    image_id = rows[["experiment", "plate", "well", "site"]].agg("_".join, axis=1)
-    rows.insert(0, "image_id", image_id)
+    rows.insert(0, "image_id", image_ids(rows))
     rows["part"] = part
     rows["store_row"] = np.arange(len(rows), dtype=np.int64)
     return pd.concat([rows, pd.DataFrame(kept.columns(channels))], axis=1)
@@ -250,10 +227,6 @@ def _sites(site: str, tiles: int) -> list[str]:
         return [site]
     width = max(2, len(str(tiles)))
     return [f"{site}.{tile:0{width}d}" for tile in range(1, tiles + 1)]
-
-
-def _size(plane: np.ndarray) -> str:
-    return " x ".join(str(side) for side in plane.shape)
 
 
 def _count(n: int, noun: str) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from debatch.config.images import Source
-from debatch.screen.ingest.decode import decode, decode_channels
-from debatch.screen.ingest.source import FoundFiles, RawFile
-from debatch.screen.metadata import natural_key, plain_number
+from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels
+from debatch.screen.ingest.source import FoundFiles, RawFile, shown
+from debatch.screen.metadata import natural_key
+from debatch.screen.names.wells import plain_number
 
 PROBLEM_COLUMNS = ["experiment", "plate", "well", "site", "channel", "file", "problem", "action"]
 PASSED_OVER = "passed over"
@@ -28,16 +29,32 @@ class Field:
     channels: tuple[str, ...]
     one_for_all: bool = False
 
-    def planes(self) -> Iterator[np.ndarray]:
+    def planes(self, expected: int | None = None) -> Iterator[np.ndarray]:
         """Each channel's pixels (H, W).
+
+        Args:
+            expected: how many planes the one file of all channels must hold, used or not; None: any number.
 
         Raises:
             ImageProblem: one cannot be read.
         """
         if self.one_for_all:
-            yield from decode_channels(self.files[0], self.channels)
+            yield from decode_channels(self.files[0], self.channels, expected)[0]
         else:
             yield from map(decode, self.files)
+
+    def read(self) -> tuple[list[np.ndarray], int]:
+        """Each channel's pixels (H, W), and how many planes a file holds.
+
+        Raises:
+            ImageProblem: one cannot be read.
+        """
+        return decode_channels(self.files[0], self.channels) if self.one_for_all else (list(self.planes()), 1)
+
+    def at_fault(self, problem: ImageProblem, channel: int) -> ImageProblem:
+        """A problem of a channel, by its position, with the file and the channel's name."""
+        at = min(channel, len(self.channels) - 1)
+        return ImageProblem(problem.problem, problem.path or self.file(at), problem.channel or self.channels[at])
 
     def file(self, channel: int) -> Path:
         """Where a channel is, by its position."""
@@ -58,9 +75,14 @@ class Problems:
         return self.count > 0 and self.action == "failed"
 
     @property
+    def real(self) -> list[dict[str, str]]:
+        """Problems, without what is merely passed over."""
+        return [row for row in self.rows if row["action"] != PASSED_OVER]
+
+    @property
     def count(self) -> int:
-        """Problems, without the files that are merely passed over."""
-        return sum(row["action"] != PASSED_OVER for row in self.rows)
+        """How many of those."""
+        return len(self.real)
 
     def add(
         self,
@@ -73,8 +95,13 @@ class Problems:
         action: str = "",
     ) -> None:
         """Add one."""
-        values = [self.experiment, plate, well, site, channel, str(file), problem, action or self.action]
+        values = [self.experiment, plate, well, site, channel, shown(file), problem, action or self.action]
         self.rows.append(dict(zip(PROBLEM_COLUMNS, values, strict=True)))
+
+    def add_wells(self, problem: str, wells: pd.DataFrame, action: str = "") -> None:
+        """Add one for each of some wells or images (N, …): plate, well, and site if that is known."""
+        for row in wells.astype("object").fillna("").to_dict("records"):
+            self.add(problem, str(row["plate"]), str(row["well"]), str(row.get("site", "")), action=action)
 
     def write(self, path: Path) -> None:
         """Write the list, with its header even where nothing was wrong."""
@@ -126,7 +153,7 @@ def plan_fields(found: FoundFiles, catalogue: pd.DataFrame, source: Source, prob
         elif file.channel in by_field.setdefault(field, {}):
             first = by_field[field][file.channel].path
             problems.add(
-                f"a second file of the same image and channel, beside {first}", *field, file.channel, file.path
+                f"a second file of the same image and channel, beside {shown(first)}", *field, file.channel, file.path
             )
         else:
             by_field[field][file.channel] = file

@@ -56,21 +56,28 @@ def process(
     """Raw planes of one field to its stored images.
 
     Args:
-        planes: C arrays (H, W) of one shape and dtype.
+        planes: C arrays (H, W) of one shape, each of its own depth.
         config: what to do.
         ranges: (C, 2), as `stored_ranges` gives them.
         dtype: of the stored images.
 
     Raises:
-        ConfigError: 16-bit planes to be stored in 8 bits without a stated range.
+        ConfigError: 16-bit planes to be stored in 8 bits without a stated range, or 8-bit planes under a range that
+            goes beyond 8 bits.
         ImageProblem: the image is smaller than the crop.
     """
-    if ranges is None and planes[0].dtype == np.uint16 and dtype == "uint8":
+    if ranges is None and dtype == "uint8" and any(plane.dtype == np.uint16 for plane in planes):
         raise ConfigError(
             "image.range: the images have 16 bits; state `image: {range: [low, high]}`, the raw values that become 0 "
             "and 255, one range for the whole screen (`debatch check` proposes one), or keep 16 bits by "
             "`store: {dtype: uint16}`"
         )
+    for at, plane in enumerate(planes if ranges is not None else []):
+        if plane.dtype == np.uint8 and ranges is not None and ranges[at, 1] > np.iinfo(np.uint8).max:
+            raise ConfigError(
+                f"image.range: the images of channel {at + 1} have 8 bits, and {ranges[at, 1]:g} lies beyond; state a "
+                "range for each stain, as {DNA: [100, 4000], Brightfield: [0, 255]}"
+            )
     largest = float(np.iinfo(dtype).max)
     clipped = np.zeros(len(planes))
     stored = []

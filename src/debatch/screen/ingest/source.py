@@ -3,15 +3,14 @@
 import fnmatch
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from debatch.config.images import Source
 from debatch.config.screen import PlateFormat
 from debatch.errors import ConfigError
-from debatch.screen.metadata import plain_number
-from debatch.screen.wells import WellNameError, row_number, well_at, well_name
+from debatch.screen.names.wells import WellNameError, plain_number, row_number, well_at, well_name, well_of_number
 
 FIELDS = ("experiment", "plate", "well", "row", "column", "site", "channel")
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff")
@@ -53,8 +52,9 @@ class Pattern:
         ConfigError: a field that is unknown, named twice, or neither in the pattern nor a constant; fields that clash.
     """
 
-    def __init__(self, text: str, fields: dict[str, str | int]) -> None:
+    def __init__(self, text: str, fields: dict[str, str | int], renamed: Mapping[str, str] | None = None) -> None:
         self.text = text
+        self.renamed = renamed or {}
         self.named = [match[1] for match in _PIECE.finditer(text) if match[1]]
         for name in self.named:
             if name not in FIELDS:
@@ -93,8 +93,10 @@ class Pattern:
         found = self.regex.fullmatch(relative)
         if found is None:
             return None
-        values = {**self.constants, **found.groupdict()}
-        if "well" in values:
+        values = {name: value.strip() for name, value in {**self.constants, **found.groupdict()}.items()}
+        if "{well:d}" in self.text:
+            well = well_of_number(int(values["well"]), plate)
+        elif "well" in values:
             well = well_name(values["well"], plate)
         else:
             row = values["row"]
@@ -104,7 +106,7 @@ class Pattern:
             well = well_at(number, int(values["column"]), plate)
         channel = values.get("channel", "")
         return {
-            "experiment": values["experiment"],
+            "experiment": self.renamed.get(values["experiment"], values["experiment"]),
             "plate": plain_number(values["plate"]),
             "well": well,
             "site": plain_number(values["site"]),
@@ -118,7 +120,9 @@ class Pattern:
         # beyond the folder that is the experiment's own everything is looked at, so that what does not fit is seen
         own = next((at for at, part in enumerate(parts) if "{experiment" in part), len(parts))
         regexes = [_as_regex(re.sub(r"\{experiment[^}]*\}", "{experiment}", part)) for part in parts[: own + 1]]
-        filled = [regex.replace("(?P<experiment>[^/]+?)", re.escape(experiment)) for regex in regexes]
+        called = [name for name, new in self.renamed.items() if new == experiment] or [experiment]
+        either = f"(?:{'|'.join(map(re.escape, called))})"
+        filled = [regex.replace("(?P<experiment>[^/]+?)", either) for regex in regexes]
         return all(re.fullmatch(regex, name) for regex, name in zip(filled, given, strict=False))
 
     def is_own(self, folder: str, experiment: str) -> bool:
@@ -130,14 +134,21 @@ class Pattern:
         return folder.count("/") >= own and folder != "" and self.may_hold(folder, experiment)
 
 
-def read_patterns(source: Source, fields: dict[str, str | int]) -> list[Pattern]:
+def read_patterns(
+    source: Source, fields: dict[str, str | int], renamed: Mapping[str, str] | None = None
+) -> list[Pattern]:
     """A source's patterns.
+
+    Args:
+        source: where the files are.
+        fields: constants for what names lack.
+        renamed: experiments as names have them -> as the screen calls them.
 
     Raises:
         ConfigError: as `Pattern`; a constant for a field that all names have; files of one channel and of all.
     """
     texts = [source.pattern] if isinstance(source.pattern, str) else source.pattern
-    patterns = [Pattern(text, fields) for text in texts]
+    patterns = [Pattern(text, fields, renamed) for text in texts]
     for name in fields:
         if name in FIELDS and all(name in pattern.named for pattern in patterns):
             raise ConfigError(
@@ -160,7 +171,11 @@ def find_files(source: Source, patterns: list[Pattern], experiment: str, plate: 
     if not root.is_dir():
         raise ConfigError(f"{root}: no such folder; see `source.root` in the screen")
     found = FoundFiles()
-    for path in _walk(root, lambda folder: any(pattern.may_hold(folder, experiment) for pattern in patterns)):
+    wanted = lambda folder: any(pattern.may_hold(folder, experiment) for pattern in patterns)  # noqa: E731
+    for path, problem in _walk(root, wanted):
+        if problem:
+            found.unfit.append((path, problem))
+            continue
         relative = path.relative_to(root).as_posix()
         if path.name.startswith(".") or any(fnmatch.fnmatch(relative, glob) for glob in source.ignore):
             continue
@@ -180,6 +195,11 @@ def find_files(source: Source, patterns: list[Pattern], experiment: str, plate: 
 
 def read_name(relative: str, patterns: list[Pattern], plate: PlateFormat) -> tuple[dict[str, str] | None, str]:
     """What a path below the root says by the patterns, or None and why not."""
+    if not _is_text(relative):
+        return (
+            None,
+            "the name is not text in UTF-8; rename the file, or name it in `source.ignore` by * for what is odd",
+        )
     readings: list[tuple[Pattern, dict[str, str]]] = []
     for pattern in patterns:
         try:
@@ -201,13 +221,31 @@ def read_name(relative: str, patterns: list[Pattern], plate: PlateFormat) -> tup
     return values, ""
 
 
-def walk_all(source: Source) -> Iterator[Path]:
-    """Every file below the root that is not hidden or ignored, in sorted order."""
+def walk_all(source: Source) -> Iterator[tuple[Path, str]]:
+    """Every file below the root that is not hidden or ignored, in sorted order, and folders that cannot be listed.
+
+    The second is empty for a file, and says why a folder cannot be listed.
+    """
     root = Path(source.root)
-    for path in _walk(root, lambda _: True):
+    for path, problem in _walk(root, lambda _: True):
         relative = path.relative_to(root).as_posix()
-        if not path.name.startswith(".") and not any(fnmatch.fnmatch(relative, glob) for glob in source.ignore):
-            yield path
+        if problem or (
+            not path.name.startswith(".") and not any(fnmatch.fnmatch(relative, glob) for glob in source.ignore)
+        ):
+            yield path, problem
+
+
+def shown(path: Path | str) -> str:
+    """A path as it can be printed and written: a byte of its name that is no UTF-8 by its number."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _as_regex(text: str) -> str:
@@ -229,10 +267,14 @@ def _as_regex(text: str) -> str:
     return "".join([*pieces, text_end])
 
 
-def _walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[Path]:
-    """Files below a folder in sorted order. Links are followed, a loop of links only once."""
+def _walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Path, str]]:
+    """Files below a folder in sorted order, and folders that cannot be listed, with why.
+
+    Links are followed, a loop of links only once.
+    """
     seen: set[str] = set()
-    for place, folders, names in os.walk(root, followlinks=True):
+    failed: list[OSError] = []
+    for place, folders, names in os.walk(root, followlinks=True, onerror=failed.append):
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
@@ -241,4 +283,6 @@ def _walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[Path]:
         here = Path(place).relative_to(root)
         folders[:] = sorted(name for name in folders if wanted((here / name).as_posix()))
         for name in sorted(names):
-            yield Path(place, name)
+            yield Path(place, name), ""
+    for error in failed:
+        yield Path(error.filename), f"a folder that cannot be listed ({error.strerror})"

@@ -1,38 +1,44 @@
 """Tables joined to the metadata, as one of mechanisms by compound."""
 
 import logging
-import re
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import pandas as pd
 
 from debatch.config.profiles import Annotation
 from debatch.config.read import expand, nearest
+from debatch.config.screen import Screen
 from debatch.errors import DataError
-from debatch.screen.text_table import read_text_table
+from debatch.screen.names.spelling import look_alikes, plain
+from debatch.screen.names.wells import WellNameError, plain_number, well_name
+from debatch.text_table import read_text_table
 
 log = logging.getLogger(__name__)
 EXAMPLES = 3
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
+_PART = "\t"
 
 
-def annotated(raw: pd.DataFrame, annotations: Sequence[Annotation], where: str) -> pd.DataFrame:
-    """Metadata with the columns of other tables beside it; a row that a table does not know gets empty ones.
+def annotated(raw: pd.DataFrame, screen: Screen, where: str) -> pd.DataFrame:
+    """Metadata with the columns of the screen's annotations beside it.
+
+    A row that a table does not know is an error, unless the table is `partial`: then it gets empty ones. A row whose
+    own key is empty always does.
 
     Args:
         raw: text columns.
-        annotations: the tables.
+        screen: what its columns are called, and the tables.
         where: file of the metadata, for messages.
 
     Raises:
-        DataError: no such file or column, a key that stands twice, a column that is there already, or nothing matches.
+        DataError: no such file or column, a key that stands twice, a column that is there already, or rows that a table
+            does not know.
     """
-    for annotation in annotations:
-        raw = _joined(raw, annotation, where)
+    for annotation in screen.annotations:
+        raw = _joined(raw, annotation, screen, where)
     return raw
 
 
-def _joined(raw: pd.DataFrame, annotation: Annotation, where: str) -> pd.DataFrame:
+def _joined(raw: pd.DataFrame, annotation: Annotation, screen: Screen, where: str) -> pd.DataFrame:
     file = expand(annotation.file)
     table = read_text_table(file, "annotations")
     for side, columns, there in (
@@ -45,19 +51,27 @@ def _joined(raw: pd.DataFrame, annotation: Annotation, where: str) -> pd.DataFra
                 raise DataError(
                     f"{side}: no column {column!r}, which `annotations.match` names{nearest(column, known)}"
                 )
-    own, theirs = _keys(raw, list(annotation.match)), _keys(table, list(annotation.match.values()))
+    spell = {column: _spelling(column, screen) for column in annotation.match}
+    own = _keys(raw, dict(spell), where)
+    theirs = _keys(table, {annotation.match[column]: each for column, each in spell.items()}, file)
     table, theirs = table[theirs.notna()], theirs.dropna()
     if theirs.duplicated().any():
         twice = theirs[theirs.duplicated()].iloc[0]
         raise DataError(f"{file}: {_shown(twice)} stands twice; `annotations.match` needs columns that tell rows apart")
-    matched = own.isin(set(theirs))
-    if not matched.any():
+    unknown = own[own.notna() & ~own.isin(set(theirs))]
+    if own.notna().any() and len(unknown) == own.notna().sum():
         raise DataError(
             f"{file}: none of its {len(theirs)} rows matches {where} by {', '.join(annotation.match)}: it has "
             f"{_examples(theirs)}, and there is {_examples(own.dropna())}; see `annotations.match`"
         )
-    if not matched.all():
-        log.warning("%s: knows nothing of %s", file, _examples(own[~matched].fillna("an empty key")))
+    if len(unknown):
+        what = f"{len(unknown):,} of the {len(raw):,} rows of {where}: there is no {_examples(unknown)}"
+        if not annotation.partial:
+            raise DataError(
+                f"{file}: knows nothing of {what}{_near(unknown, theirs)}; write names in one way, or say "
+                "`partial: true` beside `match` where the table is not to know all of them"
+            )
+        log.warning("%s: knows nothing of %s", file, what)
     added = [column for column in table.columns if column not in annotation.match.values()]
     clash = [column for column in added if column in raw]
     if clash:
@@ -66,19 +80,34 @@ def _joined(raw: pd.DataFrame, annotation: Annotation, where: str) -> pd.DataFra
     return raw.assign(**{column: own.map(table[column]).astype("str") for column in added})
 
 
-def _keys(table: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """A key for each row, empty where a part of it is: 3.000000 and 3 are one concentration."""
-    parts = [table[column].map(_plain, na_action="ignore") for column in columns]
+def _spelling(column: str, screen: Screen) -> Callable[[str], str]:
+    """What gives the values of a column of the metadata their one spelling."""
+    if column == screen.columns.well:
+        return lambda text: well_name(text, screen.plate_format)
+    if column in (screen.columns.plate, screen.columns.site):
+        return plain_number
+    return plain
+
+
+def _keys(table: pd.DataFrame, spell: dict[str, Callable[[str], str]], file: str) -> pd.Series:
+    """A key for each row, empty where a part of it is."""
+    try:
+        parts = [table[column].map(each, na_action="ignore") for column, each in spell.items()]
+    except WellNameError as error:
+        raise DataError(f"{file}: {error}") from None
     keys = parts[0]
     for part in parts[1:]:
-        keys = keys + "\t" + part
+        keys = keys + _PART + part
     return keys
 
 
-def _plain(text: str) -> str:
-    """A number with a point without its closing zeros; anything else, as a code like 007, is left as it is."""
-    text = text.strip()
-    return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text
+def _near(unknown: pd.Series, theirs: pd.Series) -> str:
+    """A hint at a name that is there in another spelling."""
+    known = set(theirs)
+    for group in look_alikes([*unknown.unique(), *known]):
+        if there := [name for name in group if name in known]:
+            return f" (it has {_shown(there[0])})"
+    return ""
 
 
 def _examples(keys: pd.Series) -> str:
@@ -87,4 +116,4 @@ def _examples(keys: pd.Series) -> str:
 
 
 def _shown(key: str) -> str:
-    return repr(key.replace("\t", " / "))
+    return repr(key.replace(_PART, " / "))

@@ -10,10 +10,11 @@ from debatch.config.screen import Screen
 from debatch.embedding_table import METADATA, embedding_table
 from debatch.errors import DataError
 from debatch.screen.index import ORDER, with_labels
-from debatch.screen.ingest.plan import Problems
-from debatch.screen.metadata import catalogue_of_profiles, natural_key, plain_number, read_catalogue, with_named_columns
-from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata
-from debatch.screen.wells import WellNameError, well_name
+from debatch.screen.ingest.plan import PASSED_OVER, Problems
+from debatch.screen.metadata import catalogue_of_profiles, natural_key, read_catalogue, with_named_columns
+from debatch.screen.names.identifiers import image_ids
+from debatch.screen.names.wells import WellNameError, plain_number, well_name
+from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata, where_of
 
 log = logging.getLogger(__name__)
 FIELD = ["experiment", "plate", "well", "site"]
@@ -22,30 +23,49 @@ MOSTLY = 0.5
 EXAMPLES = 3
 
 
-def index_profiles(screen: Screen) -> pd.DataFrame:
+def index_profiles(screen: Screen, problems: Problems | None = None) -> pd.DataFrame:
     """The index of a screen of profiles: a row a well or image that any of its sets has.
 
     What a well holds is said by the screen's metadata, a plate map, where it has one; else by the first set itself.
 
+    Args:
+        screen: of profiles.
+        problems: takes a line for each profile whose well the metadata does not list, and for each well that it lists
+            and no set has.
+
     Raises:
-        DataError: anything in the metadata that cannot be, or a plate map that knows none of the wells.
+        DataError: anything in the metadata that cannot be, a plate map that knows none of the wells, or one that does
+            not know some where the screen says `on_problem: fail`.
     """
-    sets = {name: (each, read_profile_metadata(each, screen)) for name, each in (screen.profiles or {}).items()}
+    if problems is None:
+        problems = Problems("index", "failed" if screen.on_problem == "fail" else "left out")
+    sets = [(where_of(each), read_profile_metadata(each, screen)) for each in (screen.profiles or {}).values()]
     if screen.metadata is not None:
         catalogue = read_catalogue(screen, screen.metadata.tables(), None)
         where = ", ".join(table.file for table in screen.metadata.tables())
     else:
-        first, raw = next(iter(sets.values()))
-        where = first.file
-        named = screen.model_copy(update={"columns": columns_of_profiles(screen.columns, _there(screen, raw), where)})
-        catalogue = catalogue_of_profiles(named, raw, where)
-    selected = catalogue[catalogue["selected"]]
-    found = [_fields_of(each.file, raw, screen, selected, where) for each, raw in sets.values()]
+        where, first = sets[0]
+        there = _there(screen, first.metadata)
+        named = screen.model_copy(update={"columns": columns_of_profiles(screen.columns, there, where)})
+        catalogue = catalogue_of_profiles(named, first.metadata, where, first.at)
+    found = [_fields_of(file, profiles.metadata, screen, catalogue, where) for file, profiles in sets]
+    for own in found:
+        problems.add_wells("the metadata has no such well", own[own["experiment"].isna()])
+    if problems.fatal:
+        raise DataError(
+            f"{where}: does not list the wells of {problems.count} profiles, as {_places(problems.rows)}; mend the "
+            "names, or set `on_problem: drop` to leave those profiles out"
+        )
     fields = pd.concat(found, ignore_index=True).dropna(subset="experiment").drop_duplicates(ignore_index=True)
     keys = [key for key in FIELD if key in catalogue]
+    selected = catalogue[catalogue["selected"]]
+    together = selected[keys].merge(fields[keys].drop_duplicates(), on=keys, how="left", indicator=True)
+    nowhere = together[together["_merge"] == "left_only"]
+    problems.add_wells("the metadata lists it, and no profile is there", nowhere, PASSED_OVER)
+    fields = fields.merge(selected[keys].drop_duplicates(), on=keys)
     index = fields.merge(catalogue.drop(columns="selected"), on=keys, how="left")
     index = with_labels(index, catalogue)
-    index.insert(0, "image_id", _join(index[FIELD]))
+    index.insert(0, "image_id", image_ids(index))
     if index["label"].isna().all():
         raise DataError(f"{where}: no profile has a perturbation; see `columns.perturbation`")
     index = index.sort_values("image_id", key=lambda ids: ids.map(natural_key), ignore_index=True)
@@ -70,9 +90,9 @@ def embed_profiles(
         DataError: a profile or feature has a missing or infinite value and the screen says `on_problem: fail`, a well
             stands twice, or nothing is left.
     """
-    where = profile_set.file
+    where = where_of(profile_set)
     fields = _fields_of(where, profiles.metadata, screen, index, "the screen's wells")
-    ids = _join(fields)
+    ids = image_ids(fields)
     known = ids.isin(set(index["image_id"])).to_numpy()
     if ids[known].duplicated().any():
         twice = ids[known & ids.duplicated().to_numpy()]
@@ -80,12 +100,14 @@ def embed_profiles(
             f"{where}: the well {twice.iloc[0]} stands twice ({len(twice)} such rows); where it has several profiles a "
             "well, name what tells them apart as `columns.site`"
         )
+    problems.add_wells("the metadata does not list this well, or does not select it", fields[~known], PASSED_OVER)
     good, kept = _usable(profiles, fields, known, screen, problems)
     rows = index.set_index("image_id", drop=False).loc[ids[good]].reset_index(drop=True)
     order = np.argsort(rows["store_row"].to_numpy(), kind="stable")
-    absent = len(index) - len(rows)
-    if absent:
-        log.warning("%s: has no usable profile of %d of the screen's %d wells", where, absent, len(index))
+    absent = index[~index["image_id"].isin(set(rows["image_id"]))]
+    problems.add_wells("no usable profile of this well", absent, PASSED_OVER)
+    if len(absent):
+        log.warning("%s: has no usable profile of %d of the screen's %d wells", where, len(absent), len(index))
     features = profiles.features[good][:, kept]
     names = [name for name, keep in zip(profiles.names, kept, strict=True) if keep]
     return embedding_table(rows.iloc[order], features[order], names)
@@ -105,8 +127,7 @@ def _usable(
         (broken, "most of its features are missing or infinite"),
         (zero, "all of its features are zero"),
     ):
-        for field in fields[rows].itertuples():
-            problems.add(what, plate=field.plate, well=field.well, site=field.site)
+        problems.add_wells(what, fields[rows])
     for at in np.flatnonzero(~kept):
         count = int((~finite[good][:, at]).sum())
         problems.add(
@@ -116,7 +137,7 @@ def _usable(
     if count and screen.on_problem == "fail":
         raise DataError(
             f"{count} {'profile or feature has' if count == 1 else 'profiles or features have'} missing or infinite "
-            f"values, or zeros only, as {described(problems.rows[0])}; correct the file, or set `on_problem: drop` to "
+            f"values, or zeros only, as {described(problems.real[0])}; correct the file, or set `on_problem: drop` to "
             "leave those out"
         )
     if not good.any() or not kept.any():
@@ -124,6 +145,12 @@ def _usable(
     for at in np.flatnonzero(constant):
         log.warning("the feature %s is the same in all profiles: it tells nothing", profiles.names[at])
     return good, kept
+
+
+def _places(rows: list[dict[str, str]]) -> str:
+    """The first of some problems' wells, quoted so that blanks show."""
+    names = [f"plate {row['plate']!r} well {row['well']!r}" for row in rows]
+    return ", ".join(names[:EXAMPLES]) + (" …" if names[EXAMPLES:] else "")
 
 
 def described(row: dict[str, str]) -> str:
@@ -160,6 +187,8 @@ def _fields_of(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame
             )
     fields = pd.DataFrame({role: named[column] for role, column in columns.items() if column is not None})
     fields["well"] = _well_names(fields["well"], screen, file)
+    if screen.experiment_names and "experiment" in fields:
+        fields["experiment"] = fields["experiment"].replace(screen.experiment_names)
     for role in ("plate", "site"):
         if role in fields:
             fields[role] = fields[role].map(plain_number, na_action="ignore")
@@ -180,9 +209,6 @@ def _fields_of(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame
             f"{where} matches none of the {len(raw)} profiles of {file} by {', '.join(keys)}: it has "
             f"{_examples(wells, keys)}; the profiles have {_examples(fields, keys)}"
         )
-    if found.isna().any():
-        lost = fields[found.isna().to_numpy()]
-        log.warning("%s: %d profiles are of no well of %s, as %s", file, len(lost), where, _examples(lost, keys))
     fields["experiment"] = found.to_numpy()
     if "site" not in fields:
         fields["site"] = ONE_SITE
@@ -210,7 +236,3 @@ def _once(names: list[str]) -> list[str]:
 def _examples(table: pd.DataFrame, keys: list[str]) -> str:
     rows = table[keys].drop_duplicates().head(EXAMPLES).astype("object").fillna("nothing")
     return "; ".join(" ".join(map(str, row)) for row in rows.itertuples(index=False))
-
-
-def _join(fields: pd.DataFrame) -> pd.Series:
-    return fields["experiment"] + "_" + fields["plate"] + "_" + fields["well"] + "_" + fields["site"]

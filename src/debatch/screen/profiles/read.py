@@ -2,71 +2,72 @@
 
 import fnmatch
 import logging
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet
 
-from debatch.config.profiles import ProfileSet
-from debatch.config.read import expand, nearest
+from debatch.config.profiles import NO_FEATURES, ProfileSet
+from debatch.config.read import nearest
 from debatch.config.screen import Columns, Screen
 from debatch.embedding_table import METADATA, OPTIONAL
 from debatch.errors import DataError
+from debatch.screen.profiles.formats import ProfileFile, open_profiles
 
 log = logging.getLogger(__name__)
 
 PREFIX = "Metadata_"
-SUFFIXES = (".csv", ".csv.gz", ".parquet", ".h5ad")
-MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
+EXAMPLES = 3
 
 
 class Profiles(NamedTuple):
-    """What a file holds.
+    """What the files of a set hold, one below the other.
 
     Attributes:
         metadata: (N, …) as text.
         features: (N, D) float32.
         names: of the features.
+        left_out: columns of numbers that are no features.
+        at: (N,) where each profile stands, as `plate1.csv, row 7`.
     """
 
     metadata: pd.DataFrame
     features: np.ndarray
     names: list[str]
+    left_out: list[str]
+    at: list[str]
 
 
 def read_profiles(profile_set: ProfileSet, screen: Screen) -> Profiles:
-    """Read a file of profiles.
+    """Read the files of a set.
 
     Args:
-        profile_set: which file, and what in it is a feature.
-        screen: whose columns the file may name otherwise than `Metadata_…`.
+        profile_set: which files, and what in them is a feature.
+        screen: whose columns the files may name otherwise than `Metadata_…`.
 
     Raises:
-        DataError: no such file, not one of the formats, no feature, or one that is no number.
+        DataError: no such file, not one of the formats, no feature, one that is no number, or files whose features
+            differ.
+        ConfigError: as `ProfileSet.files`.
     """
-    file = Path(expand(profile_set.file))
-    columns = _columns(file)
-    names = _features(file, columns, profile_set, _named(screen))
-    others = [column for column in columns if column not in set(names)]
-    metadata, features = _read(file, others, names)
-    if metadata.empty:
-        raise DataError(f"{file}: holds no profile")
-    return Profiles(metadata, features, names)
+    return _read(profile_set, screen, with_features=True)
 
 
-def read_profile_metadata(profile_set: ProfileSet, screen: Screen) -> pd.DataFrame:
-    """The metadata of `read_profiles` alone.
+def read_profile_metadata(profile_set: ProfileSet, screen: Screen) -> Profiles:
+    """As `read_profiles`, without the features' values: D is 0.
 
     Raises:
         DataError: as `read_profiles`.
+        ConfigError: as `ProfileSet.files`.
     """
-    file = Path(expand(profile_set.file))
-    columns = _columns(file)
-    names = set(_features(file, columns, profile_set, _named(screen)))
-    return _read(file, [column for column in columns if column not in names], [])[0]
+    return _read(profile_set, screen, with_features=False)
+
+
+def where_of(profile_set: ProfileSet) -> str:
+    """The files of a set in a word or two, for messages."""
+    files = profile_set.files()
+    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
 
 
 def columns_of_profiles(columns: Columns, there: Iterable[str], where: str) -> Columns:
@@ -114,104 +115,70 @@ def _named(screen: Screen) -> set[str]:
     return names | set(screen.metadata.select if screen.metadata else ())
 
 
-def _columns(file: Path) -> list[str]:
-    if not str(file).endswith(SUFFIXES):
-        raise DataError(f"{file}: profiles are read from {', '.join(SUFFIXES)}")
-    try:
-        if file.suffix == ".parquet":
-            return [str(name) for name in pyarrow.parquet.read_schema(file).names if not name.startswith("__index")]
-        if file.suffix == ".h5ad":
-            import anndata
-
-            table = anndata.read_h5ad(file, backed="r")
-            try:
-                return [*map(str, table.obs.columns), *map(str, table.var_names)]
-            finally:
-                table.file.close()
-        header = pd.read_csv(file, nrows=0)
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file; see `profiles` in the screen") from None
-    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-        raise DataError(f"{file}: cannot be read as a table: {error}") from None
-    return [str(name) for name in header.columns if not str(name).startswith("Unnamed:")]
-
-
-def _features(file: Path, columns: list[str], profile_set: ProfileSet, named: set[str]) -> list[str]:
-    """The features' names, in the file's order."""
-    if profile_set.features is not None:
-        chosen = [c for c in columns if any(fnmatch.fnmatchcase(c, pattern) for pattern in profile_set.features)]
-        where = f"`features` {profile_set.features}"
-    elif any(column.startswith(PREFIX) for column in columns):
-        chosen = [c for c in columns if not c.startswith(PREFIX) and c not in named]
-        where = f"columns that are not called {PREFIX}…"
-    else:
-        chosen = [c for c in columns if c in _numeric(file) and c not in named]
-        where = "columns of numbers that the screen does not name"
-    if not chosen:
-        raise DataError(f"{file}: no feature: none of its {len(columns)} columns is one of the {where}")
-    return chosen
+def _read(profile_set: ProfileSet, screen: Screen, with_features: bool) -> Profiles:
+    opened = [open_profiles(file) for file in profile_set.files()]
+    named = _named(screen)
+    chosen = [_features(file, profile_set, named) for file in opened]
+    names, left_out = chosen[0]
+    for file, (other, _) in zip(opened[1:], chosen[1:], strict=True):
+        _refuse_other_features(file, other, opened[0], names)
+    metadata, features, at = [], [], []
+    for file in opened:
+        others = [column for column in file.columns if column not in {*names, *left_out}]
+        texts, values = file.read(others, names if with_features else [])
+        metadata.append(texts)
+        features.append(values)
+        at += [f"{file.file}, row {row}" for row in range(1, len(texts) + 1)]
+        if file.words:
+            log.info("%s: read as %s", file.file, file.words)
+    if not at:
+        raise DataError(f"{where_of(profile_set)}: holds no profile")
+    together = metadata[0] if len(metadata) == 1 else pd.concat(metadata, ignore_index=True)
+    values = features[0] if len(features) == 1 else np.concatenate(features)
+    return Profiles(together, values, names if with_features else [], left_out, at)
 
 
-def _numeric(file: Path) -> set[str]:
-    if file.suffix == ".h5ad":
-        return set(_h5ad(file)[1])
-    if file.suffix == ".parquet":
-        schema = pyarrow.parquet.read_schema(file)
-        kinds = pyarrow.types
-        return {f.name for f in schema if kinds.is_floating(f.type) or kinds.is_integer(f.type)}
-    head = pd.read_csv(file, nrows=1000)
-    return {str(column) for column in head.columns if pd.api.types.is_numeric_dtype(head[column])}
-
-
-def _read(file: Path, metadata: list[str], features: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    try:
-        if file.suffix == ".h5ad":
-            observations, names, values = _h5ad(file)
-            table = pd.DataFrame({name: _text(observations[name]) for name in metadata if name in observations})
-            at = [names.index(name) for name in features]
-            return table.reset_index(drop=True), np.asarray(values[:, at], np.float32)
-        if file.suffix == ".parquet":
-            table = pd.read_parquet(file, columns=[*metadata, *features])
-            texts = pd.DataFrame({name: _text(table[name]) for name in metadata}).reset_index(drop=True)
-            return texts, _numbers(file, table, features)
-        # every column of metadata as text: a compound named NA, a plate named 01 and a mixed column all survive
-        missing = {name: [""] for name in metadata} | {name: list(MISSING) for name in features}
-        table = pd.read_csv(
-            file,
-            usecols=[*metadata, *features],
-            dtype=dict.fromkeys(metadata, "str"),
-            keep_default_na=False,
-            na_values=missing,
-        )
-    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-        raise DataError(f"{file}: cannot be read as a table of profiles: {error}") from None
-    return table[metadata], _numbers(file, table, features)
-
-
-def _numbers(file: Path, table: pd.DataFrame, features: list[str]) -> np.ndarray:
-    words = [name for name in features if not pd.api.types.is_numeric_dtype(table[name])]
-    if words:
+def _refuse_other_features(file: ProfileFile, names: list[str], first: ProfileFile, of_first: list[str]) -> None:
+    """The files of one set hold the same features, in whatever order."""
+    lacking = [name for name in of_first if name not in set(names)]
+    more = [name for name in names if name not in set(of_first)]
+    if lacking or more:
+        said = [f"lacks {_some(lacking)}"] if lacking else []
+        said += [f"has {_some(more)} besides"] if more else []
         raise DataError(
-            f"{file}: the column {words[0]!r} holds words, as {table[words[0]].dropna().iloc[0]!r}, and is taken for a "
-            f"feature ({len(words)} such {'column' if len(words) == 1 else 'columns'}); call it {PREFIX}…, or say "
-            "which columns are features by `features`"
+            f"{file.file}: its features are not those of {first.file}: it {' and '.join(said)}; name those that all "
+            "files have by `features`, or make two sets of them"
         )
-    return table[features].to_numpy(np.float32)
 
 
-def _h5ad(file: Path) -> tuple[pd.DataFrame, list[str], np.ndarray]:
-    import anndata
+def _features(file: ProfileFile, profile_set: ProfileSet, named: set[str]) -> tuple[list[str], list[str]]:
+    """The features' names in the file's order, and columns of numbers that would be features but for their names."""
+    candidates = file.columns if file.features is None else file.features
+    if profile_set.features is not None:
+        patterns = profile_set.features
+        chosen = [name for name in candidates if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+        if not chosen:
+            raise DataError(
+                f"{file.file}: no feature: none of its {len(candidates)} columns fits `features` {patterns}"
+            )
+        numbers = file.numbers() - {*chosen, *named}
+        return chosen, [name for name in candidates if name in numbers and not name.startswith(PREFIX)]
+    if file.features is not None:
+        where = "features of `var`"
+    elif any(column.startswith(PREFIX) for column in candidates):
+        where = f"columns that are not called {PREFIX}…"
+        candidates = [name for name in candidates if not name.startswith(PREFIX) and name not in named]
+    else:
+        where = "columns of numbers that the screen does not name"
+        numbers = file.numbers()
+        candidates = [name for name in candidates if name in numbers and name not in named]
+    left_out = [name for name in candidates if any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_FEATURES)]
+    chosen = [name for name in candidates if name not in set(left_out)]
+    if not chosen:
+        raise DataError(f"{file.file}: no feature: none of its {len(file.columns)} columns is one of the {where}")
+    return chosen, left_out
 
-    table = anndata.read_h5ad(file)
-    values = table.X.toarray() if hasattr(table.X, "toarray") else table.X
-    if values is None:
-        raise DataError(f"{file}: holds no matrix X")
-    return table.obs, [str(name) for name in table.var_names], np.asarray(values, np.float32)
 
-
-def _text(values: pd.Series) -> pd.Series:
-    """Text as a CSV would hold it: whole numbers without a point, nothing where nothing is."""
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
-    texts = values.astype("object").map(str, na_action="ignore")
-    return texts.where(values.notna(), None).astype("str")
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:EXAMPLES])
+    return shown + (f" and {len(names) - EXAMPLES} more" if names[EXAMPLES:] else "")

@@ -10,6 +10,7 @@ import tifffile
 
 from debatch.config.simulation import CHANNELS, EMPTY, SimulationConfig
 from debatch.errors import ConfigError
+from debatch.screen.names.wells import row_letters
 from debatch.screen.simulate.cells import draw_fields
 from debatch.screen.simulate.effects import (
     TRAITS,
@@ -20,7 +21,6 @@ from debatch.screen.simulate.effects import (
     stream,
 )
 from debatch.screen.simulate.optics import RANGE, expose, photograph
-from debatch.screen.wells import row_letters
 
 __all__ = ["CHANNELS", "RANGE", "planted_effects", "plate_layouts", "simulate_experiment", "write_experiment"]
 

@@ -1,0 +1,1 @@
+"""What experiments, plates, wells, images and perturbations are called: one spelling for one thing."""

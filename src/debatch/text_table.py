@@ -1,0 +1,350 @@
+"""CSV tables as people keep them: comma, tab or semicolon, packed or not, in UTF-8 or UTF-16; text stays text."""
+
+import csv
+import gzip
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.compute
+import pyarrow.csv
+
+from debatch.errors import DataError
+from debatch.pointers import pointer_problem
+
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+# what an empty cell may hold among numbers
+MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A", "<NA>")
+_GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?")
+# no blanks by Unicode, and yet nothing that a reader sees
+_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_HEAD_ROWS = 300
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a table is written.
+
+    Attributes:
+        file: it.
+        columns: their names in order; empty where one has none.
+        encoding: `utf-8` or `utf-16`.
+        separator: between fields.
+        decimal: sign before the decimals of numbers.
+        packed: whether it is compressed by gzip.
+        closed: whether every row ends with a separator that the header lacks.
+        header_lines: how many lines the header takes.
+    """
+
+    file: Path
+    columns: tuple[str, ...]
+    encoding: str
+    separator: str
+    decimal: str
+    packed: bool
+    closed: bool
+    header_lines: int
+
+    @property
+    def words(self) -> str:
+        """What is unusual about it, as in `fields parted by tabs`; empty for a plain CSV file in UTF-8."""
+        found = [f"fields parted by {SEPARATORS[self.separator]}"] if self.separator != "," else []
+        found += ["decimals behind a comma"] if self.decimal == "," else []
+        found += ["in UTF-16"] if self.encoding != "utf-8" else []
+        return ", ".join(found)
+
+
+def read_text_table(file: Path | str, key: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A table of text: a siRNA named NA, a plate named 01 and a mixed column all survive.
+
+    Blanks around a name or a cell are no part of it; an empty cell is missing; a row of empty cells is none.
+
+    Args:
+        file: see `open_table`.
+        key: of the screen's configuration that names it, for messages.
+        columns: only these; None: all.
+
+    Raises:
+        DataError: as `open_table`; rows with fewer or more fields than the header; a column without a name that
+            holds something.
+    """
+    table = open_table(file, key)
+    wanted = list(table.columns) if columns is None else [*columns, *([] if columns else table.columns[:1])]
+    return read_columns(table, [name for name in wanted if name], [])[0]
+
+
+def open_table(file: Path | str, key: str) -> Table:
+    """Find out how a table is written.
+
+    Args:
+        file: CSV, TSV or the like; its first bytes say whether it is packed and how it is encoded, not its name.
+        key: of the screen's configuration that names it, for messages.
+
+    Raises:
+        DataError: no such file, no text, or text in an encoding that does not say which it is; no header; a name twice.
+    """
+    path = Path(file)
+    try:
+        with path.open("rb") as opened:
+            start = opened.read(4)
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file; see `{key}` in the screen") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror}); see `{key}` in the screen") from None
+    if problem := pointer_problem(path):
+        raise DataError(f"{file}: {problem}")
+    if start in (_ZIP, _OLE):
+        raise DataError(f"{file}: not text but a workbook or an archive; save it as 'CSV UTF-8'")
+    packed = start.startswith(_GZIP)
+    rows, encoding, separator, header_lines = _head(path, packed)
+    header = [_trimmed(name) for name in rows[0]]
+    closed = len(rows) > 1 and len(rows[1]) == len(header) + 1 and not rows[1][-1].strip()
+    if len(rows) > 1 and len(rows[1]) > len(header) and not closed:
+        raise DataError(
+            f"{file}, line {1 + header_lines}: {len(rows[1])} fields where the header names {len(header)}; a table "
+            "with names of rows needs a name for their column too (R: `row.names = FALSE`)"
+        )
+    if not any(header):
+        raise DataError(f"{file}: cannot be read as a table: its first line names no column")
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise DataError(f"{file}: {header.count(twice[0])} columns are called {twice[0]!r}; give each its own name")
+    commas = separator == ";" and any(_DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows[1:] for cell in row)
+    return Table(path, tuple(header), encoding, separator, "," if commas else ".", packed, closed, header_lines)
+
+
+def read_columns(table: Table, texts: Sequence[str], numbers: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Some columns of a table.
+
+    Args:
+        table: as opened.
+        texts: columns that are read as text.
+        numbers: columns that are read as numbers.
+
+    Returns:
+        The texts, as `read_text_table` has them, and the numbers (N, D) float64; NaN where a cell is empty or says so.
+
+    Raises:
+        DataError: rows that do not fit the header, a word among numbers, a broken file.
+    """
+    try:
+        read = _read(table, dict.fromkeys(texts, pyarrow.string()) | dict.fromkeys(numbers, pyarrow.float64()))
+    except _BadNumberError:
+        read = _numbers_one_by_one(table, texts, numbers)
+    values = pd.DataFrame({name: _trimmed_column(read[name]) for name in texts})
+    found = np.column_stack([read[name].to_numpy() for name in numbers]) if numbers else np.empty((len(read), 0))
+    if texts and not numbers:
+        values = values[values.notna().any(axis=1)].reset_index(drop=True)
+    if table.decimal == ",":
+        values = values.map(_with_point, na_action="ignore")
+    return values, found
+
+
+def columns_of_numbers(table: Table) -> set[str]:
+    """The columns whose first rows hold numbers alone, and one at least."""
+    head = _first_rows(table)
+    numbers = set()
+    for at, name in enumerate(table.columns):
+        cells = [row[at].strip() for row in head if at < len(row) and row[at].strip() not in MISSING]
+        if name and cells and all(_is_number(cell, table.decimal) for cell in cells):
+            numbers.add(name)
+    return numbers
+
+
+def trimmed(values: pd.Series) -> pd.Series:
+    """Text without the blanks around it; what is empty then is missing."""
+    return _trimmed_column(pyarrow.chunked_array([pyarrow.array(values, pyarrow.string())])).set_axis(values.index)
+
+
+class _BadNumberError(Exception):
+    """A word stands where numbers are expected."""
+
+
+def _head(path: Path, packed: bool) -> tuple[list[list[str]], str, str, int]:
+    """The header and the first rows, encoding, separator, and how many lines the header takes."""
+    try:
+        with gzip.open(path) if packed else path.open("rb") as opened:
+            start = opened.read(4)
+            opened.seek(0)
+            encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+            text = io.TextIOWrapper(opened, encoding={"utf-8": "utf-8-sig"}.get(encoding, encoding), newline="")
+            first = text.readline()
+            if "\0" in first:
+                raise DataError(f"{path}: no text that says its encoding; save it as 'CSV UTF-8'")
+            separator = max(SEPARATORS, key=lambda sign: _outside_quotes(first).count(sign))
+            reader = csv.reader(_again(first, text), delimiter=separator)
+            header = next(reader, [])
+            lines = reader.line_num
+            rows = [row for row, _ in zip(reader, range(_HEAD_ROWS), strict=False) if row]
+    except UnicodeDecodeError as error:
+        raise DataError(_not_utf8(path, error)) from None
+    except (OSError, EOFError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a table: {error}") from None
+    return [header, *rows], encoding, separator, lines
+
+
+def _first_rows(table: Table) -> list[list[str]]:
+    return _head(table.file, table.packed)[0][1:]
+
+
+def _again(first: str, rest: io.TextIOWrapper) -> Any:
+    yield first
+    yield from rest
+
+
+def _outside_quotes(line: str) -> str:
+    return re.sub(r'"[^"]*"', "", line)
+
+
+def _not_utf8(file: Path, error: UnicodeDecodeError) -> str:
+    if error.encoding != "utf-8":
+        return f"{file}: cannot be read as a table: it begins as UTF-16 and is none ({error.reason})"
+    return (
+        f"{file}: the byte 0x{error.object[error.start]:02x} is no UTF-8 ({error.reason}); save it as 'CSV UTF-8', "
+        "since nothing says which other encoding it is in"
+    )
+
+
+def _read(table: Table, kinds: dict[str, pyarrow.DataType]) -> pyarrow.Table:
+    """Columns by name, with what else there is looked at: rows that do not fit, and columns without a name."""
+    names = [name or f"\0{at}" for at, name in enumerate(table.columns)]
+    blank = [name for name in names if name.startswith("\0")]
+    if table.closed:
+        names.append("\0closing")
+        blank.append("\0closing")
+    # a table that pandas wrote with its row numbers: the first column has no name
+    checked = [name for name in blank if name != "\0" + "0"]
+    misfits: list[pyarrow.csv.InvalidRow] = []
+
+    def note(row: pyarrow.csv.InvalidRow) -> str:
+        misfits.append(row)
+        return "skip"
+
+    try:
+        with pyarrow.input_stream(str(table.file), compression="gzip" if table.packed else None) as stream:
+            read = pyarrow.csv.read_csv(
+                stream,
+                pyarrow.csv.ReadOptions(
+                    use_threads=False, column_names=names, skip_rows=table.header_lines, encoding=table.encoding
+                ),
+                pyarrow.csv.ParseOptions(delimiter=table.separator, newlines_in_values=True, invalid_row_handler=note),
+                pyarrow.csv.ConvertOptions(
+                    column_types={**kinds, **dict.fromkeys(checked, pyarrow.string())},
+                    include_columns=[*kinds, *checked],
+                    null_values=list(MISSING),
+                    strings_can_be_null=False,
+                    decimal_point=table.decimal,
+                ),
+            )
+    except pyarrow.ArrowInvalid as error:
+        if "conversion error to double" in str(error):
+            raise _BadNumberError from None
+        if "Empty CSV" in str(error):
+            return pyarrow.table({name: pyarrow.array([], kind) for name, kind in kinds.items()})
+        if "UTF8" in str(error):
+            raise DataError(_not_utf8(table.file, _first_bad_byte(table))) from None
+        raise DataError(f"{table.file}: cannot be read as a table: {error}") from None
+    except (OSError, EOFError, UnicodeError) as error:
+        raise DataError(f"{table.file}: cannot be read as a table: {error}") from None
+    if misfits:
+        raise DataError(_misfit_rows(table, misfits))
+    for name in checked:
+        filled = np.flatnonzero(_trimmed_column(read[name]).notna())
+        if len(filled):
+            at, row = names.index(name) + 1, int(filled[0])
+            raise DataError(
+                f"{table.file}, line {row + 1 + table.header_lines}: column {at} has no name, and holds "
+                f"{read[name][row].as_py()!r}; name it in the header"
+            )
+    _refuse_open_quote(table, read)
+    return read
+
+
+def _refuse_open_quote(table: Table, read: pyarrow.Table) -> None:
+    """A quotation mark that nothing closes would take all rows below it for one cell."""
+    last = [read[name][-1].as_py() for name in read.column_names if len(read) and read[name].type == pyarrow.string()]
+    if not any("\n" in (cell or "") for cell in last):
+        return
+    with gzip.open(table.file) if table.packed else table.file.open("rb") as opened:
+        marks = sum(block.count(b'"') for block in iter(lambda: opened.read(1 << 20), b""))
+    if marks % 2:
+        raise DataError(
+            f"{table.file}, line {len(read) + table.header_lines}: a quotation mark opens there and nothing closes it"
+        )
+
+
+def _misfit_rows(table: Table, rows: list[pyarrow.csv.InvalidRow]) -> str:
+    first = rows[0]
+    more = f" ({len(rows)} such rows)" if len(rows) > 1 else ""
+    start = first.text if len(first.text) <= 60 else first.text[:60] + "…"
+    return (
+        f"{table.file}, line {first.number}: {first.actual_columns} fields where the header names "
+        f"{len(table.columns)}{more}, in {start!r}; mend the file, which may have been cut off"
+    )
+
+
+def _first_bad_byte(table: Table) -> UnicodeDecodeError:
+    with gzip.open(table.file) if table.packed else table.file.open("rb") as opened:
+        try:
+            opened.read().decode("utf-8")
+        except UnicodeDecodeError as error:
+            return error
+    raise AssertionError("it was said to hold one")
+
+
+def _numbers_one_by_one(table: Table, texts: Sequence[str], numbers: Sequence[str]) -> pyarrow.Table:
+    """As `_read`, where a cell among numbers is none at first sight: find out which, or read it all the same."""
+    read = _read(table, dict.fromkeys([*texts, *numbers], pyarrow.string()))
+    words = []
+    for name in numbers:
+        cells = [cell.strip() for cell in read[name].to_pylist()]
+        odd = next(
+            (row for row, cell in enumerate(cells) if cell not in MISSING and not _is_number(cell, table.decimal)), None
+        )
+        if odd is not None:
+            words.append((name, odd, cells[odd]))
+            continue
+        values = [float("nan") if cell in MISSING else float(cell.replace(",", ".")) for cell in cells]
+        read = read.set_column(read.column_names.index(name), name, pyarrow.chunked_array([pyarrow.array(values)]))
+    if words:
+        name, row, word = words[0]
+        more = f" ({len(words)} such columns)" if len(words) > 1 else ""
+        raise DataError(
+            f"{table.file}, line {row + 1 + table.header_lines}: the column {name!r} holds {word!r}, which is no "
+            f"number, and is taken for a feature{more}; call it Metadata_…, say which are features by `features`, "
+            "or mend the cell"
+        )
+    return read
+
+
+def _is_number(cell: str, decimal: str) -> bool:
+    if "_" in cell:  # Python's own way to write a number
+        return False
+    try:
+        float(cell.replace(",", ".") if decimal == "," else cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_point(cell: str) -> str:
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+
+
+def _trimmed(text: str) -> str:
+    return text.strip().strip(_INVISIBLE).strip()
+
+
+def _trimmed_column(column: pyarrow.ChunkedArray) -> pd.Series:
+    compute = pyarrow.compute
+    trimmed = compute.utf8_trim_whitespace(compute.utf8_trim(compute.utf8_trim_whitespace(column), _INVISIBLE))
+    filled = compute.if_else(compute.equal(trimmed, ""), pyarrow.scalar(None, pyarrow.string()), trimmed)
+    return pd.Series(filled.to_pandas(), dtype="str")
