@@ -13,8 +13,11 @@ with job(snakemake) as log:
     screen = build_registry(snakemake.params.choice, Path(snakemake.params.base)).screen
     own = screen.profiles[name]
     problems = Problems(name, "failed" if screen.on_problem == "fail" else "left out")
+    profiles = read_profiles(own, screen)
+    if profiles.left_out:
+        log.info("%d columns of numbers are no features: %s", len(profiles.left_out), ", ".join(profiles.left_out))
     try:
-        table = embed_profiles(read_profiles(own, screen), own, screen, read_frame(snakemake.input.index), problems)
+        table = embed_profiles(profiles, own, screen, read_frame(snakemake.input.index), problems)
     finally:
         problems.write(Path(snakemake.log.problems))
     write_frame(table, snakemake.output[0], {"profiles": name, "sha256": snakemake.params.sha256 or ""})

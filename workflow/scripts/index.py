@@ -7,6 +7,7 @@ from debatch.files import Files
 from debatch.screen.index import build_index, index_facts
 from debatch.screen.ingest.attributes import refuse_other_processing
 from debatch.screen.metadata import read_catalogue
+from debatch.screen.names.spelling import doubtful_names
 from debatch.screen.origin import metadata_tables
 from debatch.tabular import write_frame
 
@@ -18,6 +19,8 @@ with job(snakemake) as log:
     refuse_other_processing(screen, files.stores(snakemake.params.experiments))
     ingested = [Path(path) for path in snakemake.input.rows]
     index = build_index(ingested, catalogue, screen.qc)
+    for sentence in doubtful_names(index, screen.missing):
+        log.warning("%s", sentence)
     write_frame(index, snakemake.output[0], index_facts(ingested, snakemake.params.metadata_sha256))
     log.info(
         "%d images of %d classes in %d batches; %d are flagged",

@@ -4,14 +4,16 @@ import numpy as np
 import pandas as pd
 
 from debatch.cli.terminal import Lines, values_table
-from debatch.embedding_table import features_of
+from debatch.embedding_table import feature_names, features_of
 from debatch.errors import UserError
 from debatch.registry import Registry
 from debatch.screen.contents import contents
-from debatch.screen.ingest.plan import Problems
+from debatch.screen.ingest.plan import PASSED_OVER, Problems
 from debatch.screen.metadata import WELL_TYPES, natural_key
+from debatch.screen.names.spelling import doubtful_names
 from debatch.screen.profiles.index import described, embed_profiles, index_profiles
 from debatch.screen.profiles.read import read_profiles
+from debatch.screen.profiles.spread import beyond_reason, usual_spread
 
 MOST_BATCHES = 40
 EXAMPLES = 5
@@ -23,28 +25,65 @@ def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
     title = f": {screen.title}" if screen.title else ""
     lines: Lines = [f"Screen {registry.name}{title}", ""]
     clean = True
-    index = index_profiles(screen)
-    lines += [*_wells(index), ""]
+    listed = Problems("index", "left out" if screen.on_problem == "drop" else "failed")
+    index = index_profiles(screen, listed)
+    lines += [*_wells(index), *_of_metadata(listed), ""]
+    names = doubtful_names(index, screen.missing)
+    if names or listed.count:
+        clean = False
+        lines += [*names, ""]
     for name, profile_set in registry.externals.items():
         lines.append(f"Profiles {name}: {', '.join(profile_set.names())}")
         problems = Problems(name, "left out")
         try:
             kept = screen.model_copy(update={"on_problem": "drop"})
-            table = embed_profiles(read_profiles(profile_set, screen), profile_set, kept, index, problems)
+            profiles = read_profiles(profile_set, screen)
+            table = embed_profiles(profiles, profile_set, kept, index, problems)
         except UserError as error:
             lines.append(f"  {error}")
             clean = False
             continue
         features = features_of(table)
         lines.append(f"  {len(table):,} profiles of {features.shape[1]:,} features, values {_range(features)}")
+        if profiles.left_out:
+            lines.append(
+                f"  {len(profiles.left_out)} columns of numbers are no features, as "
+                f"{', '.join(profiles.left_out[:EXAMPLES])}; `features` says otherwise"
+            )
+        passed = [row for row in problems.rows if row["action"] == PASSED_OVER]
+        for what, rows in pd.DataFrame(passed).groupby("problem", sort=False) if passed else ():
+            lines.append(f"  {len(rows):,} passed over: {what}, as {_places(rows)}")
+        beyond = beyond_reason(features)
+        if len(beyond):
+            clean = False
+            some = ", ".join(f"{feature_names(table)[at]} ({spread:.3g})" for at, spread in beyond[:EXAMPLES])
+            lines.append(
+                f"  {len(beyond)} features vary beyond reason and would drown the others: {some}, where the "
+                f"usual standard deviation is {usual_spread(features):.3g}; leave them out by `features`, or mend what "
+                "made them"
+            )
         if problems.count:
             clean = False
             what = "stop the screen" if screen.on_problem == "fail" else "will be left out"
             lines.append(
                 f"  {problems.count} profiles or features have missing or infinite values and {what} (`on_problem`):"
             )
-            lines += [f"    {described(row)}" for row in problems.rows[:EXAMPLES]]
+            lines += [f"    {described(row)}" for row in problems.real[:EXAMPLES]]
     return lines, clean
+
+
+def _of_metadata(listed: Problems) -> Lines:
+    """Wells of the metadata and of profiles that did not meet."""
+    rows = pd.DataFrame(listed.rows)
+    if rows.empty:
+        return []
+    return [f"  {len(own):,} x {what}, as {_places(own)}" for what, own in rows.groupby("problem", sort=False)]
+
+
+def _places(rows: pd.DataFrame) -> str:
+    """The first of some wells, quoted so that blanks show."""
+    names = [f"plate {row['plate']!r} well {row['well']!r}" for row in rows.head(EXAMPLES).to_dict("records")]
+    return ", ".join(names) + (", …" if len(rows) > EXAMPLES else "")
 
 
 def _wells(index: pd.DataFrame) -> Lines:
@@ -67,6 +106,8 @@ def _wells(index: pd.DataFrame) -> Lines:
         f"  {int((shared > 1).sum()):,} of these are in several batches: only they can be found across batches"
     )
     lines += [f"  {what}: {many}" for what, many in contents(index)]
+    if without_name := int(index["perturbation"].isna().sum()):
+        lines.append(f"  {without_name:,} wells have no perturbation")
     without = counts.index[counts["negative control"] == 0]
     if len(without):
         lines.append(f"  no negative control in {', '.join(map(str, without[:EXAMPLES]))}: see `well_types`")

@@ -22,6 +22,7 @@ from debatch.report.page.quality import quality_facts
 from debatch.report.page.table_view import table_view
 from debatch.report.results import Results
 from debatch.report.style import as_png
+from debatch.screen.names.spelling import doubtful_names
 from debatch.screen.nouns import stored_noun
 from debatch.tabular import read_frame
 from debatch.versions import versions
@@ -90,6 +91,7 @@ def build_report(registry: Registry, files: Files) -> str:
         problems=problems.head(PROBLEMS_SHOWN).to_dict("records"),
         problem_columns=list(problems.columns),
         n_problems=len(problems),
+        names=doubtful_names(index, registry.screen.missing),
         splits=facts.split_facts(registry, files, index),
         sections=sections,
         main=main,

@@ -15,6 +15,7 @@ from debatch.screen.metadata import catalogue_of_profiles, natural_key, read_cat
 from debatch.screen.names.identifiers import image_ids
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
 from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata, where_of
+from debatch.screen.profiles.spread import beyond_reason
 
 log = logging.getLogger(__name__)
 FIELD = ["experiment", "plate", "well", "site"]
@@ -142,6 +143,9 @@ def _usable(
         )
     if not good.any() or not kept.any():
         raise DataError("no usable profile or feature is left; see the list of problems")
+    names = np.array(profiles.names)
+    for position, spread in beyond_reason(profiles.features[good][:, kept]):
+        log.warning("the feature %s varies beyond reason (sd %.3g)", names[kept][position], spread)
     for at in np.flatnonzero(constant):
         log.warning("the feature %s is the same in all profiles: it tells nothing", profiles.names[at])
     return good, kept
