@@ -293,15 +293,15 @@ EDITS = [
     Edit(
         "a replicate in the same batch counts as found",
         "src/debatch/evaluate/replicates/retrieval.py",
-        "positives = similarity[own[batch[own] != batch[query]]]",
-        "positives = similarity[own[own != query]]",
+        "precisions[query, 0] = _precision(similarity, own, batch[own] != batch[query], negative)",
+        "precisions[query, 0] = _precision(similarity, own, own != query, negative)",
         ("tests/evaluate/test_retrieval.py",),
     ),
     Edit(
         "grit counts a profile as its own replicate",
         "src/debatch/evaluate/replicates/grit.py",
-        "(_directions(profiles, rows) @ total - 1) / (len(replicates) - 1)",
-        "(_directions(profiles, rows) @ total) / len(replicates)",
+        "_directions(profiles, rows), total - own[code])",
+        "_directions(profiles, rows), total)",
         (OTHERS,),
     ),
     Edit(

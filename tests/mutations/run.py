@@ -24,6 +24,8 @@ LONGEST = 300  # seconds of one edit's tests: what hangs was noticed
 def main() -> None:
     """Set every trap whose name holds one of the words; none: all."""
     chosen = [edit for edit in EDITS if not sys.argv[1:] or any(word in edit.trap for word in sys.argv[1:])]
+    if stale := [edit.trap for edit in EDITS if not applies(edit, ROOT)]:
+        sys.exit(f"these traps replace what the code does not have once: {'; '.join(stale)}")
     unnoticed = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
@@ -42,12 +44,15 @@ def main() -> None:
     sys.exit(bool(unnoticed))
 
 
+def applies(edit: Edit, root: Path) -> bool:
+    """Whether the code has once what an edit replaces."""
+    return (root / edit.file).read_text().count(edit.old) == 1
+
+
 def is_noticed(edit: Edit, copy: Path) -> bool:
-    """Whether the edit's tests fail with it. What cannot be applied, or tests that cannot run, stop everything."""
+    """Whether the edit's tests fail with it. Tests that cannot run stop everything."""
     path = copy / edit.file
     text = path.read_text()
-    if text.count(edit.old) != 1:
-        sys.exit(f"{edit.trap}: {edit.file} has {text.count(edit.old)} times what it replaces:\n{edit.old}")
     path.write_text(text.replace(edit.old, edit.new))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *edit.tests]
     paths = os.pathsep.join([str(copy / "src"), str(copy / "tests")])

@@ -1,5 +1,8 @@
 import contextlib
 
+import imagecodecs
+import numpy as np
+import pandas as pd
 import pytest
 from helpers.raw_screens import ingest, make_screen, problems, write_png_screen
 from hypothesis import given
@@ -9,6 +12,7 @@ from debatch.config.images import Source
 from debatch.config.screen import PlateFormat
 from debatch.errors import ConfigError, UserError
 from debatch.screen.ingest.source import Pattern, find_files, read_name, read_patterns
+from debatch.screen.names.identifiers import image_ids
 from debatch.screen.names.wells import WellNameError, row_and_column, row_letters, row_number, well_at, well_name
 
 PLATE = PlateFormat(rows=16, columns=24)
@@ -150,3 +154,52 @@ def test_missing_site_is_noticed_where_the_source_lists_sites(tmp_path):
     found = problems(tmp_path)
     assert set(found["site"]) == {"2"}
     assert set(found["problem"]) == {"the metadata lists it, and no file is there"}
+
+
+@pytest.mark.parametrize(("number", "well"), [("0001", "A01"), ("0013", "A13"), ("0025", "B01"), ("0384", "P24")])
+def test_a_well_by_its_number_is_counted_along_the_rows(number, well):
+    pattern = Pattern("W{well:d}F{site:d}T0001Z001C{channel}.tif", {"experiment": "E", "plate": 1})
+    assert pattern.match(f"W{number}F0002T0001Z001C1.tif", PLATE)["well"] == well
+
+
+def test_a_well_by_its_number_needs_the_plates_columns_and_is_no_row_and_column():
+    pattern = Pattern("W{well:d}F{site:d}C{channel}.tif", {"experiment": "E", "plate": 1})
+    with pytest.raises(WellNameError, match="needs the plate's columns; state `plate_format`"):
+        pattern.match("W0013F1C1.tif", PlateFormat())
+    with pytest.raises(WellNameError, match=r"a well by its number is read from file names by \{well:d\}"):
+        well_name("W0013", PLATE)
+    with pytest.raises(WellNameError, match="`derive:` one of a column"):
+        well_name("A01.a1", PLATE)
+    assert Pattern("{well:3}.{site}_{channel}.tif", {"experiment": "E", "plate": 1}).match("A01.a1_2.tif", PLATE) == {
+        "experiment": "E", "plate": "1", "well": "A01", "site": "a1", "channel": "2",
+    }  # fmt: skip
+
+
+def test_an_experiment_whose_name_is_no_folders_gets_another_one(tmp_path):
+    write_png_screen(tmp_path)
+    (tmp_path / "E-1").rename(tmp_path / "R\u00f6hre 1")
+    metadata = (tmp_path / "wells.csv").read_text().replace("E-1", "R\u00f6hre 1")
+    (tmp_path / "wells.csv").write_text(metadata)
+    rows = ingest(tmp_path, experiment_names={"R\u00f6hre 1": "E-1"})
+    assert rows["image_id"].tolist() == [f"E-1_1_B{well:02d}_1" for well in range(2, 8)]
+    with pytest.raises(ValueError, match="two experiments would both be called 'E-1'"):
+        make_screen(tmp_path, experiment_names={"a": "E-1", "b": "E-1"})
+
+
+def test_two_wells_never_share_an_identifier(tmp_path):
+    for experiment, plate in (("S", "1_2"), ("S_1", "2")):
+        folder = tmp_path / experiment / plate
+        folder.mkdir(parents=True)
+        for channel in (1, 2):
+            (folder / f"B02_s1_w{channel}.png").write_bytes(imagecodecs.png_encode(np.ones((40, 40), np.uint8)))
+    source = Source(
+        root=str(tmp_path), pattern="{experiment}/{plate}/{well}_s{site}_w{channel}.png", channels={"1": "D"}
+    )
+    patterns = read_patterns(source, {})
+    places = [
+        {"experiment": experiment, "plate": file.plate, "well": file.well, "site": file.site}
+        for experiment in ("S", "S_1")
+        for file in find_files(source, patterns, experiment, PLATE).files
+        if file.channel == "1"
+    ]
+    assert sorted(image_ids(pd.DataFrame(places))) == ["S_1_2_B02_1", "S~1_2_B02_1"]

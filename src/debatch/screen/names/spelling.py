@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 import pandas as pd
@@ -43,20 +43,12 @@ def look_alikes(names: Iterable[str]) -> list[list[str]]:
 
 def difference(names: Iterable[str]) -> str:
     """By what names that look alike differ, as in `case`; several things are joined by `and`."""
-    several = list(names)
-    steps = {
-        "blanks": lambda text: _UNSEEN.sub("", text),
-        "Unicode form": _composed,
-        "the format of numbers": _numbers_alike,
-        "case": str.casefold,
-    }
-    found = []
-    for what, fold in steps.items():
-        folded = [fold(name) for name in several]
-        if len(set(folded)) < len(set(several)):
-            found.append(what)
-        several = folded
-    return " and ".join(found)
+    every = set(names)
+    for what, fold in _FOLDS.items():
+        if len({fold(name) for name in every}) == 1:
+            return what
+    needed = [what for what in _FOLDS if len({_folded(name, without=what) for name in every}) > 1]
+    return " and ".join(needed or _FOLDS)
 
 
 def doubtful_names(wells: pd.DataFrame, missing: Iterable[str] | None) -> list[str]:
@@ -108,8 +100,11 @@ def _plates_alike(rows: pd.DataFrame) -> list[list[str]]:
     return [group for _, own in rows.groupby("experiment") for group in look_alikes(own["plate"].dropna())]
 
 
-def _folded(name: str) -> str:
-    return _UNSEEN.sub("", _numbers_alike(_composed(name))).casefold()
+def _folded(name: str, without: str = "") -> str:
+    for what, fold in _FOLDS.items():
+        if what != without:
+            name = fold(name)
+    return name
 
 
 def _composed(name: str) -> str:
@@ -127,3 +122,12 @@ def _one_spelling(number: str) -> str:
 
 def _words(column: str) -> str:
     return column.replace("_", " ")
+
+
+# in this order: a dash must be one before a number is looked for
+_FOLDS: dict[str, Callable[[str], str]] = {
+    "Unicode form": _composed,
+    "the format of numbers": _numbers_alike,
+    "blanks": lambda name: _UNSEEN.sub("", name),
+    "case": str.casefold,
+}
