@@ -34,6 +34,7 @@ LEARN, VIEWS = "tests/learn/test_training.py", "tests/learn/test_views.py"
 REVERSAL, POPULATION, EMBED = (
     "tests/learn/test_gradient_reversal.py", "tests/model/test_population.py", "tests/embed/test_embed.py"
 )  # fmt: skip
+PROFILES, PIXELS = "tests/screen/profiles/test_formats.py", "tests/screen/ingest/test_pixels.py"
 ADAPTATION, SCORES = "tests/embed/test_adaptation.py", "tests/evaluate/test_scores.py"
 UNCERTAINTY, PUBLISHED, TABLES = (
     "tests/evaluate/test_uncertainty.py", "tests/report/test_published.py", "tests/report/kinds/test_tables.py"
@@ -480,5 +481,85 @@ EDITS = [
         'frame if chosen is None else frame[frame["Metadata_CellType"] == chosen]',
         "frame",
         ("tests/report/test_figures.py",),
+    ),
+    # what people's files say
+    Edit(
+        "blanks around a name are a part of it",
+        "src/debatch/text_table.py",
+        "trimmed = compute.utf8_trim_whitespace(compute.utf8_trim(compute.utf8_trim_whitespace(column), _INVISIBLE))",
+        "trimmed = column",
+        (PROFILES,),
+    ),
+    Edit(
+        "a joined table knows some rows and the others go on without a word",
+        "src/debatch/screen/profiles/annotations.py",
+        "        if not annotation.partial:\n",
+        "        if annotation.match == {}:\n",
+        (PROFILES,),
+    ),
+    Edit(
+        "wells are compared as text where tables are joined",
+        "src/debatch/screen/profiles/annotations.py",
+        "    if column == screen.columns.well:\n",
+        "    if not column:\n",
+        (PROFILES,),
+    ),
+    Edit(
+        "profiles of wells that the metadata does not list are left out in silence",
+        "src/debatch/screen/profiles/index.py",
+        """        problems.add_wells("the metadata has no such well", own[own["experiment"].isna()])
+""",
+        """        problems.add_wells("the metadata has no such well", own[:0])
+""",
+        (PROFILES,),
+    ),
+    Edit(
+        "numbers of objects are features",
+        "src/debatch/screen/profiles/read.py",
+        "if any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_FEATURES)]",
+        "if not name]",
+        (PROFILES,),
+    ),
+    Edit(
+        "a control in another spelling is a treatment",
+        "src/debatch/screen/metadata.py",
+        "    if near := unlisted_look_alike(words.dropna().unique(), ",
+        "    if near := unlisted_look_alike([], ",
+        (PROFILES,),
+    ),
+    Edit(
+        "two wells share an identifier",
+        "src/debatch/screen/names/identifiers.py",
+        '_ESCAPES = str.maketrans({"_": "~", "~": "%7E", "%": "%25"})',
+        "_ESCAPES = str.maketrans({})",
+        ("tests/screen/names/test_identifiers.py",),
+    ),
+    Edit(
+        "white is zero is stored as it is",
+        "src/debatch/screen/ingest/decode.py",
+        "        return ((1 << page.bitspersample) - 1 - pixels.astype(np.int64)).astype(pixels.dtype)\n",
+        "        return pixels\n",
+        (PIXELS,),
+    ),
+    Edit(
+        "a file without a plane gives the next stain",
+        "src/debatch/screen/ingest/decode.py",
+        "    if expected is not None and by_number and len(planes) != expected:\n",
+        "    if expected == 0:\n",
+        (PIXELS,),
+    ),
+    Edit(
+        "a name that could be two planes is one of them",
+        "src/debatch/screen/ingest/decode.py",
+        "    if len(meant) > 1:\n",
+        "    if len(meant) > 9:\n",
+        (PIXELS,),
+    ),
+    Edit(
+        "a folder that cannot be listed is an absent plate",
+        "src/debatch/screen/ingest/source.py",
+        "followlinks=True, onerror=failed.append)",
+        "followlinks=True)",
+        (PIXELS,),
     ),
 ]
