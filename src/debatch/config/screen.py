@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from debatch.config.backbones import Backbone
 from debatch.config.base import SAFE_NAME, Section
 from debatch.config.images import ONE_PART, ImageProcessing, Part, Source, Store, check_experiment_name
 from debatch.config.profiles import Annotation, ProfileSet
@@ -190,7 +191,7 @@ class Screen(Section):
     splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
     compute: Compute = Field(default_factory=Compute, description="What training asks of the machine.")
-    substitutes: dict[str, str] = Field(
+    substitutes: dict[Backbone, Backbone] = Field(
         default={},
         description="Backbone that a table's variation names -> the smaller one that stands for it here, as in "
         "{densenet121: small_densenet}: each another one, and named so.",
