@@ -4,9 +4,11 @@ from pathlib import Path
 
 from debatch.config import Screen
 from debatch.files import Files
+from debatch.screen.flags import too_few_words
 from debatch.screen.index import build_index, index_facts
 from debatch.screen.ingest.attributes import refuse_other_processing
 from debatch.screen.metadata import read_catalogue
+from debatch.screen.nouns import stored_noun
 from debatch.screen.origin import metadata_tables
 from debatch.tabular import write_frame
 
@@ -26,3 +28,5 @@ with job(snakemake) as log:
         index["batch"].nunique(),
         (index["qc_flags"] != "").sum(),
     )
+    if few := too_few_words(index["experiment"], stored_noun(screen)):
+        log.info("%s", few)

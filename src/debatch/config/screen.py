@@ -118,7 +118,7 @@ class QcLimits(Section):
         5.0,
         gt=0,
         description="Flagged when log focus or foreground share lies this many robust sds (1.4826 x median absolute "
-        "deviation) below the median of its experiment and channel.",
+        "deviation) below the median of its experiment and channel, in experiments of 20 images or more.",
     )
 
 
