@@ -7,8 +7,8 @@ from debatch.config.screen import QcLimits
 from debatch.screen.nouns import Noun
 
 MAD_TO_SD = 1.4826  # of a normal distribution
-# Images of an experiment from which on a median and its deviation say what is usual there. Of normal values one in 2,600
-# lies five robust sds below the median of 20 by luck alone; of 10 it is one in 440, of 4 one in 90.
+# From so many images of an experiment on a median and its deviation say what is usual there. Of normal values one in
+# 2,600 lies five robust sds below the median of 20 by luck alone; of 10 it is one in 440, of 4 one in 90.
 FEWEST_IMAGES = 20
 EXPERIMENTS_NAMED = 5
 

@@ -361,7 +361,7 @@ def needs_range(findings: Findings, image: ImageProcessing, dtype: str) -> bool:
 
 
 def saved_as_16_bits(findings: Findings) -> dict[tuple[int, int], list[str]]:
-    """The stains whose 16-bit files hold images of fewer bits, by `ChannelValues.fewer_bits`; a fact, and no problem."""
+    """The stains whose 16-bit files hold images of fewer bits, by `ChannelValues.fewer_bits`: a fact, no problem."""
     if set(findings.dtypes) != {"uint16"}:  # the values of 8-bit files among them are multiples of nothing
         return {}
     found: dict[tuple[int, int], list[str]] = {}
