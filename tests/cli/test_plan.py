@@ -357,7 +357,7 @@ def test_experiments_that_the_index_lacks_take_nothing_from_the_others(capsys):
 
 def test_rules_without_a_benchmark_are_named_and_targets_are_none(capsys):
     jobs = [*TRAIN, Job("index", {}), Job("qc", {}), Job("table1", {}), Job("all", {})]
-    assert "since no benchmark is of them: index, qc.\n" in shown(pricing(), jobs, 1, capsys)
+    assert "since nothing that was measured says how long they take: index, qc.\n" in shown(pricing(), jobs, 1, capsys)
 
 
 def test_profiles_are_called_profiles(tmp_path, capsys):

@@ -214,8 +214,8 @@ class Plan:
             )
         work = [line.rule for line in self.lines if line.rate is None and not self._is_target(line.rule)]
         if work:
-            ran = ", and none ran here for this screen yet" if self.pricing.measured else ""
-            out.print(note(f"In no total, since no benchmark is of them{ran}: {', '.join(dict.fromkeys(work))}."))
+            rules = ", ".join(dict.fromkeys(work))
+            out.print(note(f"In no total, since nothing that was measured says how long they take: {rules}."))
 
     def _is_target(self, rule: str) -> bool:
         """Whether a rule gathers files and makes none; `qc` is one that makes its own."""
