@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
 
-.PHONY: setup demo test test-slurm mutations lint schemas envs slurm-profile clean
+.PHONY: setup demo test test-slurm mutations lint schemas envs timm-models slurm-profile clean
 
 setup: $(VENV)/.ready
 
@@ -53,6 +53,10 @@ schemas: setup
 envs:
 	{ sed -n '1,/- pip:/p' envs/debatch.yaml; grep -v '^#' requirements.lock | sed 's/^/      - /'; } > envs/.part
 	mv envs/.part envs/debatch.yaml
+
+# after a change of timm's pin
+timm-models: setup
+	$(BIN)/python -m debatch.model.timm_models src/debatch/config/timm_models.txt
 
 clean:
 	rm -rf $(VENV) results logs .snakemake

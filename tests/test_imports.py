@@ -75,3 +75,9 @@ def test_a_small_network_trains_and_embeds_without_timm_and_torchs_compiler():
     code = f"sys.path.insert(0, {str(ROOT / 'tests')!r})\n{TRAINING}"
     # skimage draws the test's own images
     assert imported(code) - {"scipy.stats", "skimage"} <= {"torch"}
+
+
+def test_a_backbones_name_is_checked_without_what_builds_it():
+    """Each start of the workflow and each of its jobs reads the configuration."""
+    code = f"import script, pathlib\nfrom debatch.registry import build_registry\nROOT = pathlib.Path({str(ROOT)!r})"
+    assert not imported(f"{code}\nassert build_registry({{'screen': 'rxrx1'}}, ROOT).recipes['baseline'].backbone")

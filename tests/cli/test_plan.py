@@ -1,5 +1,8 @@
 import json
+import re
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from helpers.pricing import EMBED, KNOWN, TRAIN, pricing
@@ -7,12 +10,14 @@ from helpers.workflow import planned, snakemake
 
 from debatch.cli import main
 from debatch.cli.choice import chosen_registry, parse_overrides
+from debatch.cli.plan import Plan
 from debatch.cli.planning.bill import wall_seconds
 from debatch.cli.planning.disk import disk
 from debatch.cli.planning.dry_run import Job, dry_run
 from debatch.cli.planning.networks import count_floats, weight_bytes
 from debatch.cli.planning.sizes import ScreenSize, SplitSize
 from debatch.cli.planning.work import forward_passes
+from debatch.cli.terminal import console, hours
 from debatch.config.read import validate
 from debatch.config.throughput import Throughput, read_throughput
 from debatch.files import Files, Product
@@ -47,8 +52,9 @@ def test_at_half_the_side_an_image_costs_a_quarter(tmp_path):
     assert half.seconds == pytest.approx(whole.seconds / 4)
 
 
-def test_unknown_network_costs_an_unknown_time_and_not_none(tmp_path):
-    (tmp_path / "other.yaml").write_text("extends: rxrx1\ntraining: {backbone: no_such_net}\n")
+def test_unknown_network_costs_an_unknown_time_and_not_none(tmp_path, monkeypatch):
+    (tmp_path / "other.yaml").write_text("extends: rxrx1\ntraining: {backbone: dla34}\n")
+    monkeypatch.setattr("debatch.cli.planning.networks.count_floats", lambda *_: None)  # it cannot be built
     priced = pricing("screen=other.yaml")
     (line,) = priced.lines(TRAIN)
     assert (line.seconds, line.rate.basis) == (None, "unknown")
@@ -263,3 +269,98 @@ def test_batches_that_are_no_experiments_are_not_known_before_the_data_is_there(
     )
     assert separated is None
     assert stratified.train == pytest.approx(81_224, rel=0.001)
+    registry = chosen_registry(["screen=mine.yaml"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    assert "batches are no experiments, so that the metadata alone says" in size.why_no_split("separated")
+    assert size.why_no_split("stratified") == ""
+
+
+def size_of(text: str) -> ScreenSize:
+    Path("mine.yaml").write_text(text)
+    registry = chosen_registry(["screen=mine.yaml"])
+    return ScreenSize(registry, Files(registry.results, registry.name))
+
+
+PNGS = "source: {root: images, pattern: '{experiment}/{plate}/{well}_{site}_{channel}.png', channels: {a: A}}\n"
+
+
+def test_why_images_are_not_known_is_the_first_thing_that_lacks():
+    listed = f"{PNGS}experiments: [A]\n"
+    unknown = "nothing is ingested yet; {}; the screen has no `expected_images`"
+    assert size_of(listed).basis == unknown.format("there is no metadata to count by")
+    with_metadata = f"{listed}metadata: {{file: m.csv}}\ncolumns: {{cell_type: null, well_type: null}}\n"
+    assert size_of(with_metadata).basis == unknown.format("m.csv: no such file; see `metadata.file` in the screen")
+    Path("m.csv").write_text("experiment,plate,well,perturbation\nA,1,B02,t\n")
+    no_sites = size_of(with_metadata)
+    assert no_sites.basis == unknown.format("how many sites a well has is not said; list them as `source.sites`")
+    assert no_sites.why_no_split("separated") == "the number of images is not known"
+    assert size_of(with_metadata.replace("channels:", "sites: [1, 2], channels:")).images == 2
+    Path("m.csv").write_text("experiment,plate,well\nA,1,B02\n")
+    assert "no column 'perturbation'" in size_of(with_metadata).basis
+
+
+def shown(priced, jobs, gpus, capsys) -> str:
+    rooms = disk(jobs, priced.work.registry, priced.work.size, priced.throughput, gpus)
+    Plan(priced.work.registry, ["table2"], jobs, priced, rooms, gpus).show(console())
+    return capsys.readouterr().out
+
+
+def test_what_is_known_is_summed_where_something_is_not(capsys):
+    """Of two networks one was counted; the other's jobs are left out, and said to be."""
+    other = [Job("train", {**job.wildcards, "method": "baseline__resnet50"}) for job in TRAIN[:2]]
+    looked = [Job("embed_run", job.wildcards, (Product("view", "train"),)) for job in other]
+    priced = pricing()
+    known = sum(line.total_seconds for line in priced.lines([*TRAIN, *EMBED])) / 3600
+    said = shown(priced, [*TRAIN, *other, *EMBED, *looked], 2, capsys)
+    assert f"Training and embedding: at least {hours(3600 * known)} GPU-hours (G)" in said
+    assert "\n  without 2 trainings: no rate, see [2]\n  without 2 embeddings: no rate, see [4]\n" in said
+    assert "[2] unknown: training resnet50 in bfloat16 was not measured on G, nor was its work counted" in said
+    assert "On 2 GPUs: at least" in said
+    assert "the longest run of what is known, trained and embedded, takes" in said
+    plan = Plan(priced.work.registry, [], [*TRAIN, *other], priced, [], 1).as_json()
+    assert plan["training_and_embedding_hours"] is None
+    assert plan["known_hours"] == pytest.approx(sum(line.total_seconds for line in priced.lines(TRAIN)) / 3600)
+    assert [line["why_unknown"] is None for line in plan["work"]] == [True, False]
+
+
+def test_nothing_known_is_no_sum_and_both_reasons_are_said(tmp_path, capsys):
+    (tmp_path / "other.yaml").write_text("extends: rxrx1\nexpected_images: null\ntraining: {backbone: dla34}\n")
+    said = shown(pricing("screen=other.yaml"), TRAIN, 1, capsys)
+    assert (
+        "Training and embedding: unknown GPU-hours (G)\n  without 5 trainings: no rate, see [1]; the number of" in said
+    )
+    assert "at once: at least" not in said
+    assert "Images unknown (nothing is ingested yet; " in said
+
+
+def test_disk_that_is_known_is_summed_where_some_is_not(tmp_path, capsys):
+    (tmp_path / "other.yaml").write_text("extends: rxrx1\nexpected_images: null\n")
+    said = shown(pricing("screen=other.yaml"), [*TRAIN, *EMBED], 1, capsys)
+    assert re.search(r"embeddings +unknown\n", said)
+    assert re.search(r"total +at least \d", said)
+    assert "embeddings: 5 files; the number of images is not known" in said
+    assert re.search(r"total, at most +\d", shown(pricing(), [*TRAIN, *EMBED], 1, capsys))
+
+
+def test_experiments_that_the_index_lacks_take_nothing_from_the_others(capsys):
+    priced = pricing()
+    index = pd.DataFrame({"experiment": ["HUVEC-01"] * 30, "label": 0})
+    priced.work.size.__dict__["_found"] = (30, "the screen's index", index)
+    jobs = [Job("ingest_experiment", {"experiment": name}) for name in ("HUVEC-01", "HUVEC-02", "HUVEC-03")]
+    known, unknown = priced.lines(jobs)
+    assert (known.jobs, known.images, unknown.jobs, unknown.seconds) == (1, 30, 2, None)
+    assert unknown.why_unknown == "the screen's index lacks the experiment"
+    (stores,) = disk(jobs, priced.work.registry, priced.work.size, priced.throughput, 1)
+    assert (stores.size, stores.partial) == (pytest.approx(30 * 6 * 512 * 512 * 0.5), True)
+    assert "2 experiments not counted: the screen's index lacks them" in stores.words
+
+
+def test_rules_without_a_benchmark_are_named_and_targets_are_none(capsys):
+    jobs = [*TRAIN, Job("index", {}), Job("qc", {}), Job("table1", {}), Job("all", {})]
+    assert "since nothing that was measured says how long they take: index, qc.\n" in shown(pricing(), jobs, 1, capsys)
+
+
+def test_profiles_are_called_profiles(tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text("profiles: {made_up: {file: p.parquet}}\n")
+    said = shown(pricing("screen=mine.yaml"), [Job("embed_profiles", {"external": "made_up"})], 1, capsys)
+    assert "Profiles unknown (profiles are counted once they are indexed)" in said

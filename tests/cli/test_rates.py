@@ -82,8 +82,26 @@ def test_training_is_priced_in_the_arithmetic_that_the_device_takes():
 
 def test_rate_of_bfloat16_units_says_nothing_of_a_processor_without_them():
     measured = [small("train", "NEW", 1000.0, "bfloat16")]
-    assert demo_rate(measured, OLD, precision="bfloat16").basis == "unknown"
+    unknown = demo_rate(measured, OLD, precision="bfloat16")
+    assert unknown.basis == "unknown"
+    assert "in bfloat16 was measured on processors with units for it alone, unlike EPYC" in unknown.words
     assert demo_rate(measured, {**NEW, "model": 18}, precision="bfloat16").images_per_second == 1000.0
+
+
+def test_why_there_is_no_rate_is_said_and_what_would_give_one():
+    nowhere = demo_rate([])
+    assert nowhere.words == (
+        "training small_resnet in float32 was not measured on any processor; "
+        "`python benchmarks/throughput.py train small_resnet 48` measures it where it runs"
+    )
+    assert "was not measured on EPYC (AMD, family 25, model 1; avx2); " in demo_rate([], device="OLD").words
+    gpu = demo_rate([], device="G", backbone="dla34", what="embed").words
+    assert gpu.startswith(
+        "embedding with dla34 in float32 was not measured on G, nor was its work counted, as `python "
+    )
+    assert "throughput.py count dla34 48` does; `python benchmarks/throughput.py embed dla34 48` measures" in gpu
+    # on a processor no estimate is made of work that is counted
+    assert "count" not in nowhere.words
 
 
 def test_gpu_whose_peak_is_not_known_has_what_was_measured_and_no_estimate():

@@ -10,7 +10,9 @@ import pytest
 
 from debatch.cli import main
 from debatch.cli.choice import chosen_registry
+from debatch.cli.planning.dry_run import Job
 from debatch.cli.run_state import read_state
+from debatch.errors import UserError
 from debatch.files import Files
 
 SCREEN = "extends: tiny\ntraining: {epochs: 10}\nsplits: {names: [separated]}\ntargets: [table3]\n"
@@ -22,7 +24,18 @@ LONG_AGO = time.time() - 30 * 24 * 3600
 def folder(tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text(SCREEN)
     monkeypatch.chdir(tmp_path)
+    # of files that a test wrote Snakemake knows nothing
+    snakemake_would_run(monkeypatch)
     return tmp_path
+
+
+def snakemake_would_run(monkeypatch, **reasons: str) -> None:
+    """Trainings that Snakemake would start again: method -> its reason."""
+    jobs = [Job("make_table", {"table": "table3"})]
+    for method, reason in reasons.items():
+        run = {"method": method, "split": "separated", "seed": "0"}
+        jobs.append(Job("train", run, reason=reason))
+    monkeypatch.setattr("debatch.cli.outdated.dry_run", lambda *_: jobs)
 
 
 def run_folder(method: str) -> Path:
@@ -182,6 +195,76 @@ def test_finished_run_of_another_recipe_says_so():
     record = run_folder("baseline") / "recipe.json"
     record.write_text(record.read_text().replace('"learning_rate": 0.004', '"learning_rate": 0.4'))
     assert "learning_rate" in state("baseline").detail
+
+
+def table_of(capsys, *arguments: str) -> tuple[str, dict[str, str]]:
+    main(["status", *CONFIG, *arguments])
+    said = capsys.readouterr().out
+    return said, {line.split()[0]: line for line in said.splitlines() if line.split()[1:2] == ["separated"]}
+
+
+def test_finished_runs_that_will_be_trained_again_are_not_called_done(capsys, monkeypatch):
+    for method in ("baseline", "gradient_reversal", "adabn", "adabn_gradient_reversal"):
+        finish(method)
+    record = run_folder("baseline") / "recipe.json"
+    record.write_text(record.read_text().replace('"learning_rate": 0.004', '"learning_rate": 0.4'))
+    snakemake_would_run(
+        monkeypatch,
+        baseline="Params have changed since last execution: Union of exclusive params before and now",
+        adabn="Updated input files: results/mine/images.parquet, results/mine/splits/separated.parquet",
+        gradient_reversal="Input files updated by another job: results/mine/images.parquet",
+    )
+    said, lines = table_of(capsys)
+    assert "1 done, 3 outdated, 0 running" in said
+    assert "All trainings are done" not in said
+    assert "Epochs 10 of 40" in said
+    assert "Left: 5.00 min of training" in said
+    assert "will be trained again: settings that changed: learning_rate" in lines["baseline"]
+    assert "its job will run again: images.parquet, splits/separated.parquet changed; it trains" in lines["adabn"]
+    assert "images.parquet will be made again; it trains again, unless" in lines["gradient_reversal"]
+    assert " done " in lines["adabn_gradient_reversal"]
+
+
+def test_another_recipe_that_snakemake_does_not_know_of_is_done_and_said(capsys):
+    """As of results that were copied without Snakemake's records."""
+    finish("baseline")
+    record = run_folder("baseline") / "recipe.json"
+    record.write_text(record.read_text().replace('"learning_rate": 0.004', '"learning_rate": 0.4'))
+    said, lines = table_of(capsys)
+    assert "1 done" in said
+    assert "settings that changed: learning_rate; Snakemake will not train it again by itself" in lines["baseline"]
+
+
+def test_outdated_runs_in_json_and_where_snakemake_cannot_be_asked(capsys, monkeypatch):
+    finish("baseline")
+    snakemake_would_run(monkeypatch, baseline="Code has changed since last execution; Incomplete output files: a, b")
+    main(["status", "--json", *CONFIG])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["done"], told["outdated"], told["outdated_is_known"]) == (0, 1, True)
+    (run,) = [run for run in told["runs"] if run["state"] == "outdated"]
+    assert run["training_seconds_left"] == 100.0
+    assert "its last job was broken off and the workflow's code changed" in run["detail"]
+
+    def broken(*_):
+        raise UserError("Snakemake cannot plan this: no disk\nand more")
+
+    monkeypatch.setattr("debatch.cli.outdated.dry_run", broken)
+    main(["status", "--json", *CONFIG])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["done"], told["outdated"], told["outdated_is_known"]) == (1, 0, False)
+    main(["status", *CONFIG])
+    said = capsys.readouterr().out
+    assert "Whether Snakemake trains finished runs again is not known: Snakemake cannot plan this: no disk" in said
+
+
+def test_snakemake_is_asked_of_finished_runs_alone(monkeypatch):
+    asked = []
+    monkeypatch.setattr("debatch.cli.outdated.dry_run", lambda *given: asked.append(given[1]) or [])
+    main(["status", *CONFIG])
+    assert asked == []  # it takes seconds
+    finish("adabn")
+    main(["status", *CONFIG])
+    assert asked == [["results/mine/runs/adabn/separated/seed0/model.safetensors"]]
 
 
 def test_status_writes_nothing(folder):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from debatch.config import Method, Recipe, Screen
 from debatch.config.read import expand, read_yaml, validate
 from debatch.config.recipe import resolve_recipe
+from debatch.config.screen import PROFILE_TARGETS
 from debatch.errors import ConfigError
 from debatch.registry import Run, build_registry
 from debatch.registry.schemas import json_schemas
@@ -269,3 +270,27 @@ sections = st.dictionaries(st.sampled_from([*Screen.model_fields, "other"]), jso
 def test_no_content_of_a_screen_ends_in_anything_but_a_clear_error(data):
     with contextlib.suppress(ConfigError):
         validate(Screen, data, "screen.yaml")
+
+
+@pytest.mark.parametrize(
+    ("splits", "first"),
+    [
+        ("", []),
+        ("splits: {folds: 5}", []),
+        ("splits: {names: [separated, stratified]}", ["table1", "table3"]),
+        ("splits: {names: [stratified]}", ["table1"]),
+        ("splits: {names: [fold1], folds: 3}", []),
+    ],
+)
+def test_profiles_with_splits_have_the_tables_of_a_linear_classifier(root, tmp_path, splits, first):
+    (tmp_path / "mine.yaml").write_text(f"profiles: {{made_up: {{file: profiles.parquet}}}}\n{splits}\n")
+    screen = build_registry({"screen": str(tmp_path / "mine.yaml")}, root).screen
+    assert screen.targets == [*first, *PROFILE_TARGETS]
+    assert bool(screen.splits.names) == ("names" in splits)
+
+
+def test_profiles_say_what_is_wrong_with_their_splits():
+    assert "`splits`: expected" in wrong(Screen, "profiles: {a: {file: f}}\nsplits: [separated]")
+    assert "`splits.names`: expected" in wrong(Screen, "profiles: {a: {file: f}}\nsplits: {names: separated}")
+    assert "`splits.names`: expected" in wrong(Screen, "profiles: {a: {file: f}}\nsplits: {names: null}")
+    assert "no split 'seperated'" in wrong(Screen, "profiles: {a: {file: f}}\nsplits: {names: [seperated]}")

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from debatch.config import Recipe
 from debatch.errors import ConfigError
+from debatch.model.backbones import build_backbone
 from debatch.model.network import Network, batch_norms
 from debatch.model.population import normalizing_by_group, set_population_statistics, without_running_averages
 from debatch.model.weights import load_network, model_facts, save_weights
@@ -145,9 +146,10 @@ def test_backbone_without_batch_norm_is_found_by_looking_at_it():
         Network(recipe, channels=3, classes=3, batches=2)
 
 
-def test_unknown_backbone_offers_near_ones():
+def test_backbone_that_the_installed_timm_lacks_offers_near_ones():
+    """Another timm than the pinned one: the configuration is held against the pinned one's list."""
     with pytest.raises(ConfigError, match=r"timm has no model 'resnet51'; near it: .*resnet"):
-        Network(Recipe(backbone="resnet51"), channels=3, classes=3, batches=2)
+        build_backbone("resnet51", channels=3, pixels=64, weights=None)
 
 
 def test_pretrained_file_that_is_not_there():

@@ -14,6 +14,7 @@ import pytest
 from helpers import ROOT
 from helpers.workflow import PATIENCE, own_folder, planned, snakemake
 
+from debatch.cli import main
 from debatch.config.trained import read_weights_facts
 from debatch.embedding_table import top_columns
 from debatch.evaluate.metrics import OF_PREDICTIONS
@@ -122,6 +123,24 @@ def test_editing_one_methods_learning_rate_reruns_that_methods_runs_only(tiny_co
     assert "runs/baseline" not in "".join(
         line for line in done.output.splitlines() if line.strip().startswith("output:")
     )
+
+
+def test_status_calls_done_what_snakemake_leaves_alone(tiny_copy, monkeypatch, capsys):
+    def told() -> dict[str, tuple[str, str]]:
+        assert main(["status", "table3", "--json", "--config", "screen=tiny"]) == 0
+        return {run["method"]: (run["state"], run["detail"]) for run in json.loads(capsys.readouterr().out)["runs"]}
+
+    monkeypatch.chdir(tiny_copy)
+    assert set(told().values()) == {("done", "")}
+    edit(tiny_copy / "config/methods.yaml", "adaptive\n\nadabn_g", "adaptive\n  learning_rate: 0.002\n\nadabn_g")
+    found = told()
+    assert found.pop("adabn") == ("outdated", "will be trained again: settings that changed: learning_rate")
+    assert set(found.values()) == {("done", "")}
+    split = Path(Files("results", "tiny").split("separated"))
+    write_frame(read_frame(split).iloc[::-1].reset_index(drop=True), split, read_about(split))
+    state, detail = told()["baseline"]
+    assert state == "outdated"
+    assert detail.startswith("its job will run again: splits/separated.parquet changed; it trains again, unless")
 
 
 def test_a_method_on_the_baselines_weights_trains_nothing(tiny_copy):

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from debatch.config import Screen
 from debatch.files import Files
+from debatch.screen.flags import too_few_words
 from debatch.screen.index import build_index, index_facts
 from debatch.screen.ingest.attributes import refuse_other_processing
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.names.spelling import doubtful_names
+from debatch.screen.nouns import stored_noun
 from debatch.screen.origin import metadata_tables
 from debatch.tabular import write_frame
 
@@ -29,3 +31,5 @@ with job(snakemake) as log:
         index["batch"].nunique(),
         (index["qc_flags"] != "").sum(),
     )
+    if few := too_few_words(index["experiment"], stored_noun(screen)):
+        log.info("%s", few)

@@ -10,7 +10,8 @@ from debatch.cli.terminal import Lines, values_table
 from debatch.config.images import Source
 from debatch.config.screen import Screen
 from debatch.screen.contents import contents
-from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges
+from debatch.screen.flags import too_few_words
+from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges, saved_as_16_bits
 from debatch.screen.ingest.source import shown
 from debatch.screen.layout import layout
 from debatch.screen.nouns import FIELD, Noun, field_noun, stored_noun
@@ -60,6 +61,11 @@ def _files(screen: Screen, source: Source, findings: Findings) -> Lines:
         lines.append(values_table(files.head(FEW_EXPERIMENTS).to_dict("records")))
         if len(files) > FEW_EXPERIMENTS:
             lines.append(f"  … and {len(files) - FEW_EXPERIMENTS} more")
+    if findings.index is not None and findings.fit:
+        stored = findings.index["experiment"]
+        # a field is as many images as it is cut into
+        if few := too_few_words(stored.repeat(screen.image.tiles**2), stored_noun(screen)):
+            lines.append(f"  {few}")
     return lines
 
 
@@ -101,6 +107,12 @@ def _values(screen: Screen, findings: Findings) -> Lines:
             row["outside of image.range"] = f"{100 * values.outside:.3g} %"
         rows.append(row)
     lines.append(values_table(rows))
+    if fewer := saved_as_16_bits(findings):
+        said = (
+            f"{', '.join(names)}: {bits}-bit images saved as 16 bits, every sampled value is a multiple of {step}"
+            for (step, bits), names in fewer.items()
+        )
+        lines.append(f"  {'; '.join(said)}")
     if "uint16" in findings.dtypes:
         pairs = ", ".join(f"{_yaml(name)}: [{low}, {high}]" for name, (low, high) in proposed_ranges(findings).items())
         needed = needs_range(findings, screen.image, screen.store.dtype)

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from debatch.cli.choice import BASE, chosen_registry, runs_of
+from debatch.cli.choice import BASE, chosen_registry, known_targets, runs_of
 from debatch.cli.planning.bill import Line, Pricing, wall_seconds
 from debatch.cli.planning.disk import Room, disk
 from debatch.cli.planning.dry_run import Job, dry_run
@@ -29,7 +29,7 @@ from debatch.errors import ConfigError
 from debatch.files import Files
 from debatch.registry import Registry
 from debatch.runtime.processor import this_processor
-from debatch.screen.nouns import Noun, stored_noun
+from debatch.screen.nouns import Noun
 
 
 def run(options: argparse.Namespace) -> int:
@@ -96,7 +96,7 @@ class Plan:
 
     @property
     def _noun(self) -> Noun:
-        return stored_noun(self.registry.screen)
+        return self.pricing.work.size.noun
 
     @property
     def _hours(self) -> str:
@@ -126,11 +126,11 @@ class Plan:
         self._show_sources(out)
 
     def _show_splits(self, out: Console) -> None:
-        shown = {_split(line): line.split for line in self.priced if line.split}
-        known = [(name, self.pricing.work.size.split(split)) for name, split in shown.items()]
+        shown, sizes = {_split(line): line.split for line in self.priced if line.split}, self.pricing.work.size
+        known = [(name, sizes.split(split), sizes.why_no_split(split)) for name, split in shown.items()]
         rows: list[tuple[str, ...]] = [
-            (split, count(size.train), count(size.scored), size.basis) if size else (split, *["unknown"] * 3)
-            for split, size in known
+            (split, count(size.train), count(size.scored), size.basis) if size else (split, "unknown", "unknown", why)
+            for split, size, why in known
         ]
         if rows:
             many = self._noun.many
@@ -157,7 +157,7 @@ class Plan:
         epochs = sorted({self.registry.recipes[line.method].epochs for line in trainings})
         title = f"Trainings of {' to '.join(dict.fromkeys([count(epochs[0]), count(epochs[-1])]))} epochs"
         heads = ["split", "method", "runs", f"{self._noun.many}/s", "time a run", self._hours, "basis"]
-        total = ("total", "", count(sum(line.jobs for line in trainings)), "", "", hours(_sum(trainings)), "")
+        total = ("total", "", count(sum(line.jobs for line in trainings)), "", "", _at_least(trainings), "")
         _print_table(out, title, heads, rows, heads[2:], total)
 
     def _show_embeddings(self, out: Console) -> None:
@@ -166,7 +166,7 @@ class Plan:
             return
         rows = [(_split(line), line.statistics, count(line.jobs), *self._cells(line)) for line in _joined(embeddings)]
         heads = ["split", "test-time statistics", "jobs", f"{self._noun.many}/s", "time a job", self._hours, "basis"]
-        total = ("total", "", count(sum(line.jobs for line in embeddings)), "", "", hours(_sum(embeddings)), "")
+        total = ("total", "", count(sum(line.jobs for line in embeddings)), "", "", _at_least(embeddings), "")
         title = f"Embeddings ({self._noun.many} pass once for statistics and once more)"
         _print_table(out, title, heads, rows, heads[2:], total)
 
@@ -175,15 +175,17 @@ class Plan:
         others = [line for line in self.priced if line.rule not in ("train", "ingest_experiment", *EMBEDDING_RULES)]
         rows = [(line.rule, _split(line), count(line.jobs), *self._cells(line)[1:]) for line in _joined(others)]
         heads = ["rule", "split", "jobs", "time a job", "job-hours", "basis"]
-        total = ("total", "", count(sum(line.jobs for line in others)), "", hours(_sum(others)), "")
+        total = ("total", "", count(sum(line.jobs for line in others)), "", _at_least(others), "")
         if rows:
             _print_table(out, "Other jobs that were measured", heads, rows, heads[2:], total)
 
     def _show_disk(self, out: Console) -> None:
-        unknown = any(room.size is None for room in self.rooms)
-        total = None if unknown else sum(room.size or 0 for room in self.rooms)
-        rows = [(room.what, gigabytes(room.size)) for room in self.rooms]
-        _print_table(out, "Disk", ["files", "GB"], rows, ["GB"], ("total, at most", gigabytes(total)))
+        known = [room.size for room in self.rooms if room.size is not None]
+        lacking = any(room.size is None or room.partial for room in self.rooms)
+        rows = [(room.what, ("at least " if room.partial else "") + gigabytes(room.size)) for room in self.rooms]
+        at_least = f"at least {gigabytes(sum(known))}" if known else "unknown"
+        total = ("total", at_least) if lacking else ("total, at most", gigabytes(sum(known)))
+        _print_table(out, "Disk", ["files", "GB"], rows, ["GB"], total)
         for room in self.rooms:
             out.print(note(f"{room.what}: {room.words}"))
 
@@ -210,9 +212,14 @@ class Plan:
             out.print(
                 note(f"A training on {devices} GPUs is taken to be {devices} times as fast; it is less in truth.")
             )
-        if len(self.lines) > len(self.priced):
-            without = dict.fromkeys(line.rule for line in self.lines if line.rate is None)
-            out.print(note(f"In no total, since nothing is known of their time: {', '.join(without)}."))
+        work = [line.rule for line in self.lines if line.rate is None and not self._is_target(line.rule)]
+        if work:
+            rules = ", ".join(dict.fromkeys(work))
+            out.print(note(f"In no total, since nothing that was measured says how long they take: {rules}."))
+
+    def _is_target(self, rule: str) -> bool:
+        """Whether a rule gathers files and makes none; `qc` is one that makes its own."""
+        return rule == "all" or rule in {*known_targets(self.registry)} - {"qc"}
 
     def _trainings(self, lines: Sequence[Line]) -> list[tuple[str, Line]]:
         """Trainings by method, those of its variations that cost alike as one, and so draws of few batches."""
@@ -237,24 +244,46 @@ class Plan:
             "unknown" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
             duration(line.wall_seconds),
             hours(line.total_seconds),
-            f"[{self.sources.index((line.rate.basis, line.rate.words)) + 1}]",
+            self._note(line),
         )
+
+    def _note(self, line: Line) -> str:
+        """The number of the note that says where a line's rate comes from, or why there is none."""
+        assert line.rate is not None
+        return f"[{self.sources.index((line.rate.basis, line.rate.words)) + 1}]"
 
     def _show_wall_time(self, out: Console) -> None:
         lines = [line for line in self.priced if line.rule == "train" or line.rule in EMBEDDING_RULES]
         if not lines:
             return
-        total, (wall, chain) = _sum(lines), wall_seconds(lines, self.gpus)
+        known = [line for line in lines if line.seconds is not None]
         where = f"{self.gpus} GPU{'s' if self.gpus > 1 else ''}" if self._on_gpu else f"{self.gpus} at once"
-        hardware = self.pricing.hardware.words if self._on_gpu else f"CPU: {self.pricing.hardware.words}"
-        out.print(f"\nTraining and embedding: {hours(total)} {self._hours} ({hardware})")
-        if wall is None:
-            out.print(f"How long that takes is unknown: a figure or a number of {self._noun.many} lacks above.")
+        hardware = ("" if self.pricing.hardware.gpu else "CPU: ") + self.pricing.hardware.words
+        out.print(f"\nTraining and embedding: {_at_least(lines)} {self._hours} ({hardware})")
+        for why, jobs in self._unknown(lines).items():
+            out.print(f"  without {jobs}: {why}", soft_wrap=not out.is_terminal)
+        if not known:
             return
+        wall, chain = wall_seconds(known, self.gpus)
+        of_them = "" if len(known) == len(lines) else " of what is known"
         out.print(
-            f"On {where}: at least {duration(wall)}; the longest run, trained and embedded, takes {duration(chain)}, "
-            "however many run at once. Queues, reading and start-up come on top."
+            f"On {where}: at least {duration(wall)}; the longest run{of_them}, trained and embedded, takes "
+            f"{duration(chain)}, however many run at once. Queues, reading and start-up come on top."
         )
+
+    def _unknown(self, lines: Sequence[Line]) -> dict[str, str]:
+        """Why times are not known -> how many jobs of which kind."""
+        counts: dict[str, Counter[str]] = {}
+        for line in lines:
+            if line.seconds is None:
+                why = [f"no rate, see {self._note(line)}"] if line.lacks_rate else []
+                why += [line.why_no_images] if line.why_no_images else []
+                kind = "training" if line.rule == "train" else "embedding"
+                counts.setdefault("; ".join(why), Counter())[kind] += line.jobs
+        return {
+            why: " and ".join(Noun(kind, f"{kind}s").count(n) for kind, n in kinds.items())
+            for why, kinds in counts.items()
+        }
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -281,6 +310,7 @@ class Plan:
                     "images_per_second": line.rate.images_per_second if line.rate else None,
                     "basis": line.rate.basis if line.rate else "unknown",
                     "source": line.rate.words if line.rate else "",
+                    "why_unknown": line.why_unknown or None,
                     "another_machine": line.rate.elsewhere.words if line.rate and line.rate.elsewhere else None,
                     "gpus_per_job": line.devices if self._on_gpu and line in gpu_lines else 0,
                     "wall_hours_per_job": _in_hours(line.wall_seconds),
@@ -295,9 +325,13 @@ class Plan:
                 )
             },
             "training_and_embedding_hours": _in_hours(_sum(gpu_lines)) if gpu_lines else 0.0,
+            "known_hours": sum(line.total_seconds or 0.0 for line in gpu_lines) / 3600,
             "least_wall_hours": _in_hours(wall),
             "longest_run_hours": _in_hours(chain),
-            "disk": [{"what": room.what, "bytes": room.size, "detail": room.words} for room in self.rooms],
+            "disk": [
+                {"what": room.what, "bytes": room.size, "partial": room.partial, "detail": room.words}
+                for room in self.rooms
+            ],
         }
 
 
@@ -334,6 +368,17 @@ def _joined(lines: Sequence[Line]) -> list[Line]:
 def _sum(lines: Sequence[Line]) -> float | None:
     known = [line.total_seconds for line in lines]
     return None if None in known else sum(seconds or 0.0 for seconds in known)
+
+
+def _at_least(lines: Sequence[Line]) -> str:
+    """Hours of some lines, in words; of those that are known, where some are not."""
+    known = [line for line in lines if line.total_seconds is not None]
+    if not known:
+        return "unknown"
+    said = hours(_sum(known))
+    if len(known) == len(lines):
+        return said
+    return "more than 0" if said.startswith("<") else f"at least {said}"
 
 
 def _in_hours(seconds: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""How far one training is, from its files alone: neither Snakemake nor a scheduler is asked."""
+"""How far one training is, from its files alone."""
 
 import contextlib
 import csv
@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal, get_args
@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from debatch.files import Files
 from debatch.registry import Registry, Run
 
-State = Literal["done", "running", "failed", "waiting"]
+State = Literal["done", "outdated", "running", "failed", "waiting"]
 STATES: tuple[State, ...] = get_args(State)
 # a run saves at least so often, and its log says so
 RECENT_SECONDS = 1200.0
@@ -34,12 +34,13 @@ class RunState:
         method: that is trained.
         split: that it is trained on.
         seed: its seed.
-        state: `failed` is also what stopped without a word.
+        state: `failed` is also what stopped without a word; `outdated` is known of Snakemake alone.
         epochs_done: whole ones.
         epochs: of all.
         epoch_seconds: median of the last epochs; None: none is done.
         seconds_left: of training; None: not known.
         detail: the log's last line of a failed run, who runs it, or what is odd.
+        changed: keys of the recipe that a finished run was trained by another value of.
     """
 
     method: str
@@ -51,6 +52,7 @@ class RunState:
     epoch_seconds: float | None
     seconds_left: float | None
     detail: str = ""
+    changed: tuple[str, ...] = ()
 
 
 def trainings(runs: list[Run]) -> list[tuple[str, str, int]]:
@@ -76,14 +78,16 @@ def read_state(registry: Registry, files: Files, place: tuple[str, str, int], no
     done = min(len(seconds), recipe.epochs)
     left = None if each is None else (recipe.epochs - done) * each
 
-    def found(state: State, detail: str = "", epochs: int = done, more: float | None = left) -> RunState:
-        return RunState(method, split, seed, state, epochs, recipe.epochs, each, more, detail)
+    def found(state: State, detail: str = "") -> RunState:
+        return RunState(method, split, seed, state, done, recipe.epochs, each, left, detail)
 
     lock = folder / "writer.lock"
     owner = lock_owner(lock)
     log = Path(files.log("train", f"{method}-{split}-seed{seed}"))
     if Path(files.model(str(folder))).exists() and not (owner and owner.alive):
-        return found("done", _odd(folder, recipe.model_dump()), recipe.epochs, 0.0)
+        changed, odd = _against_record(folder, recipe.model_dump())
+        finished = found("done", odd)
+        return replace(finished, epochs_done=recipe.epochs, seconds_left=0.0, changed=changed)
     if owner and owner.alive:
         return found("running", owner.words)
     last = last_line(log)
@@ -194,16 +198,14 @@ def _json(text: str) -> dict[str, Any]:
     return {}
 
 
-def _odd(folder: Path, recipe: dict[str, Any]) -> str:
-    """What a finished run's record says that is not so any more."""
-    with contextlib.suppress(OSError):
-        record = _json((folder / "recipe.json").read_text())
-        known = record.get("recipe", {})
-        changed = sorted(key for key in recipe if key in known and known[key] != recipe[key])
-        if changed:
-            return f"trained by another recipe ({', '.join(changed)} differ): Snakemake will train it again"
-        return ""
-    return "its record recipe.json is gone"
+def _against_record(folder: Path, recipe: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+    """In which keys a finished run's record has another recipe, in words too, or that it has none."""
+    try:
+        known = _json((folder / "recipe.json").read_text()).get("recipe", {})
+    except OSError:
+        return (), "its record recipe.json is gone"
+    changed = tuple(sorted(key for key in recipe if key in known and known[key] != recipe[key]))
+    return changed, f"trained by another recipe ({', '.join(changed)} differ)" if changed else ""
 
 
 def _ago(seconds: float) -> str:

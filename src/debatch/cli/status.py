@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from debatch.cli.choice import chosen_registry, runs_of
+from debatch.cli.outdated import with_outdated
 from debatch.cli.run_state import STATES, RunState, read_state, trainings
 from debatch.cli.terminal import console, count, duration, note, print_json, table
 from debatch.files import Files
@@ -20,12 +21,17 @@ def run(options: argparse.Namespace) -> int:
     """Print the trainings of targets; 1 where one failed."""
     registry = chosen_registry(options.config)
     files = Files(registry.results, registry.name)
-    states = [read_state(registry, files, place) for place in trainings(runs_of(registry, options.targets))]
+    read = [read_state(registry, files, place) for place in trainings(runs_of(registry, options.targets))]
+    states, unasked = with_outdated(registry, files, read, options.config)
     summary = summarize(states)
     if options.json:
-        print_json({"screen": registry.name, **summary, "runs": [_as_json(state) for state in states]})
+        runs = [_as_json(state) for state in states]
+        print_json({"screen": registry.name, **summary, "outdated_is_known": not unasked, "runs": runs})
     else:
-        _show(console(), registry, states, summary)
+        out = console()
+        _show(out, registry, states, summary)
+        if unasked:
+            out.print(note(f"Whether Snakemake trains finished runs again is not known: {unasked}"))
     return 1 if summary["failed"] else 0
 
 
@@ -72,7 +78,8 @@ def _show(out: Console, registry: Registry, states: list[RunState], summary: dic
     if summary["waiting"] == len(states) and not summary["epochs_done"]:
         out.print(f"Nothing has been trained yet: {count(len(states))} trainings wait.")
         return
-    out.print(", ".join(f"{summary[state]} {state}" for state in STATES), end="\n\n")
+    shown = [state for state in STATES if state != "outdated" or summary[state]]
+    out.print(", ".join(f"{summary[state]} {state}" for state in shown), end="\n\n")
     heads = ["method", "split", "seed", "state", "epochs", "an epoch", "left", "what"]
     out.print(table("", heads, _rows(states), ["epochs", "an epoch", "left"]))
     out.print(f"\nEpochs {count(summary['epochs_done'])} of {count(summary['epochs'])}")
@@ -91,26 +98,43 @@ def _show(out: Console, registry: Registry, states: list[RunState], summary: dic
         out.print(f"Left: {left} of training; when it will be done is not known: {reason}")
     out.print(
         note(
-            "Read from files alone: `squeue` lists what waits in a cluster's queue. Embeddings and tables come on top."
+            "Read from files, and of finished runs asked of Snakemake: `squeue` lists what waits in a cluster's queue. "
+            "Embeddings and tables come on top."
         )
     )
 
 
 def _rows(states: list[RunState]) -> list[tuple[str, ...]]:
-    """A line a run, those of a method and split that are done, or that wait for the first time, as one."""
+    """A line a run; those of a method and split that are done or outdated alike, or wait for the first time, as one."""
     rows: list[tuple[str, ...]] = []
     for method, split in dict.fromkeys((state.method, state.split) for state in states):
         own = [state for state in states if (state.method, state.split) == (method, split)]
         for kind in STATES:
-            alike = [state for state in own if state.state == kind]
-            plain = [state for state in alike if kind in {"done", "waiting"} and not state.detail]
-            plain = [state for state in plain if kind == "done" or not state.epochs_done]
-            if plain:
-                seeds = _seeds([state.seed for state in plain])
-                epochs = f"{sum(s.epochs_done for s in plain):,}/{sum(s.epochs for s in plain):,}"
-                rows.append((method, split, seeds, kind, epochs, "", "", ""))
-            rows += [_row(state) for state in alike if state not in plain]
+            alike: dict[str, list[RunState]] = {}
+            for state in (state for state in own if state.state == kind):
+                first_wait = kind == "waiting" and not state.epochs_done and not state.detail
+                if kind in {"done", "outdated"} or first_wait:
+                    alike.setdefault(state.detail, []).append(state)
+                else:
+                    rows.append(_row(state))
+            rows += [_joined(group) for group in alike.values()]
     return rows
+
+
+def _joined(states: list[RunState]) -> tuple[str, ...]:
+    """Runs of several seeds as one line."""
+    first = states[0]
+    epochs = f"{sum(state.epochs_done for state in states):,}/{sum(state.epochs for state in states):,}"
+    return (
+        first.method,
+        first.split,
+        _seeds([state.seed for state in states]),
+        first.state,
+        epochs,
+        "",
+        "",
+        first.detail,
+    )
 
 
 def _row(state: RunState) -> tuple[str, ...]:

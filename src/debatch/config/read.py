@@ -156,7 +156,7 @@ def _with_point(number: re.Match[str]) -> str:
 
 
 def _is_union_branch(part: str) -> bool:
-    return bool(re.match(r"(list|dict|constrained|function)[\[-]|(str|int|float|bool|none)$", part))
+    return bool(re.match(r"(list|dict|constrained|function)[\[-]|(str|int|float|bool|none|\[key\])$", part))
 
 
 def _choices(detail: Any) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from debatch.config.backbones import Backbone
 from debatch.config.base import Section, Size, height_and_width
 from debatch.config.objectives import Classification, Objective, laid_over
 from debatch.config.statistics import RECIPE_STATISTICS
@@ -36,7 +37,7 @@ class Recipe(Section):
         default_factory=Classification,
         description="What training minimises, by its `kind`; classification where none is named.",
     )
-    backbone: str = Field(
+    backbone: Backbone = Field(
         "densenet161",
         description="Name of any timm model, or for small images: small_resnet, small_resnet_2, small_resnet_3, "
         "small_densenet, small_densenet_wide.",

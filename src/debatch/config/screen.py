@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from debatch.config.backbones import Backbone
 from debatch.config.base import SAFE_NAME, Section
 from debatch.config.images import ONE_PART, ImageProcessing, Part, Source, Store, check_experiment_name
 from debatch.config.profiles import Annotation, ProfileSet
@@ -19,6 +20,8 @@ WellType = Literal["treatment", "positive_control", "negative_control"]
 POSITIVE_CONTROL, NEGATIVE_CONTROL = "positive_control", "negative_control"
 CONTROLS = (POSITIVE_CONTROL, NEGATIVE_CONTROL)
 PROFILE_TARGETS = ("table_correction", "table_s3", "figure_correction", "figure6", "figure7", "report")
+# what a linear classifier of profiles is fitted for, and the splits of which one must be there
+CLASSIFIED_TARGETS = {"table1": {"separated", "stratified", "stratified_site"}, "table3": {"separated"}}
 
 
 class MetadataFile(Section):
@@ -124,7 +127,7 @@ class QcLimits(Section):
         5.0,
         gt=0,
         description="Flagged when log focus or foreground share lies this many robust sds (1.4826 x median absolute "
-        "deviation) below the median of its experiment and channel.",
+        "deviation) below the median of its experiment and channel, in experiments of 20 images or more.",
     )
 
 
@@ -209,7 +212,7 @@ class Screen(Section):
     splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
     compute: Compute = Field(default_factory=Compute, description="What training asks of the machine.")
-    substitutes: dict[str, str] = Field(
+    substitutes: dict[Backbone, Backbone] = Field(
         default={},
         description="Backbone that a table's variation names -> the smaller one that stands for it here, as in "
         "{densenet121: small_densenet}: each another one, and named so.",
@@ -230,7 +233,7 @@ class Screen(Section):
         default=["qc", "plates", "illumination", "table1", "figure6", "report"],
         min_length=1,
         description="What plain `snakemake` makes. Where a screen of profiles leaves this out: the targets that "
-        "need no training.",
+        "need no training, and with `splits` Tables 1 and 3, by a linear classifier.",
     )
 
     @model_validator(mode="after")
@@ -280,9 +283,16 @@ class Screen(Section):
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_profiles(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("profiles"):
-            return {"targets": list(PROFILE_TARGETS), "splits": {"names": []}, **data}
-        return data
+        if not isinstance(data, dict) or not data.get("profiles"):
+            return data
+        splits = data.get("splits", {})
+        if isinstance(splits, dict):
+            splits = {"names": [], **splits}
+        names = splits["names"] if isinstance(splits, dict) else getattr(splits, "names", None)
+        # what is no list of names is refused as such
+        named = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+        classified = [target for target, needed in CLASSIFIED_TARGETS.items() if needed & named]
+        return {"targets": [*classified, *PROFILE_TARGETS], **data, "splits": splits}
 
     @field_validator("profiles")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from debatch.config.backbones import Backbone
 from debatch.config.base import Section
 from debatch.config.images import Compression
 from debatch.config.read import nearest, read_model
@@ -69,7 +70,7 @@ class Measured(Section):
     """A rate that a script measured."""
 
     what: Work = Field(description="train: whole optimizer steps; embed: forward passes; ingest: raw files to a store.")
-    backbone: str | None = Field(None, description="Network; null where there is none.")
+    backbone: Backbone | None = Field(None, description="Network; null where there is none.")
     pixels: int = Field(ge=1, description="Side of the images.")
     channels: int = Field(ge=1, description="Channels of an image.")
     precision: Arithmetic | None = Field(None, description="Arithmetic; null where there is none.")
@@ -84,7 +85,7 @@ class Measured(Section):
 class NetworkSize(Section):
     """What an image costs in a network, counted and not timed."""
 
-    backbone: str = Field(description="`small_resnet`, or a timm model.")
+    backbone: Backbone = Field(description="`small_resnet`, or a timm model.")
     pixels: int = Field(ge=1, description="Side of the images that it was counted for.")
     channels: int = Field(ge=1, description="Channels of those images.")
     embedding_width: int | None = Field(None, ge=2, description="Of the network that `parameters` were counted of.")

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from helpers.images import make_index
 
 from debatch.files import Files
@@ -67,15 +68,34 @@ def test_page_of_tiles_counts_tiles(root, tmp_path):
     index.loc[0, "qc_flags"] = "DNA: saturated"
     for measure in ("intensity", "focus", "foreground", "saturation", "clipped"):
         index[f"{measure}_DNA"] = 0.5
-    (tmp_path / "bare.yaml").write_text(BARE)
-    registry = build_registry({"screen": str(tmp_path / "bare.yaml"), "results": str(tmp_path)}, root)
-    files = Files(registry.results, registry.name)
-    write_frame(index, files.index())
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", build_report(registry, files)))
+    text = page_of(index, tmp_path, root)
     assert re.search(r"1 of the \d+ tiles is flagged", text)
     assert "flagged tiles" in text
     assert "Median over tiles" in text
     assert "tiles 48 fields 12" in text
+
+
+def page_of(index, tmp_path, root):
+    """The page of a screen without splits, as text without tags."""
+    (tmp_path / "bare.yaml").write_text(BARE)
+    registry = build_registry({"screen": str(tmp_path / "bare.yaml"), "results": str(tmp_path)}, root)
+    files = Files(registry.results, registry.name)
+    write_frame(index, files.index())
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", build_report(registry, files)))
+
+
+@pytest.mark.parametrize(("wells", "few"), [(9, True), (10, False)])
+def test_page_says_where_there_are_too_few_images_to_flag(root, tmp_path, wells, few):
+    index = make_index(experiments=3, wells=wells, sites=2).assign(qc_flags="")
+    for measure in ("intensity", "focus", "foreground", "saturation", "clipped"):
+        index[f"{measure}_DNA"] = 0.5
+    text = page_of(index, tmp_path, root)
+    said = "Too few images to flag for focus or foreground in every experiment: fewer than 20"
+    # in the section, and in the captions of what is not flagged for
+    assert text.count(said) == (3 if few else 0)
+    assert ("too few to flag" in text) == few
+    index["qc_flags"] = ["DNA: constant", *[""] * (len(index) - 1)]
+    assert "too few to flag" not in page_of(index, tmp_path, root)  # of the channel there is a flag to count
 
 
 BARE = """
@@ -83,5 +103,5 @@ source: {root: x, pattern: "{experiment}/{plate}/{well}_{site}_{channel}.png", c
 experiments: [E00, E01, E02]
 image: {tiles: 2}
 splits: {names: []}
-targets: [report]
+targets: [plates, report]
 """

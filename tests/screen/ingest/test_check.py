@@ -148,6 +148,67 @@ def test_16_bits_get_a_proposed_range_that_clips_a_thousandth(tmp_path):
     assert "outside of image.range" in text
 
 
+def write_16_bits(folder, values_of):
+    """Values by channel, as `values_of(channel, generator)` gives them for 40 x 40 pixels."""
+    generator = np.random.default_rng(0)
+    write_png_screen(folder, wells=4)
+    for path in (folder / "E-1/Plate1").glob("*.png"):
+        values = values_of(path.stem[-1], generator)
+        path.write_bytes(imagecodecs.png_encode(values.astype(np.uint16)))
+
+
+@pytest.mark.parametrize(
+    ("step", "bits", "below"), [(257, 8, 256), (256, 8, 200), (16, 12, 4096), (64, 10, 1024), (4, 14, 16384)]
+)
+def test_16_bit_files_of_fewer_bits_are_said_to_be_such(tmp_path, step, bits, below):
+    from debatch.config.images import ImageProcessing
+
+    write_16_bits(tmp_path, lambda _, generator: step * generator.integers(0, below, (40, 40)))
+    findings, text = check(tmp_path, image=ImageProcessing(range=[0, 65535]))
+    line = f"  DNA, ER: {bits}-bit images saved as 16 bits, every sampled value is a multiple of {step}"
+    assert line in text.splitlines()
+    assert findings.clean  # a fact, and no problem
+
+
+def test_stains_that_were_saved_in_different_ways_are_told_apart(tmp_path):
+    steps = {"1": (257, 256), "2": (16, 4096)}
+    write_16_bits(tmp_path, lambda channel, g: steps[channel][0] * g.integers(0, steps[channel][1], (40, 40)))
+    (line,) = [line for line in check(tmp_path)[1].splitlines() if "saved as 16 bits" in line]
+    assert line == (
+        "  DNA: 8-bit images saved as 16 bits, every sampled value is a multiple of 257; "
+        "ER: 12-bit images saved as 16 bits, every sampled value is a multiple of 16"
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda _, generator: generator.integers(0, 4096, (40, 40)),  # 12 bits as they are
+        lambda _, generator: 16 * generator.integers(0, 200, (40, 40)),  # would fit into 12 bits
+        lambda _, generator: 65535 * generator.integers(0, 2, (40, 40)),  # a mask: two values say nothing
+        lambda _, generator: 257 * generator.integers(0, 256, (40, 40)) + (np.arange(1600).reshape(40, 40) == 7),
+        lambda _, generator: np.zeros((40, 40)),
+    ],
+)
+def test_16_bits_that_are_used_are_not_called_fewer(tmp_path, values):
+    write_16_bits(tmp_path, values)
+    assert "saved as 16 bits" not in check(tmp_path)[1]
+
+
+def test_files_of_8_bits_are_not_called_such_that_were_saved_as_16(raw):
+    assert "saved as 16 bits" not in check(raw)[1]
+
+
+def test_experiment_of_too_few_images_to_flag_is_named(tmp_path):
+    write_png_screen(tmp_path, wells=19)
+    said = "  Too few images to flag for focus or foreground in E-1: fewer than 20 of an experiment"
+    findings, text = check(tmp_path, sampled=1)
+    assert said in text
+    assert findings.clean
+    write_png_screen(tmp_path, wells=20)
+    assert said not in check(tmp_path, sampled=1)[1]
+
+
 def test_truncated_image_is_found_whether_it_is_opened_or_not(raw):
     path = raw / "E-1/Plate1/B05_s1_w1.png"
     path.write_bytes(path.read_bytes()[:-40])

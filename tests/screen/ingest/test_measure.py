@@ -7,8 +7,9 @@ from scipy.ndimage import gaussian_filter, laplace
 from skimage.filters import threshold_otsu
 
 from debatch.config.screen import QcLimits
-from debatch.screen.flags import qc_flags
+from debatch.screen.flags import FEWEST_IMAGES, qc_flags, too_few_to_flag, too_few_words
 from debatch.screen.ingest.measure import measure
+from debatch.screen.nouns import IMAGE, TILE
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -75,3 +76,24 @@ def test_limits_are_the_screens():
 def test_experiment_with_a_single_image_has_nothing_to_be_held_against():
     index = pd.DataFrame({"experiment": ["A"], "saturation_D": [0.0], "focus_D": [3.0], "foreground_D": [0.1]})
     assert qc_flags(index, QcLimits()).tolist() == [""]
+
+
+def test_experiment_of_too_few_images_is_flagged_for_what_needs_no_comparison_alone():
+    """What lies far below the others of a handful says nothing; a constant or saturated image does."""
+    few = FEWEST_IMAGES - 1
+    odd = {"focus_D": {3: 1.0, 4: 0.0}, "saturation_D": {5: 0.5}, "foreground_D": {6: 1e-5}}
+    enough, short = index_of(FEWEST_IMAGES, **odd), index_of(few, **odd)
+    assert {3, 4, 5, 6} == set(np.flatnonzero(qc_flags(enough, QcLimits())))
+    flags = qc_flags(short, QcLimits())
+    assert {at: flag for at, flag in enumerate(flags) if flag} == {4: "D: constant", 5: "D: saturated"}
+    assert too_few_words(enough["experiment"], IMAGE) == ""
+    assert too_few_words(short["experiment"], IMAGE).startswith(
+        "Too few images to flag for focus or foreground in every experiment: fewer than 20"
+    )
+
+
+def test_experiments_of_too_few_images_are_named():
+    experiments = pd.Series([name for name in "ABCDEFG" for _ in range(3)] + ["Z"] * FEWEST_IMAGES, dtype="category")
+    assert " in A, B, C, D, E and 2 more: " in too_few_words(experiments, TILE)
+    assert "Too few tiles" in too_few_words(experiments, TILE)
+    assert too_few_to_flag(experiments[21:]) == []  # of a category that no row has there is nothing to say

@@ -31,6 +31,7 @@ class Line:
         rate: of one job; None: the rule has no figure.
         seconds: of each, over all its devices; None: not known.
         devices: that share a job: it is taken to be as many times as fast.
+        why_no_images: why it is not known how many pass through each; empty where it is, or the rule reads none.
     """
 
     rule: str
@@ -42,6 +43,20 @@ class Line:
     rate: Rate | None = None
     seconds: float | None = None
     devices: int = 1
+    why_no_images: str = ""
+
+    @property
+    def lacks_rate(self) -> bool:
+        """Whether the rule has figures, and none for these jobs."""
+        return self.rate is not None and self.rate.images_per_second is None and self.rate.job_seconds is None
+
+    @property
+    def why_unknown(self) -> str:
+        """Why its time is not known; empty where it is, and where the rule has no figure."""
+        if self.rate is None or self.seconds is not None:
+            return ""
+        reasons = (self.rate.words if self.lacks_rate else "", self.why_no_images)
+        return "; ".join(reason for reason in reasons if reason)
 
     @property
     def wall_seconds(self) -> float | None:
@@ -84,16 +99,23 @@ class Pricing:
         )
         found = []
         for (rule, method, split, products), group in ordered:
-            images = [self.work.images(job) for job in group]
-            known = [n for n in images if n is not None]
-            each = round(sum(known) / len(known)) if len(known) == len(images) else None
-            rate = self._rate(group[0], each)
-            devices = max(1, registry.screen.compute.gpus) if rule == "train" else 1
-            seconds = rate.seconds(each, devices) if rate else None
+            counted = [(job, self.work.images(job)) for job in group]
             words = ", ".join(dict.fromkeys(WORDS.get(p.kind, p.statistics) for p in products))
             statistics = (words or "all images") if rule in EMBEDDING_RULES else ""
-            found.append(Line(rule, method, split, statistics, len(group), each, rate, seconds, devices))
+            # those that are not known are a line of their own: the others count all the same
+            parts = [pair for pair in counted if pair[1] is not None], [pair for pair in counted if pair[1] is None]
+            found += [self._line((rule, method, split, statistics), part) for part in parts if part]
         return found
+
+    def _line(self, of: tuple[str, str, str, str], counted: list[tuple[Job, int | None]]) -> Line:
+        """Jobs that cost alike: either the images of all of them are known or of none."""
+        job, known = counted[0][0], [n for _, n in counted if n is not None]
+        each = round(sum(known) / len(known)) if known else None
+        rate = self._rate(job, each)
+        devices = max(1, self.work.registry.screen.compute.gpus) if job.rule == "train" else 1
+        seconds = rate.seconds(each, devices) if rate else None
+        why = self.work.why_unknown(job) if each is None else ""
+        return Line(*of, len(counted), each, rate, seconds, devices, why)
 
     def _rate(self, job: Job, images: int | None) -> Rate | None:
         here = self.measured.rate(job, images) if self.measured else None
@@ -101,8 +123,8 @@ class Pricing:
             return here
         screen, size = self.work.registry.screen, self.work.size
         if job.rule == "ingest_experiment":
-            if size.shape is None or images is None:
-                return Rate(None, "unknown", size.basis)
+            if size.shape is None:
+                return Rate(None, "unknown", "the size of its images is not known")
             pixels = size.shape[1] * screen.image.tiles * screen.image.downsample
             return ingestion_rate(self.throughput, pixels, size.shape[0], self.hardware, screen.compute.ingest_threads)
         recipe = self.work.recipe(job)
@@ -132,7 +154,7 @@ def wall_seconds(lines: Iterable[Line], gpus: int) -> tuple[float | None, float 
         gpus: jobs that run at once.
 
     Returns:
-        Both None where a line is not known.
+        Both None where a line is not known: leave such out for what the others take at least.
     """
     priced = [line for line in lines if line.rule == "train" or line.rule in EMBEDDING_RULES]
     if not priced or any(line.seconds is None for line in priced):

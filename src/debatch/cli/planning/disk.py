@@ -10,7 +10,6 @@ from debatch.cli.planning.work import weight_sets
 from debatch.config.splits import Split
 from debatch.config.throughput import Throughput
 from debatch.registry import Registry
-from debatch.screen.nouns import stored_noun
 
 # copies of the weights that an optimizer keeps beside them
 STATE = {"sgd": 1, "adamw": 2}
@@ -23,12 +22,14 @@ class Room:
     Attributes:
         what: the files.
         size: bytes; None: not known.
-        words: how that comes about.
+        words: how that comes about, or why it is not known.
+        partial: whether some of the files are not counted.
     """
 
     what: str
     size: float | None
     words: str
+    partial: bool = False
 
 
 def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Throughput, gpus: int) -> list[Room]:
@@ -57,31 +58,34 @@ def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Thro
 def _stores(experiments: list[str], registry: Registry, size: ScreenSize, throughput: Throughput) -> Room:
     store = registry.screen.store
     codec = next((entry for entry in throughput.codecs if entry.codec == store.codec), None)
-    images = [size.by_experiment.get(experiment) for experiment in experiments]
-    if size.shape is None or None in images:
-        return Room("stores", None, size.basis)
-    raw = sum(n for n in images if n is not None) * prod(size.shape) * (1 if store.dtype == "uint8" else 2)
-    what = (
-        f"{stored_noun(registry.screen).many} of {' x '.join(map(str, size.shape))} {store.dtype}, {size.shape_basis}"
-    )
+    images = [n for experiment in experiments if (n := size.by_experiment.get(experiment)) is not None]
+    if size.shape is None or not images:
+        return Room("stores", None, size.why_no_images or f"{size.basis} lacks these experiments")
+    partial = len(images) < len(experiments)
+    raw = sum(images) * prod(size.shape) * (1 if store.dtype == "uint8" else 2)
+    what = f"{size.noun.many} of {' x '.join(map(str, size.shape))} {store.dtype}, {size.shape_basis}"
+    if partial:
+        what += f"; {len(experiments) - len(images)} experiments not counted: {size.basis} lacks them"
     if codec is None:
-        return Room("stores", raw, f"{what}; nothing is known of {store.codec}: counted without compression")
+        return Room("stores", raw, f"{what}; nothing is known of {store.codec}: counted without compression", partial)
     words = (
         f"{what}; {store.codec}: {100 * codec.share_of_raw:g} % of that, as measured on {codec.note}, "
         f"{codec.date.isoformat()}, {codec.script}"
     )
-    return Room("stores", raw * codec.share_of_raw, words)
+    return Room("stores", raw * codec.share_of_raw, words, partial)
 
 
 def _weights(
     trainings: list[tuple[str, str]], registry: Registry, size: ScreenSize, throughput: Throughput, gpus: int
 ) -> list[Room]:
     sizes = {run: weight_bytes(registry.recipes[run[0]], size, run[1], throughput) for run in dict.fromkeys(trainings)}
+    unknown = sorted({registry.recipes[method].backbone for (method, _), n in sizes.items() if n is None})
+    lacking = f"{', '.join(unknown)} cannot be built here: its parameters are not known" if unknown else ""
+    trainings = [run for run in trainings if sizes[run] is not None]
+    if not trainings:
+        return [Room(what, None, lacking) for what in ("weights", "snapshots", "checkpoints, while they train")]
     known = [n for run in trainings if (n := sizes[run]) is not None]
-    if len(known) < len(trainings):
-        unknown = sorted({registry.recipes[method].backbone for (method, _), n in sizes.items() if n is None})
-        words = f"{', '.join(unknown)} cannot be built here: its parameters are not known"
-        return [Room(what, None, words) for what in ("weights", "snapshots", "checkpoints, while they train")]
+    partial, without = bool(unknown), f"; not counted: {lacking}" if unknown else ""
     heads = "with its heads" if size.classes else "without a class head: the classes are not known yet"
     kept = sum(
         n * (weight_sets(registry.recipes[method], Split.named(split).keeps_snapshots) - 1)
@@ -96,12 +100,23 @@ def _weights(
     )
     at_once = min(gpus, len(peak))
     return [
-        Room("weights", sum(known), f"{len(known)} x {max(known) / 1e6:,.1f} MB at most, float32, {heads}"),
-        Room("snapshots", kept, "weights on the way, for accuracy while training; `snapshot_every: 0` keeps none"),
+        Room(
+            "weights",
+            sum(known),
+            f"{len(known)} x {max(known) / 1e6:,.1f} MB at most, float32, {heads}{without}",
+            partial,
+        ),
+        Room(
+            "snapshots",
+            kept,
+            f"weights on the way, for accuracy while training; `snapshot_every: 0` keeps none{without}",
+            partial,
+        ),
         Room(
             "checkpoints, while they train",
             sum(peak[:at_once]),
-            f"of {at_once} at once: weights and optimizer, the last two checkpoints; gone when a run is done",
+            f"of {at_once} at once: weights and optimizer, the last two checkpoints; gone when a run is done{without}",
+            partial,
         ),
     ]
 
@@ -114,20 +129,23 @@ def _embedded(job: Job) -> list[str]:
 
 
 def _embeddings(written: list[tuple[Job, str]], registry: Registry, size: ScreenSize) -> Room:
-    total, unknown = 0, 0
+    total, unknown, reasons = 0, 0, []
     for job, kind in written:
-        method = job.wildcards.get("method")
-        rows = _rows(kind, job.wildcards.get("split"), size)
+        method, split = job.wildcards.get("method"), job.wildcards.get("split")
+        rows = _rows(kind, split, size)
         recipe = registry.model.recipe if registry.model and method is None else registry.recipes.get(method or "")
-        if rows is None or recipe is None:
-            unknown += 1
-        else:
+        if rows is not None and recipe is not None:
             total += rows * recipe.embedding_width * FLOAT32
-    many = stored_noun(registry.screen).many
+            continue
+        unknown += 1
+        lacking = size.why_no_images if split is None else size.why_no_split(split)
+        reasons.append(lacking if rows is None else "how wide they are is known once they are read")
+    many = size.noun.many
     words = f"{len(written)} files: {many} x width x 4 bytes, before Parquet's compression"
+    why = "; ".join(dict.fromkeys(reasons))
     if unknown == len(written):
-        return Room("embeddings", None, f"{len(written)} files; their {many} or width are not known yet")
-    return Room("embeddings", total, words + (f"; {unknown} of them not known and not counted" if unknown else ""))
+        return Room("embeddings", None, f"{len(written)} files; {why}")
+    return Room("embeddings", total, words + (f"; {unknown} not counted: {why}" if unknown else ""), unknown > 0)
 
 
 def _rows(kind: str, split: str | None, size: ScreenSize) -> int | None:

@@ -23,11 +23,13 @@ class Job(NamedTuple):
         rule: its name; of the forms of one rule, that of the rule.
         wildcards: by name; those of a run are its method, split and seed, or `external`.
         products: what it makes of a run.
+        reason: why it is to be run, in Snakemake's words.
     """
 
     rule: str
     wildcards: dict[str, str]
     products: tuple[Product, ...] = ()
+    reason: str = ""
 
 
 RunFoldersByPath = dict[str, tuple[RunFolder, list[Product]]]
@@ -84,8 +86,8 @@ def _as_job(listed: dict[str, Any], files: Files, run_folders: RunFoldersByPath)
     """A job as Snakemake lists it: a run by its parts, and what it makes of it by its files."""
     rule, wildcards = rule_of_form(listed["rule"]), listed["wildcards"]
     if wildcards.get("run") not in run_folders:
-        return Job(rule, dict(wildcards))
+        return Job(rule, dict(wildcards), reason=listed["reason"])
     run_folder, products = run_folders[wildcards["run"]]
     folder, made = files.any_run(run_folder.path), set(listed["output"])
     own = tuple(product for product in products if made.issuperset(product_files(files, folder, product)))
-    return Job(rule, with_run(wildcards, run_folders), own)
+    return Job(rule, with_run(wildcards, run_folders), own, listed["reason"])

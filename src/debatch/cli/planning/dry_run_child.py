@@ -1,7 +1,7 @@
 """A dry run of Snakemake in a process of its own that writes nothing and lists its jobs as JSON.
 
 `python -m debatch.cli.planning.dry_run_child SCRATCH ARGUMENT ...`: Snakemake's own arguments. SCRATCH/answer.json then
-holds `jobs`, each with rule, wildcards and output, and `errors`: what Snakemake had to say against it.
+holds `jobs`, each with rule, wildcards, output and Snakemake's reason, and `errors`: what it had to say against it.
 """
 
 import json
@@ -41,7 +41,8 @@ def main(scratch: Path, arguments: list[str]) -> None:
     def listen(record: logging.LogRecord) -> bool:
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
             job = vars(record)
-            jobs.append({"rule": job["rule_name"], "wildcards": dict(job["wildcards"]), "output": list(job["output"])})
+            listed = {"wildcards": dict(job["wildcards"]), "output": list(job["output"]), "reason": job["reason"]}
+            jobs.append({"rule": job["rule_name"], **listed})
         elif record.levelno >= logging.ERROR:
             errors.append(record.getMessage())
         return True

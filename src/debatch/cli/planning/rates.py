@@ -77,10 +77,29 @@ def network_rate(
                 return peak
         if entries:
             return _of(entries[0], *wanted, hardware)
-    lacking = f"nothing was measured of {recipe.backbone} in {precision} on {hardware.words}"
-    if counted is None:
-        lacking += ", nor was its work counted (benchmarks/throughput.py count)"
-    return Rate(None, "unknown", lacking)
+    return Rate(None, "unknown", _lacking(throughput, what, recipe, precision, hardware))
+
+
+def _lacking(
+    throughput: Throughput, what: Literal["train", "embed"], recipe: Recipe, precision: Arithmetic, hardware: Hardware
+) -> str:
+    """Why there is no rate of a network, and what would give one."""
+    doing = f"{'training' if what == 'train' else 'embedding with'} {recipe.backbone} in {precision}"
+    network = f"{recipe.backbone} {recipe.side}"
+    measuring = f"`python benchmarks/throughput.py {what} {network}` measures it where it runs"
+    if hardware.gpu:  # of work that is counted an assumed share of the GPU's peak gives an estimate
+        counting = f"nor was its work counted, as `python benchmarks/throughput.py count {network}` does"
+        return f"{doing} was not measured on {hardware.words}, {counting}; {measuring}"
+    measured = {
+        entry.device
+        for entry in throughput.measured
+        if (entry.what, entry.backbone, entry.precision) == (what, recipe.backbone, precision)
+    }
+    if measured & set(hardware.devices):  # of processors whose rates in bfloat16 say nothing of this one's
+        units = "without units" if hardware.target.computes_bfloat16 else "with units"
+        return f"{doing} was measured on processors {units} for it alone, unlike {hardware.words}; {measuring}"
+    where = "any processor" if len(hardware.devices) > 1 else hardware.words
+    return f"{doing} was not measured on {where}; {measuring}"
 
 
 def ingestion_rate(throughput: Throughput, pixels: int, channels: int, hardware: Hardware, threads: int) -> Rate:

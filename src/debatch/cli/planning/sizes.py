@@ -17,6 +17,7 @@ from debatch.registry import Registry
 from debatch.screen.index import expected_index
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.names.wells import plain_number
+from debatch.screen.nouns import Noun, stored_noun
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.screen.simulate.experiment import plate_layouts
 from debatch.screen.splits import make_split
@@ -47,7 +48,7 @@ class ScreenSize:
 
     registry: Registry
     files: Files
-    _splits: dict[str, SplitSize | None] = field(default_factory=dict)
+    _splits: dict[str, SplitSize | str] = field(default_factory=dict)
 
     @cached_property
     def _found(self) -> tuple[int | None, str, pd.DataFrame | None]:
@@ -62,10 +63,10 @@ class ScreenSize:
             return len(expected) * screen.image.tiles**2, basis, expected
         if screen.expected_images:
             return screen.expected_images, "`expected_images` of the screen", None
-        return None, "no index, no metadata that can be read, and the screen has no `expected_images`", None
+        return None, f"nothing is ingested yet; {basis}; the screen has no `expected_images`", None
 
     def _expected(self) -> tuple[pd.DataFrame | None, str]:
-        """The index that the screen would have if every image is there; None where that is not known yet."""
+        """The index that the screen would have if every image is there; None where that is not known yet, and why."""
         screen = self.registry.screen
         if screen.parts:
             return self._expected_of_parts()
@@ -74,11 +75,13 @@ class ScreenSize:
         try:
             tables = metadata_tables(screen, self.files)
             if not tables:
-                return None, ""
+                return None, "there is no metadata to count by"
             catalogue = read_catalogue(screen, tables, self.registry.experiments)
             return expected_index(catalogue, raw_source(screen, self.files)), "the metadata, if every image is there"
-        except (UserError, OSError):
-            return None, ""
+        except UserError as error:
+            return None, str(error).splitlines()[0]
+        except OSError as error:
+            return None, f"{error.filename}: {error.strerror}"
 
     def _expected_of_simulation(self, screen: Screen) -> tuple[pd.DataFrame | None, str]:
         assert screen.simulate is not None
@@ -86,7 +89,7 @@ class ScreenSize:
         batch = screen.columns.batch
         wells = plate_layouts(screen.simulate).astype({"plate": str})
         if not plain or not isinstance(batch, str) or batch not in wells:
-            return None, ""
+            return None, "a simulated screen with metadata or batches of its own is counted once it is drawn"
         wells["plate"] = wells["plate"].map(plain_number)
         catalogue = wells.assign(batch=wells[batch], selected=True)
         sites = [*range(1, screen.simulate.sites + 1)]
@@ -98,8 +101,10 @@ class ScreenSize:
         screen = self.registry.screen
         found = [self._expected_of_simulation(screen.of_part(name)) for name in screen.part_names() if screen.simulated]
         frames = [index for index, _ in found if index is not None]
-        if not found or len(frames) < len(found):
-            return None, ""
+        if not found:
+            return None, "parts are counted once they are ingested"
+        if len(frames) < len(found):
+            return None, next(why for index, why in found if index is None)
         return pd.concat(frames, ignore_index=True), found[0][1]
 
     @property
@@ -111,6 +116,16 @@ class ScreenSize:
     def basis(self) -> str:
         """How that number is known, or why not."""
         return self._found[1]
+
+    @property
+    def why_no_images(self) -> str:
+        """That the number is not known, of which `basis` says why; empty where it is known."""
+        return f"the number of {self.noun.many} is not known" if self.images is None else ""
+
+    @property
+    def noun(self) -> Noun:
+        """What its rows are."""
+        return Noun("profile", "profiles") if self.registry.externals else stored_noun(self.registry.screen)
 
     @cached_property
     def by_experiment(self) -> dict[str, float]:
@@ -156,26 +171,37 @@ class ScreenSize:
 
     def split(self, name: str) -> SplitSize | None:
         """Images of a split; None: not known."""
+        known = self._split_or_why(name)
+        return None if isinstance(known, str) else known
+
+    def why_no_split(self, name: str) -> str:
+        """Why the images of a split are not known; empty where they are."""
+        known = self._split_or_why(name)
+        return known if isinstance(known, str) else ""
+
+    def _split_or_why(self, name: str) -> SplitSize | str:
         if name not in self._splits:
             self._splits[name] = self._split(name)
         return self._splits[name]
 
-    def _split(self, name: str) -> SplitSize | None:
+    def _split(self, name: str) -> SplitSize | str:
         images, basis, index = self._found
         file = Path(self.files.split(name))
         if file.exists() and index is not None:
             return _counted(read_frame(file), index, len(index), "the split's file")
+        if images is None:
+            return self.why_no_images
         drawn_from = basis
-        if index is None and images is not None:
+        if index is None:
             screen = self.registry.screen
             index = stand_in_index(name, screen.splits, screen.columns, self.registry.experiments)
             drawn_from = f"{len(self.registry.experiments)} batches that are taken to be of one size"
-        if index is None or images is None:
-            return None
+        if index is None:
+            return "batches are no experiments, so that the metadata alone says which there are"
         try:
             drawn = _drawn(name, index, self.registry)
-        except UserError:
-            return None
+        except UserError as error:
+            return f"it cannot be drawn: {error}"
         return _counted(drawn, index, images, f"drawn from {drawn_from}")
 
 

@@ -50,6 +50,15 @@ class Work:
             return None
         return size.train * recipe.epochs if job.rule == "train" else self._embedded(job, recipe, size, split)
 
+    def why_unknown(self, job: Job) -> str:
+        """Why the images that pass through a job are not known; empty where the rule looks at none."""
+        if job.rule == "ingest_experiment":
+            return self.size.why_no_images or f"{self.size.basis} lacks the experiment"
+        if job.rule == "embed_screen":
+            return self.size.why_no_images
+        split = job.wildcards.get("split")
+        return self.size.why_no_split(split) if split else ""
+
     def _embedded(self, job: Job, recipe: Recipe, size: SplitSize, split: str) -> int:
         products = list(job.products)
         if job.rule == "embed_adaptation":

@@ -1,9 +1,12 @@
 """Captions of figures: how each was made, and from which runs."""
 
+import pandas as pd
+
 from debatch.config.splits import Split
 from debatch.registry import Registry
 from debatch.report.kinds.figures import caption_of
-from debatch.screen.nouns import stored_noun
+from debatch.screen.flags import too_few_words
+from debatch.screen.nouns import noun_of_rows, stored_noun
 
 SCREEN_TITLES = {
     "qc": "The batch effect, before any training",
@@ -31,9 +34,22 @@ SCREEN_CAPTIONS = {
 }
 
 
-def figure_caption(name: str, registry: Registry) -> str:
-    """How a figure was made, and from which runs."""
-    return stored_noun(registry.screen).said(_caption(name, registry))
+# what experiments of few images are not flagged for
+FLAGGED_FIGURES = ("plates_focus", "plates_foreground")
+
+
+def figure_caption(name: str, registry: Registry, index: pd.DataFrame | None = None) -> str:
+    """How a figure was made, and from which runs.
+
+    Args:
+        name: of the figure.
+        registry: of its screen.
+        index: the screen's images, where the caption is to say which experiments have too few to flag.
+    """
+    caption = stored_noun(registry.screen).said(_caption(name, registry)).rstrip()
+    if index is None or name not in FLAGGED_FIGURES:
+        return caption
+    return f"{caption} {too_few_words(index['experiment'], noun_of_rows(index))}".rstrip()
 
 
 def _caption(name: str, registry: Registry) -> str:

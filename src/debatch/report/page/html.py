@@ -81,7 +81,7 @@ def build_report(registry: Registry, files: Files) -> str:
         quality=quality_facts(index),
         noun=noun,
         quality_figures=[
-            _figure(registry, files, name)
+            _figure(registry, files, name, index)
             for target in ("plates", "illumination")
             if target in registry.screen.targets
             for name in SCREEN_FIGURES[target]
@@ -160,14 +160,14 @@ def _channels(registry: Registry, files: Files) -> str:
     return told[ONE_PART]
 
 
-def _figure(registry: Registry, files: Files, name: str) -> dict[str, Any]:
+def _figure(registry: Registry, files: Files, name: str, index: pd.DataFrame | None = None) -> dict[str, Any]:
     path = Path(files.figure(name, "png"))
     title = SCREEN_TITLES[name] if name in SCREEN_TITLES else registry.figures[name].title
     return {
         "name": name,
         "heading": name.replace("figure", "Figure ").replace("_", "") if name in registry.figures else "",
         "title": title,
-        "caption": figure_caption(name, registry),
+        "caption": figure_caption(name, registry, index),
         "image": _inline(path.read_bytes()) if path.exists() else None,
         "file": files.figure(name, "png"),
     }

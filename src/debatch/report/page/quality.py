@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from debatch.screen.flags import flagged, measured_channels
+from debatch.screen.flags import flagged, measured_channels, too_few_to_flag, too_few_words
 from debatch.screen.nouns import noun_of_rows
 
 FLAGGED_SHOWN = 50
@@ -22,6 +22,7 @@ class Quality:
         images: number of all images.
         kinds: what was flagged -> number of images and channels.
         examples: the first flagged images, with their flags.
+        too_few: a sentence on experiments of too few images to flag; empty where there are none.
     """
 
     channels: list[dict[str, str]]
@@ -29,6 +30,7 @@ class Quality:
     images: int
     kinds: dict[str, int]
     examples: list[dict[Hashable, str]]
+    too_few: str
 
 
 def quality_facts(index: pd.DataFrame) -> Quality | None:
@@ -44,14 +46,23 @@ def quality_facts(index: pd.DataFrame) -> Quality | None:
             "foreground (%)": _spread(100 * index[f"foreground_{name}"]),
             "saturated pixels (%)": f"{100 * index[f'saturation_{name}'].mean():.3g}",
             "outside of range (%)": f"{100 * index[f'clipped_{name}'].mean():.3g}",
-            f"flagged {noun.many}": f"{int(flagged(index, name).sum()):,}",
+            f"flagged {noun.many}": _flagged(index, name),
         }
         for name in names
     ]
     odd = index[index["qc_flags"] != ""]
     kinds = Counter(flag.rsplit(": ", 1)[-1] for flags in odd["qc_flags"] for flag in flags.split("; "))
     examples = odd.head(FLAGGED_SHOWN)[["image_id", "qc_flags"]].to_dict("records")
-    return Quality(rows, len(odd), len(index), dict(kinds.most_common()), examples)
+    too_few = too_few_words(index["experiment"], noun)
+    return Quality(rows, len(odd), len(index), dict(kinds.most_common()), examples, too_few)
+
+
+def _flagged(index: pd.DataFrame, channel: str) -> str:
+    """How many; where none could be flagged for focus or foreground, that a nought says nothing."""
+    there = index.loc[index[f"focus_{channel}"].notna(), "experiment"]
+    count = int(flagged(index, channel).sum())
+    few = len(too_few_to_flag(there)) == there.nunique()
+    return "too few to flag" if few and not count else f"{count:,}"
 
 
 def _spread(values: pd.Series) -> str:

@@ -27,6 +27,10 @@ PROPOSED_QUANTILES = (0.001, 0.999)
 EXAMPLES = 3
 MOST_ENDS = 20_000
 READING_THREADS = 4
+# what values are multiples of where files hold fewer bits than they could: 257 x 255 is the largest value of 16 bits
+EIGHT_BITS_SPREAD = 257
+SHIFTED = {256: 8, 64: 10, 16: 12, 4: 14}
+FEWEST_LEVELS = 8  # as many values are multiples of 16 by chance in one of four thousand million channels
 
 
 @dataclass
@@ -52,6 +56,23 @@ class ChannelValues:
     def largest(self) -> int:
         """The largest value."""
         return int(np.flatnonzero(self.counts)[-1])
+
+    @property
+    def fewer_bits(self) -> tuple[int, int] | None:
+        """What all values are multiples of, and the bits that images had which were saved as 16 in this way.
+
+        None: they use the bits that they have, or hold too few different values to tell.
+        """
+        levels = np.flatnonzero(self.counts)
+        levels = levels[levels > 0]
+        if len(levels) < FEWEST_LEVELS:
+            return None
+        step = int(np.gcd.reduce(levels))
+        if step % EIGHT_BITS_SPREAD == 0:
+            return EIGHT_BITS_SPREAD, 8
+        # what would fit into those bits as it stands was not shifted
+        shifted = ((by, bits) for by, bits in SHIFTED.items() if step % by == 0 and self.largest >= 2**bits)
+        return next(shifted, None)
 
 
 @dataclass
@@ -381,3 +402,14 @@ def proposed_ranges(findings: Findings) -> dict[str, list[int]]:
 def needs_range(findings: Findings, image: ImageProcessing, dtype: str) -> bool:
     """Whether 16-bit images are to be stored in 8 bits and no range says how."""
     return "uint16" in findings.dtypes and dtype == "uint8" and image.range is None
+
+
+def saved_as_16_bits(findings: Findings) -> dict[tuple[int, int], list[str]]:
+    """The stains whose 16-bit files hold images of fewer bits, by `ChannelValues.fewer_bits`: a fact, no problem."""
+    if set(findings.dtypes) != {"uint16"}:  # the values of 8-bit files among them are multiples of nothing
+        return {}
+    found: dict[tuple[int, int], list[str]] = {}
+    for name, values in findings.values.items():
+        if (fewer := values.fewer_bits) is not None:
+            found.setdefault(fewer, []).append(name)
+    return found
