@@ -33,7 +33,7 @@ def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
             kept = screen.model_copy(update={"on_problem": "drop"})
             table = embed_profiles(read_profiles(profile_set, screen), profile_set, kept, index, problems)
         except UserError as error:
-            lines.append(f"  {error}")
+            lines.append(f"  {registry.in_own_words(str(error))}")
             clean = False
             continue
         features = features_of(table)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from debatch.config.base import SAFE_NAME, Section
 from debatch.config.images import ONE_PART, ImageProcessing, Part, Source, Store, check_experiment_name
+from debatch.config.paths import ConfigPath
 from debatch.config.profiles import Annotation, ProfileSet
 from debatch.config.read import expand
 from debatch.config.recipe import Recipe
@@ -24,7 +25,7 @@ PROFILE_TARGETS = ("table_correction", "table_s3", "figure_correction", "figure6
 class MetadataFile(Section):
     """One of several tables that make up the metadata."""
 
-    file: str = Field(description="CSV; ~, $VAR and ${VAR:-default} expand.")
+    file: ConfigPath = Field(description="CSV; relative to this file; ~, $VAR and ${VAR:-default} expand.")
     fields: dict[str, str | int | None] = Field(
         default={},
         description="Constants for columns that this file lacks, as in {dataset: train}; null: empty, as in "
@@ -35,8 +36,9 @@ class MetadataFile(Section):
 class Metadata(Section):
     """The table that says what each well holds."""
 
-    file: str | list[str | MetadataFile] = Field(
-        description="CSV, a row a well or a row an image, or a list of such; ~, $VAR and ${VAR:-default} expand."
+    file: ConfigPath | list[ConfigPath | MetadataFile] = Field(
+        description="CSV, a row a well or a row an image, or a list of such; relative to this file; ~, $VAR and "
+        "${VAR:-default} expand."
     )
     select: dict[str, list[str | int]] = Field(
         default={}, description="Column -> values: only rows that have one of them are part of the screen."
@@ -139,7 +141,9 @@ class Screen(Section):
     """One screen."""
 
     extends: str | None = Field(
-        None, description="A screen whose file this one's keys are laid over; lists are replaced, not joined."
+        None,
+        description="A screen whose file this one's keys are laid over, by its name or as the path of a YAML file, "
+        "relative to this one; lists are replaced, not joined.",
     )
     title: str = Field("", description="Name in the report; empty: the file's name.")
     description: str = Field("", description="A sentence or two for the report.")

@@ -10,7 +10,8 @@ from debatch.config.corrections import Correction, read_corrections
 from debatch.config.images import check_experiment_name
 from debatch.config.objectives import laid_over
 from debatch.config.parts import on_screen
-from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
+from debatch.config.paths import Written, path_beside, with_paths_beside
+from debatch.config.read import check_entry_name, expand, nearest, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe
 from debatch.config.screen import MetadataFile, Screen
 from debatch.config.tables import Choice, Tables
@@ -21,6 +22,8 @@ from debatch.registry.kinds import kind_of, tables_model
 from debatch.registry.registry import Registry
 from debatch.registry.targets import check_targets
 from debatch.registry.variants import BETWEEN, Derived, derive
+
+YAML = (".yaml", ".yml")
 
 
 def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
@@ -34,9 +37,13 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         ConfigError: anything that could not work, with the file, the key and what to do.
     """
     choice = validate(Choice, choice_data, "config")
-    name, screen = _read_screen(choice.screen, base)
+    written: dict[str, Written] = {}
+    name, screen = _read_screen(choice.screen, base, written)
     methods = _read_methods(_find(choice.methods, base))
-    tables = read_model(tables_model(), _find(choice.tables, base))
+    tables_file = _find(choice.tables, base)
+    tables = validate(
+        tables_model(), with_paths_beside(tables_model(), read_yaml(tables_file), tables_file), str(tables_file)
+    )
     used: set[str] = set()
     for target, spec in tables.all().items():
         for method in [*spec.methods, *kind_of(spec).nulls(spec)]:
@@ -69,6 +76,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         results=choice.results,
         ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
         model=_read_model(choice.model, screen) if choice.model else None,
+        written=written,
     )
 
 
@@ -100,14 +108,14 @@ def _find(path: str, base: Path) -> Path:
     return given if given.exists() else base / given
 
 
-def _read_screen(screen: str, base: Path) -> tuple[str, Screen]:
+def _read_screen(screen: str, base: Path, written: dict[str, Written]) -> tuple[str, Screen]:
     path = _screen_file(screen, base, "config: `screen`")
-    return path.stem, validate(Screen, _screen_data(path, base, []), str(path))
+    return path.stem, validate(Screen, _screen_data(path, base, [], written), str(path))
 
 
 def _screen_file(screen: str, base: Path, where: str) -> Path:
     folder = Path("config/screens")
-    is_path = screen.endswith((".yaml", ".yml"))
+    is_path = screen.endswith(YAML)
     path = _find(screen if is_path else str(folder / f"{screen}.yaml"), base)
     if not path.exists():
         known = [p.stem for place in (folder, base / folder) for p in place.glob("*.yaml")]
@@ -116,15 +124,24 @@ def _screen_file(screen: str, base: Path, where: str) -> Path:
     return path
 
 
-def _screen_data(path: Path, base: Path, seen: list[Path]) -> Any:
+def _screen_data(path: Path, base: Path, seen: list[Path], written: dict[str, Written]) -> Any:
     """What a screen's file says, laid over what it extends."""
-    data = read_yaml(path)
+    data = with_paths_beside(Screen, read_yaml(path), path, written)
     if not isinstance(data, dict) or not isinstance(data.get("extends"), str):
         return data
     if path in seen:
         raise ConfigError(f"{path}: `extends` leads back to this file")
-    below = _screen_data(_screen_file(data["extends"], base, f"{path}: `extends`"), base, [*seen, path])
-    return _laid_over(below, data)
+    return _laid_over(_screen_data(_extended(path, data["extends"], base), base, [*seen, path], written), data)
+
+
+def _extended(path: Path, extends: str, base: Path) -> Path:
+    """The file of the screen that another file's keys are laid over."""
+    if not extends.endswith(YAML):
+        return _screen_file(extends, base, f"{path}: `extends`")
+    below = Path(expand(path_beside(path.parent, extends)))
+    if not below.exists():
+        raise ConfigError(f"{path}: `extends`: {below}: no such file (from `{extends}`)")
+    return below
 
 
 def _laid_over(below: Any, above: Any) -> Any:
@@ -134,7 +151,7 @@ def _laid_over(below: Any, above: Any) -> Any:
 
 
 def _read_methods(path: Path) -> dict[str, Method]:
-    data = read_yaml(path)
+    data = with_paths_beside(dict[str, Method], read_yaml(path), path)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected methods by name")
     methods = {}

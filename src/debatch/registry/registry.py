@@ -1,11 +1,13 @@
 """The registry: one screen, the methods, the tables, and which runs each of them is made of."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from debatch.config.corrections import Correction
+from debatch.config.paths import Written
 from debatch.config.profiles import ProfileSet
 from debatch.config.read import expand, unset_variables
 from debatch.config.recipe import Method, Recipe
@@ -32,6 +34,7 @@ class Registry:
         variants: target -> its rows, where those are changes of methods.
         changed: derived method -> the method that it is a change of.
         targets_of: every table and figure.
+        written: path that the screen names -> how its file writes it.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Registry:
     results: str
     ome_zarr: list[str]
     model: TrainedModel | None
+    written: Mapping[str, Written]
 
     @property
     def tables(self) -> Mapping[str, Table]:
@@ -87,9 +91,19 @@ class Registry:
             path = expand(given)
             if not Path(path).exists():
                 unset = [f"; the environment variable {name} is not set" for name in unset_variables(given)]
-                raise ConfigError(
-                    f"{path}: no such file, and nothing was started. The screen calls it {given}{''.join(unset)}"
-                )
+                raise ConfigError(f"{path}: no such file, and nothing was started{self._called(given)}{''.join(unset)}")
+
+    def in_own_words(self, error: str) -> str:
+        """An error about a path that is not there, with how the screen's file writes it, where that is otherwise."""
+        for path in self.written:
+            with suppress(ConfigError):  # what the screen lays its own word over may name a variable that nobody set
+                if error.startswith(f"{expand(path)}: no such"):
+                    return error + self._called(path)
+        return error
+
+    def _called(self, path: str) -> str:
+        own = self.written.get(path)
+        return "" if own is None or own.path == expand(path) else f"; {own.file} calls it `{own.path}`"
 
     def _sources(self) -> list[str]:
         metadata = self.screen.metadata.names() if self.screen.metadata else []
