@@ -47,6 +47,7 @@ def raw_tiffs(tmp_path_factory):
         "metadata": {"file": "../../wells.csv"},
         "experiments": ["A", "B", "C"],
         "fields": {"plate": 1},
+        "plate_format": {"rows": 16, "columns": 24},
         "columns": {
             "experiment": "week",
             "batch": "week",
@@ -131,7 +132,9 @@ def test_plates_as_ome_zarr(raw_tiffs):
     for chosen in ("A", "B_1"):
         assert pd.read_csv(files.ome_zarr(chosen))["path"].tolist() == ["1.ome.zarr"]
     group = zarr.open_group(raw_tiffs / "results/mine/ome_zarr/B_1/1.ome.zarr", mode="r")
-    assert len(group.attrs["ome"]["plate"]["wells"]) == 8
+    plate = group.attrs["ome"]["plate"]
+    assert len(plate["wells"]) == 8
+    assert (len(plate["rows"]), len(plate["columns"])) == (16, 24)  # as the screen states it
 
 
 def test_a_plate_that_is_not_there_says_which_are(raw_tiffs):

@@ -189,7 +189,11 @@ class Screen(Section):
         "or leave the image out and list it. Likewise profiles and features with missing or infinite values.",
     )
     store: Store = Field(default_factory=Store, description="How images are stored.")
-    plate_format: PlateFormat = Field(default_factory=PlateFormat, description="Rows and columns of the plates.")
+    plate_format: PlateFormat = Field(
+        default_factory=PlateFormat,
+        description="Rows and columns of the plates. Left out: all wells up to AF48 are taken, and plates are shown in "
+        "the smallest usual format (6, 12, 24, 48, 96, 384, 1536 wells) that holds all of the screen's.",
+    )
     qc: QcLimits = Field(default_factory=QcLimits, description="When an image is flagged.")
     splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
