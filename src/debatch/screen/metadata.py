@@ -18,7 +18,7 @@ RESERVED = (
     "image_id", "site", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation", "selected",
     "field", "official_subset", "qc_flags", "compound", "mechanism",
 )  # fmt: skip
-QC_PREFIXES = ("intensity_", "saturation_", "focus_", "foreground_", "clipped_")
+QC_PREFIXES = ("intensity_", "saturation_", "focus_", "foreground_", "clipped_", "cut_off_")
 _natural_key = natsort_keygen()
 _AT, _SELECTED = " at", " selected"  # a blank first: no user's column is called so
 

@@ -11,8 +11,10 @@ import pandas as pd
 from debatch.config.images import ImageProcessing, Source
 from debatch.config.screen import MetadataFile, Screen
 from debatch.errors import DataError, UserError
+from debatch.screen.flags import cut_off_words
 from debatch.screen.index import expected_index, with_labels
 from debatch.screen.ingest.decode import ImageProblem, truncation
+from debatch.screen.ingest.measure import cut_off
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
 from debatch.screen.ingest.process import process, stored_ranges
 from debatch.screen.ingest.source import PICTURE_SUFFIXES, FoundFiles, RawFile, read_name, read_patterns, walk_all
@@ -282,14 +284,16 @@ def _look_at_images(findings: Findings, screen: Screen, source: Source, fields: 
                 planes.append(plane)
                 findings.shapes[plane.shape] += 1
                 findings.dtypes[plane.dtype.name] += 1
+                if missing := cut_off(plane):
+                    # ingestion would store it, and flag it
+                    _add_unreadable(findings, place.file(len(planes) - 1), cut_off_words(missing))
+                    continue
                 values = findings.values[channels[len(planes) - 1]]
                 values.counts += np.bincount(plane.ravel(), minlength=2**16)
                 values.images += 1
         except ImageProblem as problem:
             at = min(len(planes), len(place.channels) - 1)
-            path = problem.path or place.file(at)
-            if path not in {known for known, _ in findings.unreadable}:
-                findings.unreadable.append((path, str(problem)))
+            _add_unreadable(findings, problem.path or place.file(at), str(problem))
             continue
         readable.append(planes)
     findings.values = {name: values for name, values in findings.values.items() if values.images}
@@ -306,6 +310,11 @@ def _look_at_images(findings: Findings, screen: Screen, source: Source, fields: 
             findings.errors.append(str(error))
         else:
             findings.stored = tiles.shape[1:], tiles.dtype.name, len(tiles)
+
+
+def _add_unreadable(findings: Findings, path: Path, why: str) -> None:
+    if path not in {known for known, _ in findings.unreadable}:
+        findings.unreadable.append((path, why))
 
 
 def _check_splits(findings: Findings, screen: Screen, source: Source) -> None:
