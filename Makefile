@@ -38,7 +38,7 @@ test-slurm: setup
 	$(BIN)/python -m pytest -m slurm --confcutdir tests/slurm --numprocesses 4 --dist loadfile --durations 0 tests/slurm; \
 	status=$$?; tests/slurm/one-machine.sh stop; exit $$status
 
-# plates as napari opens them; it has an environment of its own (0.5 GB)
+# plates as napari opens them; it has an environment of its own (0.7 GB)
 test-viewers: setup
 	$(BIN)/python -m venv $(VIEWERS)
 	$(VIEWERS)/bin/python -m pip install --quiet "$$(grep '^pip==' requirements.lock)"

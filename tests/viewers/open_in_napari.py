@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 from napari.components import ViewerModel
+from npe2 import PluginManager
 
 plate, picture = sys.argv[1:]
+PluginManager.instance().discover()  # a window would do so
 viewer = ViewerModel()
 layers = viewer.open(plate, plugin="napari-ome-zarr")
 np.save(picture, np.stack([np.asarray(layer.data[0] if layer.multiscale else layer.data) for layer in layers]))

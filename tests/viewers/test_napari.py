@@ -29,7 +29,8 @@ def test_napari_places_each_well_of_a_plate_where_it_is(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(done.stdout.splitlines()[-1])
-    assert said["names"] == CHANNELS
+    # napari calls a plate after its first image
+    assert said["names"] == [f"B02 site 1: {channel}" for channel in CHANNELS]
     assert all(low < high <= 255 for low, high in said["limits"])
     picture = np.load(tmp_path / "picture.npy")
     expected = np.zeros((2, 8, 160, 12, 160), np.uint8)
