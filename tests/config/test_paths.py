@@ -162,7 +162,27 @@ def test_a_file_that_is_not_there_is_named_as_given_and_as_found(root, tmp_path,
     with pytest.raises(ConfigError) as error:
         build_registry({"screen": screen}, root).refuse_missing_sources()
     assert str(error.value) == "p.csv: no such file, and nothing was started; lab/p.yaml calls it `../p.csv`"
+    write(Path("p.csv"), "")
+    write(Path("lab/p.yaml"), {"profiles": {"cp": {"file": "p.csv"}}})
+    with pytest.raises(ConfigError) as error:
+        build_registry({"screen": screen}, root).refuse_missing_sources()
+    assert str(error.value) == (
+        "lab/p.csv: no such file, and nothing was started; lab/p.yaml calls it `p.csv`, which starts at that file's "
+        "folder: for the one in the working directory write `../p.csv`"
+    )
     beside = write(Path("q.yaml"), {"profiles": {"cp": {"file": "q.csv"}}})
     with pytest.raises(ConfigError) as error:
         build_registry({"screen": beside}, root).refuse_missing_sources()
     assert str(error.value) == "q.csv: no such file, and nothing was started"
+
+
+def test_metadata_that_the_experiments_are_read_from_is_named_as_given_too(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = {"root": "raw", "pattern": PATTERN, "channels": CHANNELS}
+    screen = write(Path("lab/mine.yaml"), {"source": source, "metadata": {"file": "../wells.csv"}})
+    with pytest.raises(ConfigError) as error:
+        build_registry({"screen": screen}, root)
+    said = (
+        "read from wells.csv, which cannot be read (No such file or directory; lab/mine.yaml calls it `../wells.csv`)"
+    )
+    assert said in str(error.value)

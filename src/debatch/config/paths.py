@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from debatch.config.read import VARIABLE
+from debatch.config.read import VARIABLE, expand
 from debatch.config.recipe import Recipe
 
 IS_PATH = "a path"
@@ -28,6 +28,23 @@ class Written(NamedTuple):
 
     path: str
     file: Path
+
+
+def called(path: str, written: Mapping[str, Written]) -> str:
+    """How a path that is not there is written, as the rest of a sentence; empty where that is the path itself.
+
+    Args:
+        path: as the configuration has it, its variables not expanded.
+        written: as `with_paths_beside` notes it.
+    """
+    own = written.get(path)
+    if own is None or own.path == expand(path):
+        return ""
+    words = f"; {own.file} calls it `{own.path}`"
+    if not own.path.startswith(("/", "~", "$")) and Path(expand(own.path)).exists():
+        meant = os.path.relpath(own.path, own.file.parent)
+        words += f", which starts at that file's folder: for the one in the working directory write `{meant}`"
+    return words
 
 
 def with_paths_beside(model: Any, data: Any, file: Path, written: dict[str, Written] | None = None) -> Any:

@@ -10,7 +10,7 @@ from debatch.config.corrections import Correction, read_corrections
 from debatch.config.images import check_experiment_name
 from debatch.config.objectives import laid_over
 from debatch.config.parts import on_screen
-from debatch.config.paths import Written, path_beside, with_paths_beside
+from debatch.config.paths import Written, called, path_beside, with_paths_beside
 from debatch.config.read import check_entry_name, expand, nearest, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe
 from debatch.config.screen import MetadataFile, Screen
@@ -59,7 +59,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         derived = derive(screen, methods, recipes, tables)
         trained = {method: recipe for method, recipe in derived.recipes.items() if method in {*used, *derived.changed}}
         _check_devices(name, screen, trained)
-    experiments = [] if screen.profiles else _experiments(name, screen)
+    experiments = [] if screen.profiles else _experiments(name, screen, written)
     if screen.profiles and (choice.model or choice.ome_zarr):
         raise ConfigError(f"config: `model` and `ome_zarr` need images, and the screen {name!r} is of profiles")
     return Registry(
@@ -216,7 +216,7 @@ def _chosen_plates(chosen: list[str], experiments: list[str]) -> list[str]:
     return chosen
 
 
-def _experiments(name: str, screen: Screen) -> list[str]:
+def _experiments(name: str, screen: Screen, written: dict[str, Written]) -> list[str]:
     """The experiments, known before anything runs."""
     if screen.parts:
         return [experiment for part in screen.parts.values() for experiment in part.experiment_names()]
@@ -226,7 +226,12 @@ def _experiments(name: str, screen: Screen) -> list[str]:
         return screen.experiments
     assert screen.metadata is not None
     tables = screen.metadata.tables()
-    names = {experiment for table in tables for experiment in _experiments_of(name, screen, table)}
+    own_words = [called(given, written) for given in screen.metadata.names()]
+    names = {
+        experiment
+        for table, words in zip(tables, own_words, strict=True)
+        for experiment in _experiments_of(name, screen, table, words)
+    }
     file = ", ".join(table.file for table in tables)
     for experiment in names:
         try:
@@ -238,7 +243,7 @@ def _experiments(name: str, screen: Screen) -> list[str]:
     return sorted(names)
 
 
-def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
+def _experiments_of(name: str, screen: Screen, table: MetadataFile, own_words: str) -> set[str]:
     """The experiments of the rows that a metadata file has selected."""
     assert screen.metadata is not None
     constants = {key: str(value) for key, value in {**screen.fields, **table.fields}.items()}
@@ -270,7 +275,7 @@ def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
     except OSError as error:
         raise ConfigError(
             f"screen {name!r}: the experiments are to be read from {table.file}, which cannot be read "
-            f"({error.strerror}); list them under `experiments:`, or mend `metadata.file`"
+            f"({error.strerror}{own_words}); list them under `experiments:`, or mend `metadata.file`"
         ) from None
     except ValueError as error:  # no text, or no table
         raise ConfigError(f"{table.file}: cannot be read as a CSV table: {error}") from None

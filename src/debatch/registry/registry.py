@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from debatch.config.corrections import Correction
-from debatch.config.paths import Written
+from debatch.config.paths import Written, called
 from debatch.config.profiles import ProfileSet
 from debatch.config.read import expand, unset_variables
 from debatch.config.recipe import Method, Recipe
@@ -91,19 +91,17 @@ class Registry:
             path = expand(given)
             if not Path(path).exists():
                 unset = [f"; the environment variable {name} is not set" for name in unset_variables(given)]
-                raise ConfigError(f"{path}: no such file, and nothing was started{self._called(given)}{''.join(unset)}")
+                raise ConfigError(
+                    f"{path}: no such file, and nothing was started{called(given, self.written)}{''.join(unset)}"
+                )
 
     def in_own_words(self, error: str) -> str:
         """An error about a path that is not there, with how the screen's file writes it, where that is otherwise."""
         for path in self.written:
             with suppress(ConfigError):  # what the screen lays its own word over may name a variable that nobody set
                 if error.startswith(f"{expand(path)}: no such"):
-                    return error + self._called(path)
+                    return error + called(path, self.written)
         return error
-
-    def _called(self, path: str) -> str:
-        own = self.written.get(path)
-        return "" if own is None or own.path == expand(path) else f"; {own.file} calls it `{own.path}`"
 
     def _sources(self) -> list[str]:
         metadata = self.screen.metadata.names() if self.screen.metadata else []
