@@ -4,8 +4,9 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
+VIEWERS := .venv-viewers
 
-.PHONY: setup demo test test-slurm mutations lint schemas envs timm-models slurm-profile clean
+.PHONY: setup demo test test-slurm test-viewers mutations lint schemas envs timm-models slurm-profile clean
 
 setup: $(VENV)/.ready
 
@@ -37,6 +38,13 @@ test-slurm: setup
 	$(BIN)/python -m pytest -m slurm --confcutdir tests/slurm --numprocesses 4 --dist loadfile --durations 0 tests/slurm; \
 	status=$$?; tests/slurm/one-machine.sh stop; exit $$status
 
+# plates as napari opens them; it has an environment of its own (0.7 GB)
+test-viewers: setup
+	$(BIN)/python -m venv $(VIEWERS)
+	$(VIEWERS)/bin/python -m pip install --quiet "$$(grep '^pip==' requirements.lock)"
+	$(VIEWERS)/bin/python -m pip install --quiet --group viewers
+	VIEWERS_PYTHON=$(VIEWERS)/bin/python $(BIN)/python -m pytest -m viewers tests/viewers
+
 # what the tests notice: traps that are set one by one (a quarter of an hour)
 mutations: setup
 	$(BIN)/python tests/mutations/run.py
@@ -59,4 +67,4 @@ timm-models: setup
 	$(BIN)/python -m debatch.model.timm_models src/debatch/config/timm_models.txt
 
 clean:
-	rm -rf $(VENV) results logs .snakemake
+	rm -rf $(VENV) $(VIEWERS) results logs .snakemake

@@ -21,23 +21,59 @@ METADATA = {
 }
 # Where the screen names them.
 OPTIONAL = {"compound": "Metadata_Compound", "mechanism": "Metadata_Mechanism"}
+# of the index alone: where an image is stored, and what was measured of its pixels
+_OF_THE_STORE = ("part", "store_row", "qc_flags", "official_subset")
+QC_PREFIXES = ("intensity_", "saturation_", "focus_", "foreground_", "clipped_", "cut_off_")
 _PREFIX = "Metadata_"
+# before the name of a user's column that means something else here; the index does likewise
+_SOURCE = "source_"
 # of each image the classes that are most probable, with their log-probabilities: what any metric of predictions needs
 TOP = 10
 _ROWS_AT_ONCE = 4096
 
 
 def embedding_table(rows: pd.DataFrame, features: np.ndarray, names: list[str] | None = None) -> pd.DataFrame:
-    """Features with the metadata of their images.
+    """Features with the metadata of their images, the user's own columns last.
 
     Args:
         rows: (N, …) of the index.
         features: (N, D).
         names: of the features; None: `embedding_0`, ….
     """
-    columns = {**METADATA, **{column: name for column, name in OPTIONAL.items() if column in rows}}
+    columns = {**METADATA, **{column: name for column, name in OPTIONAL.items() if column in rows}, **_own_names(rows)}
     metadata = rows[list(columns)].rename(columns=columns).reset_index(drop=True)
     return with_features(metadata, features, names)
+
+
+def _own_names(rows: pd.DataFrame) -> dict[str, str]:
+    """The user's own columns of the index -> their names as metadata; without those that only say again what is there.
+
+    They are text as the index has it, and no categories: grouped by these, older pandas would make rows of all pairs.
+    """
+    fixed = {**METADATA, **OPTIONAL}
+    columns_of = {name: column for column, name in fixed.items()}
+    names: dict[str, str] = {}
+    for column in sorted(rows.columns, key=lambda column: not column.startswith(_PREFIX)):  # these keep their names
+        if column in fixed or column in _OF_THE_STORE or column.startswith(QC_PREFIXES):
+            continue
+        name = _PREFIX + column.removeprefix(_PREFIX)
+        if columns_of.get(name) in rows and _say_the_same(rows[column], rows[columns_of[name]]):
+            continue
+        # `Metadata_Compound` is a compound to metrics only where the screen says so
+        while name in columns_of or name in names.values():
+            name = _PREFIX + _SOURCE + name.removeprefix(_PREFIX)
+        names[column] = name
+    return {column: names[column] for column in rows.columns if column in names}
+
+
+def _say_the_same(own: pd.Series, ours: pd.Series) -> bool:
+    return own.astype("str").equals(ours.astype("str"))
+
+
+def own_metadata(table: pd.DataFrame) -> list[str]:
+    """The user's own `Metadata_*` columns of a table of embeddings."""
+    known = {*METADATA.values(), *OPTIONAL.values()}
+    return [str(column) for column in table.columns if str(column).startswith(_PREFIX) and column not in known]
 
 
 def with_features(metadata: pd.DataFrame, features: np.ndarray, names: list[str] | None = None) -> pd.DataFrame:

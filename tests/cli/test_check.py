@@ -27,6 +27,36 @@ def profiles(folder, **changes):
     return str(folder / "mine.yaml")
 
 
+def test_check_from_another_folder_finds_what_lies_beside_the_screens_file(tmp_path, monkeypatch, capsys):
+    lab = tmp_path / "lab/screens"
+    lab.mkdir(parents=True)
+    profiles(lab)
+    (lab / "mine.yaml").write_text("profiles: {cp: {file: p.csv}}\n")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for named in ("../lab/screens/mine.yaml", str(lab / "mine.yaml")):
+        assert main(["check", named]) == 0
+        assert "4 profiles in 2 batches" in capsys.readouterr().out
+    (lab / "p.csv").unlink()
+    assert main(["check", "../lab/screens/mine.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert "../lab/screens/p.csv: no such file" in said
+    assert "../lab/screens/mine.yaml calls it `p.csv`" in said
+
+
+def test_check_names_images_and_metadata_that_are_not_there_as_given_and_as_found(tmp_path, monkeypatch, capsys):
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab/mine.yaml").write_text(
+        "source: {root: ../raw, pattern: '{experiment}/{plate}_{well}_{site}_{channel}.tif', channels: {'1': DNA}}\n"
+        "metadata: {file: wells.csv}\nexperiments: [E]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "lab/mine.yaml"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "raw: no such folder; see `source.root` in the screen; lab/mine.yaml calls it `../raw`" in said
+    assert "lab/wells.csv: no such file; see `metadata.file` in the screen; lab/mine.yaml calls it `wells.csv`" in said
+
+
 def test_check_of_profiles_counts_wells_by_batch_and_names_what_lacks(tmp_path, capsys):
     assert main(["check", profiles(tmp_path)]) == 0
     said = capsys.readouterr().out

@@ -562,4 +562,36 @@ EDITS = [
         "followlinks=True)",
         (PIXELS,),
     ),
+    # what a user brings
+    Edit(
+        "a path of an extended file starts at the file on top",
+        "src/debatch/registry/build.py",
+        "with_paths_beside(Screen, read_yaml(path), path, written)",
+        "with_paths_beside(Screen, read_yaml(path), [*seen, path][0], written)",
+        ("tests/config/test_paths.py::test_a_path_of_an_extended_file_starts_there",),
+    ),
+    Edit(
+        "zeros at a file's end are looked for in what is stored",
+        "src/debatch/screen/ingest/process.py",
+        "cut_off(plane) for plane in planes",
+        "cut_off(plane) for plane in tiles[0]",
+        ("tests/screen/ingest/test_tiff.py::test_a_copy_that_was_cut_off_is_flagged_as_that",),
+    ),
+    Edit(
+        "a plate in OME-Zarr lists the rows that have wells",
+        "src/debatch/report/ome_zarr.py",
+        "for row in range(1, shape[0] + 1)",
+        "for row in sorted({row for row, _ in places.values()})",
+        (
+            "tests/report/test_screen_figures.py::"
+            "test_a_plate_lists_all_of_its_rows_and_columns_so_that_viewers_place_wells",
+        ),
+    ),
+    Edit(
+        "a user's compound is taken for the screen's",
+        "src/debatch/embedding_table.py",
+        "while name in columns_of or name in names.values():",
+        "while name in names.values():",
+        ("tests/test_embedding_table.py::test_a_column_named_like_one_that_means_something_is_not_taken_for_it",),
+    ),
 ]

@@ -56,6 +56,14 @@ def test_all_metadata_come_back_with_what_is_missing(table, tmp_path):
     assert isinstance(obs["Metadata_Perturbation"].dtype, pd.CategoricalDtype)
 
 
+def test_own_columns_come_back_too_and_none_takes_anothers_name(table, tmp_path):
+    own = {"Metadata_a/b": list("wxyz"), "Metadata_a_b": ["1.5", None, "2", "2"], "Metadata_Site_Count": list("1234")}
+    obs = there_and_back(table.assign(**own), tmp_path / "batch.h5ad").obs
+    assert obs["Metadata_a_b"].dropna().tolist() == ["1.5", "2", "2"]
+    assert obs["Metadata_a_b_"].tolist() == list("wxyz")
+    assert obs["Metadata_Site_Count"].tolist() == list("1234")
+
+
 def test_columns_of_any_kind_can_be_written(table, tmp_path):
     """Profiles made elsewhere bring columns of their own."""
     own = table.assign(

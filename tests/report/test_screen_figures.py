@@ -13,6 +13,7 @@ from debatch.errors import DataError
 from debatch.report.illumination import draw_illumination
 from debatch.report.ome_zarr import write_plates
 from debatch.report.page.quality import quality_facts
+from debatch.report.plate_format import plate_shape
 from debatch.report.plates import MEASURES, MOST_PLATES, draw_plates, plate_table
 from debatch.report.qc import draw_qc
 from debatch.screen.access import OpenScreen
@@ -38,16 +39,16 @@ def panels(figure):
 def test_heat_maps_cell_is_its_wells_mean_and_a_place_without_a_well_is_blank():
     index = measured_index()
     table = plate_table(index)
-    figure = draw_plates(table, "focus", "mine", PlateFormat())
+    figure = draw_plates(table, "focus", "mine", None)
     maps = panels(figure)
     assert [axis.get_title() for axis in maps] == CHANNELS
     # plates of both experiments, one scale for both, with a row between
     shown, opaque = maps[1].images[0].get_array(), maps[1].images[0].get_alpha()
-    assert shown.shape == opaque.shape == (8 + 1 + 8, 12)
-    assert not opaque[8].any()
-    assert opaque.sum() == 2 * 8 * 12
+    assert shown.shape == opaque.shape == (6 + 1 + 6, 8)
+    assert not opaque[6].any()
+    assert opaque.sum() == 2 * 6 * 8
     assert [text.get_text() for text in maps[0].texts] == ["E00\nplate 1", "E01\nplate 1"]
-    shown = shown[:8]
+    shown = shown[:6]
     sites = index[(index["experiment"] == "E00") & (index["well"] == "B03")]
     assert shown[1, 2] == pytest.approx(sites["focus_ER"].mean(), rel=1e-6)
     assert (~np.ma.getmaskarray(shown)).sum() == 6
@@ -62,7 +63,7 @@ def test_stated_plate_format_is_drawn():
 def test_of_many_plates_some_are_drawn_and_all_are_in_the_table():
     table = plate_table(measured_index(experiments=30, wells=2))
     assert table[["experiment", "plate"]].drop_duplicates().shape[0] == 30
-    figure = draw_plates(table, "saturation", "mine", PlateFormat())
+    figure = draw_plates(table, "saturation", "mine", None)
     assert [len(axis.texts) for axis in panels(figure)] == [MOST_PLATES, 0]
     assert f"{MOST_PLATES} of 30 plates" in figure.get_suptitle()
 
@@ -72,7 +73,7 @@ def test_measure_that_is_the_same_everywhere_is_drawn(measure, tmp_path):
     index = measured_index(experiments=1, wells=2)
     for channel in CHANNELS:
         index[f"{measure}_{channel}"] = 0.0
-    draw_plates(plate_table(index), measure, "mine", PlateFormat()).savefig(tmp_path / "a.png")
+    draw_plates(plate_table(index), measure, "mine", None).savefig(tmp_path / "a.png")
 
 
 def test_flags_are_counted_by_channel():
@@ -133,11 +134,11 @@ def opened(index):
 def test_ome_zarr_is_what_readers_of_it_open(tmp_path):
     index = make_index(experiments=2, wells=3, sites=2)
     images, screen = opened(index)
-    plates = write_plates(screen, "E01", tmp_path / "out")
+    plates = write_plates(screen, "E01", tmp_path / "out", (8, 12))
     assert plates.to_dict("records") == [{"plate": "1", "wells": 3, "images": 6, "path": "1.ome.zarr"}]
     (node,) = Reader(parse_url(str(tmp_path / "out/1.ome.zarr")))()
-    # a plate's picture: 3 wells of 2 fields side by side
-    assert node.data[0].shape[0] == 2
+    # a plate's picture: 8 x 12 wells of 2 channels, B03 in the second row and the third column
+    assert node.data[0].shape == (2, 8 * 160, 12 * 160)
     group = zarr.open_group(tmp_path / "out/1.ome.zarr", mode="r")
     facts = group.attrs["ome"]["plate"]
     assert [well["path"] for well in facts["wells"]] == ["B/2", "B/3", "B/4"]
@@ -152,10 +153,45 @@ def test_ome_zarr_is_what_readers_of_it_open(tmp_path):
     assert all(channel["window"]["start"] < channel["window"]["end"] <= 255 for channel in channels)
 
 
+def test_a_plate_lists_all_of_its_rows_and_columns_so_that_viewers_place_wells(tmp_path):
+    index = make_index(experiments=1, wells=3).assign(well=["B02", "B04", "G10"])
+    images, screen = opened(index)
+    write_plates(screen, "E00", tmp_path, plate_shape(index["well"], None))
+    facts = zarr.open_group(tmp_path / "1.ome.zarr", mode="r").attrs["ome"]["plate"]
+    assert [row["name"] for row in facts["rows"]] == list("ABCDEFGH")
+    assert [column["name"] for column in facts["columns"]] == [str(number) for number in range(1, 13)]
+    places = {well["path"]: (well["rowIndex"], well["columnIndex"]) for well in facts["wells"]}
+    assert places == {"B/2": (1, 1), "B/4": (1, 3), "G/10": (6, 9)}
+    (node,) = Reader(parse_url(str(tmp_path / "1.ome.zarr")))()
+    picture = np.asarray(node.data[0]).reshape(2, 8, 160, 12, 160)
+    np.testing.assert_array_equal(picture[:, 6, :, 9], images[2])
+    np.testing.assert_array_equal(picture[:, 1, :, 3], images[1])
+    assert not picture[:, 0].any()
+
+
+@pytest.mark.parametrize(
+    ("wells", "stated", "shape"),
+    [
+        (["A01", "B03"], None, (2, 3)),
+        (["C01"], None, (3, 4)),
+        (["A06"], None, (4, 6)),
+        (["F08"], None, (6, 8)),
+        (["G10"], None, (8, 12)),
+        (["A01", "I01"], None, (16, 24)),
+        (["AF48"], None, (32, 48)),
+        (["A49"], None, (1, 49)),
+        (["A01"], PlateFormat(rows=16, columns=24), (16, 24)),
+        (["A01"], PlateFormat(), (32, 48)),
+    ],
+)
+def test_plates_are_of_the_smallest_usual_format_unless_one_is_stated(wells, stated, shape):
+    assert plate_shape(pd.Series(wells), stated) == shape
+
+
 def test_one_plate_of_an_experiment(tmp_path):
     index = make_index(experiments=1, wells=2)
     index.loc[1, "plate"] = "2"
     _, screen = opened(index)
-    assert write_plates(screen, "E00_2", tmp_path / "out")["plate"].tolist() == ["2"]
+    assert write_plates(screen, "E00_2", tmp_path / "out", (8, 12))["plate"].tolist() == ["2"]
     with pytest.raises(DataError, match=r"no plate 'E00_3' to write as OME-Zarr; there is E00_1, E00_2"):
-        write_plates(screen, "E00_3", tmp_path / "out")
+        write_plates(screen, "E00_3", tmp_path / "out", (8, 12))

@@ -40,13 +40,14 @@ def raw_tiffs(tmp_path_factory):
     pd.DataFrame(rows).to_csv(folder / "wells.csv", index=False)
     screen = {
         "source": {
-            "root": "raw",
+            "root": "../../raw",
             "pattern": "{experiment}_r{row:d}c{column:d}_f{site:d}-{channel}-*.tiff",
             "channels": {"DAPI": "DNA", "ER": "ER"},
         },
-        "metadata": {"file": "wells.csv"},
+        "metadata": {"file": "../../wells.csv"},
         "experiments": ["A", "B", "C"],
         "fields": {"plate": 1},
+        "plate_format": {"rows": 16, "columns": 24},
         "columns": {
             "experiment": "week",
             "batch": "week",
@@ -131,7 +132,9 @@ def test_plates_as_ome_zarr(raw_tiffs):
     for chosen in ("A", "B_1"):
         assert pd.read_csv(files.ome_zarr(chosen))["path"].tolist() == ["1.ome.zarr"]
     group = zarr.open_group(raw_tiffs / "results/mine/ome_zarr/B_1/1.ome.zarr", mode="r")
-    assert len(group.attrs["ome"]["plate"]["wells"]) == 8
+    plate = group.attrs["ome"]["plate"]
+    assert len(plate["wells"]) == 8
+    assert (len(plate["rows"]), len(plate["columns"])) == (16, 24)  # as the screen states it
 
 
 def test_a_plate_that_is_not_there_says_which_are(raw_tiffs):
@@ -144,7 +147,7 @@ def test_plate_without_controls_is_named_with_what_to_do(raw_tiffs):
     wells = pd.read_csv(raw_tiffs / "wells.csv")
     wells.loc[wells["week"] == "B", "kind"] = "treatment"
     wells.to_csv(raw_tiffs / "no_controls.csv", index=False)
-    screen = (raw_tiffs / "config/screens/mine.yaml").read_text().replace("file: wells.csv", "file: no_controls.csv")
+    screen = (raw_tiffs / "config/screens/mine.yaml").read_text().replace("wells.csv", "no_controls.csv")
     (raw_tiffs / "config/screens/no_controls.yaml").write_text(screen)
     target = "results/no_controls/normalization/plate_controls.parquet"
     done = snakemake(raw_tiffs, target, check=False, screen="no_controls")
@@ -170,11 +173,11 @@ def test_experiment_with_a_single_image_goes_through_ingestion(tmp_path):
     (folder / "wells.csv").write_text("experiment,plate,well,perturbation\nE,1,B02,T1\n")
     screen = {
         "source": {
-            "root": "raw",
+            "root": "../../raw",
             "pattern": "{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png",
             "channels": {"1": "DNA"},
         },
-        "metadata": {"file": "wells.csv"},
+        "metadata": {"file": "../../wells.csv"},
         "columns": {"cell_type": None, "well_type": None},
         "splits": {"names": []},
         "targets": ["qc", "plates", "illumination", "report"],
@@ -187,3 +190,28 @@ def test_experiment_with_a_single_image_goes_through_ingestion(tmp_path):
     for path in variants.values():
         statistics = pd.read_parquet(folder / path)
         assert statistics[["mean_DNA", "sd_DNA"]].to_numpy().tolist() == [[9, 1]]
+
+
+def test_a_screens_file_beside_its_data_serves_from_any_working_directory(tmp_path):
+    lab, folder = tmp_path / "lab", own_folder(tmp_path / "work/own")
+    (lab / "raw/E/Plate1").mkdir(parents=True)
+    (lab / "raw/E/Plate1/B02_s1_w1.png").write_bytes(imagecodecs.png_encode(np.full((40, 40), 9, np.uint8)))
+    (lab / "wells.csv").write_text("experiment,plate,well,perturbation\nE,1,B02,T1\n")
+    (lab / "screens").mkdir()
+    (lab / "screens/one.yaml").write_text(
+        "source: {root: ../raw, pattern: '{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png', "
+        "channels: {'1': DNA}}\n"
+        "metadata: {file: ../wells.csv}\ncolumns: {cell_type: null, well_type: null}\n"
+        "splits: {names: []}\ntargets: [qc]\n"
+    )
+    snakemake(folder, "ingest", screen="../../lab/screens/one.yaml")
+    index = pd.read_parquet(folder / "results/one/images.parquet")
+    assert index["image_id"].tolist() == ["E_1_B02_1"]
+    assert zarr.open_group(folder / "results/one/images/E.zarr").attrs["source"]["root"] == "../../lab/raw"
+    assert "Nothing to be done" in snakemake(folder, "-n", "ingest", screen="../../lab/screens/one.yaml").output
+    snakemake(folder, "ingest", screen=str(lab / "screens/one.yaml"), results="by_its_whole_name")
+    assert (folder / "by_its_whole_name/one/images.parquet").exists()
+    (lab / "wells.csv").unlink()
+    done = snakemake(folder, "ingest", check=False, screen="../../lab/screens/one.yaml", results="again")
+    said = "lab/wells.csv: no such file, and nothing was started; ../../lab/screens/one.yaml calls it `../wells.csv`"
+    assert said in done.output, done.output[-3000:]

@@ -135,12 +135,11 @@ def test_changing_one_correction_corrects_again_and_embeds_and_scores_nothing_el
 
 
 def test_a_screen_says_which_corrections_it_shows(bbbc021):
-    screen = yaml.safe_load((ROOT / "config/screens/bbbc021.yaml").read_text())
-    (bbbc021 / "few.yaml").write_text(yaml.safe_dump({**screen, "corrections": ["combat"]}))
+    (bbbc021 / "few.yaml").write_text("extends: bbbc021\ncorrections: [combat]\n")
     made = planned_files(snakemake(bbbc021, "-n", "table_correction", screen="few.yaml"))
     corrected = {Path(path).name for path in made if "/embeddings/profiles." in path}
     assert corrected == {"profiles.parquet", "profiles.combat.parquet"}
-    (bbbc021 / "few.yaml").write_text(yaml.safe_dump({**screen, "corrections": ["combate"]}))
+    (bbbc021 / "few.yaml").write_text("extends: bbbc021\ncorrections: [combate]\n")
     done = snakemake(bbbc021, "-n", "table_correction", check=False, screen="few.yaml")
     assert "no correction 'combate'; did you mean 'combat'?" in done.output
 

@@ -7,11 +7,11 @@ from debatch.report.style import save_figure
 from debatch.tabular import read_frame
 
 with job(snakemake):
-    plates = PlateFormat(**snakemake.params.plate_format)
+    stated = snakemake.params.plate_format and PlateFormat(**snakemake.params.plate_format)
     files = Files(*snakemake.params.results)
     table = plate_table(read_frame(snakemake.input.index))
     for measure in MEASURES:
-        figure = draw_plates(table, measure, snakemake.params.title, plates)
+        figure = draw_plates(table, measure, snakemake.params.title, stated)
         save_figure(
             figure, files, f"plates_{measure}", table.drop(columns=[other for other in MEASURES if other != measure])
         )

@@ -40,7 +40,7 @@ def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
             profiles = read_profiles(profile_set, screen)
             table = embed_profiles(profiles, profile_set, kept, index, problems)
         except UserError as error:
-            lines.append(f"  {error}")
+            lines.append(f"  {registry.in_own_words(str(error))}")
             clean = False
             continue
         features = features_of(table)

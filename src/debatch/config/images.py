@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from debatch.config.base import SAFE_NAME, Section, Size, height_and_width
+from debatch.config.paths import ConfigPath
 from debatch.config.simulation import SimulationConfig
 
 # of a screen whose images all share channels, size and depth
@@ -17,7 +18,9 @@ Compression = Literal["lz4", "zstd", "none"]
 class Source(Section):
     """Where the raw images are and what their names say."""
 
-    root: str = Field(description="Folder of the images; ~, $VAR and ${VAR:-default} expand.")
+    root: ConfigPath = Field(
+        description="Folder of the images; relative to this file; ~, $VAR and ${VAR:-default} expand."
+    )
     pattern: str | list[str] = Field(
         description="Path of a file below the root, with fields in braces: {experiment}, {plate:d}, {well} or "
         "{row:d} and {column:d}, {site:d}, {channel}; `:d` reads a number, `:1` one character, `*` is anything. "

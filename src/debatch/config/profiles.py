@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from debatch.config.base import Section
+from debatch.config.paths import ConfigPath
 from debatch.config.read import expand
 from debatch.errors import ConfigError
 
@@ -21,9 +22,10 @@ NO_FEATURES = (
 class ProfileSet(Section):
     """Profiles of one maker, as of CellProfiler or of a foundation model: a row a well, or a row an image."""
 
-    file: str | list[str] = Field(
-        description="CSV or TSV (also packed, .csv.gz), Parquet or AnnData (.h5ad); ~, $VAR and ${VAR:-default} "
-        "expand. Shell patterns as in 'plates/*.csv' and lists of files are joined, as where each plate has its own."
+    file: ConfigPath | list[ConfigPath] = Field(
+        description="CSV or TSV (also packed, .csv.gz), Parquet or AnnData (.h5ad); relative to this file; ~, $VAR "
+        "and ${VAR:-default} expand. Shell patterns as in 'plates/*.csv' and lists of files are joined, as where each "
+        "plate has its own."
     )
     title: str | None = Field(None, description="Name in tables and figures; null: the set's own.")
     description: str = Field("", description="One sentence for the report.")
@@ -58,7 +60,7 @@ class ProfileSet(Section):
 class Annotation(Section):
     """A table joined to the metadata, as one of mechanisms: its columns are added to the metadata's."""
 
-    file: str = Field(description="CSV; ~, $VAR and ${VAR:-default} expand.")
+    file: ConfigPath = Field(description="CSV; relative to this file; ~, $VAR and ${VAR:-default} expand.")
     match: dict[str, str] = Field(
         min_length=1,
         description="Column of the metadata -> column of this table, as in {Metadata_Compound: compound}. Numbers "

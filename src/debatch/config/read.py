@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 TAG = "kind="
 _EXPONENT_WITHOUT_POINT = re.compile(r"[-+]?(\d+)(\.\d*)?[eE]([-+]?)(\d+)")
 # our own: os.path.expandvars knows no default and keeps what is not set; the package expandvars is not among the pins
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
 
 
 class _Loader(yaml.SafeLoader):
@@ -92,7 +92,7 @@ def nearest(word: str, known: list[str]) -> str:
 
 
 def expand(path: str) -> str:
-    """Expand `~`, `$VAR` and `${VAR:-default}`.
+    """Expand `~`, `$VAR` and `${VAR:-default}`; a default may name another variable.
 
     Raises:
         ConfigError: a variable is not set and has no default.
@@ -104,14 +104,14 @@ def expand(path: str) -> str:
             return os.environ[name]
         if match[2] is None:
             raise ConfigError(f"{path}: the environment variable {name} is not set")
-        return match[2]
+        return VARIABLE.sub(value, match[2])
 
-    return os.path.expanduser(_VARIABLE.sub(value, path))
+    return os.path.expanduser(VARIABLE.sub(value, path))
 
 
 def unset_variables(path: str) -> list[str]:
     """The environment variables of a path that are not set: their defaults stand in for them, or nothing does."""
-    names = [match[1] or match[3] for match in _VARIABLE.finditer(path)]
+    names = [match[1] or match[3] for match in VARIABLE.finditer(path)]
     return [name for name in names if not os.environ.get(name)]
 
 

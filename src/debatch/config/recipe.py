@@ -42,7 +42,11 @@ class Recipe(Section):
         description="Name of any timm model, or for small images: small_resnet, small_resnet_2, small_resnet_3, "
         "small_densenet, small_densenet_wide.",
     )
-    weights: str | None = Field(None, description="Local file with pretrained backbone weights; null: from scratch.")
+    weights: str | None = Field(
+        None,
+        description="Local file with pretrained backbone weights; relative to this file; ~, $VAR and ${VAR:-default} "
+        "expand; null: from scratch.",
+    )
     pixels: Size = Field(
         512,
         description="Side of the network's input, or its [height, width] where images are not square; larger images "

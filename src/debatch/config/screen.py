@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from debatch.config.backbones import Backbone
 from debatch.config.base import SAFE_NAME, Section
 from debatch.config.images import ONE_PART, ImageProcessing, Part, Source, Store, check_experiment_name
+from debatch.config.paths import ConfigPath
 from debatch.config.profiles import Annotation, ProfileSet
 from debatch.config.read import expand
 from debatch.config.recipe import Recipe
@@ -27,7 +28,7 @@ CLASSIFIED_TARGETS = {"table1": {"separated", "stratified", "stratified_site"}, 
 class MetadataFile(Section):
     """One of several tables that make up the metadata."""
 
-    file: str = Field(description="CSV; ~, $VAR and ${VAR:-default} expand.")
+    file: ConfigPath = Field(description="CSV; relative to this file; ~, $VAR and ${VAR:-default} expand.")
     fields: dict[str, str | int | None] = Field(
         default={},
         description="Constants for columns that this file lacks, as in {dataset: train}; null: empty, as in "
@@ -38,8 +39,9 @@ class MetadataFile(Section):
 class Metadata(Section):
     """The table that says what each well holds."""
 
-    file: str | list[str | MetadataFile] = Field(
-        description="CSV, a row a well or a row an image, or a list of such; ~, $VAR and ${VAR:-default} expand."
+    file: ConfigPath | list[ConfigPath | MetadataFile] = Field(
+        description="CSV, a row a well or a row an image, or a list of such; relative to this file; ~, $VAR and "
+        "${VAR:-default} expand."
     )
     select: dict[str, list[str | int]] = Field(
         default={}, description="Column -> values: only rows that have one of them are part of the screen."
@@ -151,7 +153,9 @@ class Screen(Section):
     """One screen."""
 
     extends: str | None = Field(
-        None, description="A screen whose file this one's keys are laid over; lists are replaced, not joined."
+        None,
+        description="A screen whose file this one's keys are laid over, by its name or as the path of a YAML file, "
+        "relative to this one; lists are replaced, not joined.",
     )
     title: str = Field("", description="Name in the report; empty: the file's name.")
     description: str = Field("", description="A sentence or two for the report.")
@@ -207,7 +211,11 @@ class Screen(Section):
         "or leave the image out and list it. Likewise profiles and features with missing or infinite values.",
     )
     store: Store = Field(default_factory=Store, description="How images are stored.")
-    plate_format: PlateFormat = Field(default_factory=PlateFormat, description="Rows and columns of the plates.")
+    plate_format: PlateFormat = Field(
+        default_factory=PlateFormat,
+        description="Rows and columns of the plates. Left out: all wells up to AF48 are taken, and plates are shown in "
+        "the smallest usual format (6, 12, 24, 48, 96, 384, 1536 wells) that holds all of the screen's.",
+    )
     qc: QcLimits = Field(default_factory=QcLimits, description="When an image is flagged.")
     splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")

@@ -174,7 +174,7 @@ def build_backbone(name: str, channels: int, pixels: int | list[int], weights: s
     if weights is not None:
         path = Path(expand(weights))
         if not path.is_file():
-            raise ConfigError(f"weights: no file {path}; null trains from scratch")
+            raise ConfigError(f"weights: no file {path} (from `{weights}`); null trains from scratch")
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
     backbone = timm.create_model(name, **options)
     return backbone, backbone.num_features

@@ -10,7 +10,8 @@ from debatch.config.corrections import Correction, read_corrections
 from debatch.config.images import check_experiment_name
 from debatch.config.objectives import laid_over
 from debatch.config.parts import on_screen
-from debatch.config.read import check_entry_name, expand, nearest, read_model, read_yaml, validate
+from debatch.config.paths import Written, called, path_beside, with_paths_beside
+from debatch.config.read import check_entry_name, expand, nearest, read_yaml, validate
 from debatch.config.recipe import Method, Recipe, resolve_recipe
 from debatch.config.screen import MetadataFile, Screen
 from debatch.config.tables import Choice, Tables
@@ -22,6 +23,8 @@ from debatch.registry.registry import Registry
 from debatch.registry.targets import check_targets
 from debatch.registry.variants import BETWEEN, Derived, derive
 from debatch.text_table import open_table, read_text_table
+
+YAML = (".yaml", ".yml")
 
 
 def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
@@ -35,9 +38,13 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         ConfigError: anything that could not work, with the file, the key and what to do.
     """
     choice = validate(Choice, choice_data, "config")
-    name, screen = _read_screen(choice.screen, base)
+    written: dict[str, Written] = {}
+    name, screen = _read_screen(choice.screen, base, written)
     methods = _read_methods(_find(choice.methods, base))
-    tables = read_model(tables_model(), _find(choice.tables, base))
+    tables_file = _find(choice.tables, base)
+    tables = validate(
+        tables_model(), with_paths_beside(tables_model(), read_yaml(tables_file), tables_file), str(tables_file)
+    )
     used: set[str] = set()
     for target, spec in tables.all().items():
         for method in [*spec.methods, *kind_of(spec).nulls(spec)]:
@@ -53,7 +60,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         derived = derive(screen, methods, recipes, tables)
         trained = {method: recipe for method, recipe in derived.recipes.items() if method in {*used, *derived.changed}}
         _check_devices(name, screen, trained)
-    experiments = [] if screen.profiles else _experiments(name, screen)
+    experiments = [] if screen.profiles else _experiments(name, screen, written)
     if screen.profiles and (choice.model or choice.ome_zarr):
         raise ConfigError(f"config: `model` and `ome_zarr` need images, and the screen {name!r} is of profiles")
     return Registry(
@@ -70,6 +77,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         results=choice.results,
         ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
         model=_read_model(choice.model, screen) if choice.model else None,
+        written=written,
     )
 
 
@@ -101,14 +109,14 @@ def _find(path: str, base: Path) -> Path:
     return given if given.exists() else base / given
 
 
-def _read_screen(screen: str, base: Path) -> tuple[str, Screen]:
+def _read_screen(screen: str, base: Path, written: dict[str, Written]) -> tuple[str, Screen]:
     path = _screen_file(screen, base, "config: `screen`")
-    return path.stem, validate(Screen, _screen_data(path, base, []), str(path))
+    return path.stem, validate(Screen, _screen_data(path, base, [], written), str(path))
 
 
 def _screen_file(screen: str, base: Path, where: str) -> Path:
     folder = Path("config/screens")
-    is_path = screen.endswith((".yaml", ".yml"))
+    is_path = screen.endswith(YAML)
     path = _find(screen if is_path else str(folder / f"{screen}.yaml"), base)
     if not path.exists():
         known = [p.stem for place in (folder, base / folder) for p in place.glob("*.yaml")]
@@ -117,15 +125,24 @@ def _screen_file(screen: str, base: Path, where: str) -> Path:
     return path
 
 
-def _screen_data(path: Path, base: Path, seen: list[Path]) -> Any:
+def _screen_data(path: Path, base: Path, seen: list[Path], written: dict[str, Written]) -> Any:
     """What a screen's file says, laid over what it extends."""
-    data = read_yaml(path)
+    data = with_paths_beside(Screen, read_yaml(path), path, written)
     if not isinstance(data, dict) or not isinstance(data.get("extends"), str):
         return data
     if path in seen:
         raise ConfigError(f"{path}: `extends` leads back to this file")
-    below = _screen_data(_screen_file(data["extends"], base, f"{path}: `extends`"), base, [*seen, path])
-    return _laid_over(below, data)
+    return _laid_over(_screen_data(_extended(path, data["extends"], base), base, [*seen, path], written), data)
+
+
+def _extended(path: Path, extends: str, base: Path) -> Path:
+    """The file of the screen that another file's keys are laid over."""
+    if not extends.endswith(YAML):
+        return _screen_file(extends, base, f"{path}: `extends`")
+    below = Path(expand(path_beside(path.parent, extends)))
+    if not below.exists():
+        raise ConfigError(f"{path}: `extends`: {below}: no such file (from `{extends}`)")
+    return below
 
 
 def _laid_over(below: Any, above: Any) -> Any:
@@ -135,7 +152,7 @@ def _laid_over(below: Any, above: Any) -> Any:
 
 
 def _read_methods(path: Path) -> dict[str, Method]:
-    data = read_yaml(path)
+    data = with_paths_beside(dict[str, Method], read_yaml(path), path)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected methods by name")
     methods = {}
@@ -200,7 +217,7 @@ def _chosen_plates(chosen: list[str], experiments: list[str]) -> list[str]:
     return chosen
 
 
-def _experiments(name: str, screen: Screen) -> list[str]:
+def _experiments(name: str, screen: Screen, written: dict[str, Written]) -> list[str]:
     """The experiments, known before anything runs."""
     if screen.parts:
         return [experiment for part in screen.parts.values() for experiment in part.experiment_names()]
@@ -210,7 +227,12 @@ def _experiments(name: str, screen: Screen) -> list[str]:
         return screen.experiments
     assert screen.metadata is not None
     tables = screen.metadata.tables()
-    names = {experiment for table in tables for experiment in _experiments_of(name, screen, table)}
+    own_words = [called(given, written) for given in screen.metadata.names()]
+    names = {
+        experiment
+        for table, words in zip(tables, own_words, strict=True)
+        for experiment in _experiments_of(name, screen, table, words)
+    }
     file = ", ".join(table.file for table in tables)
     for experiment in names:
         try:
@@ -222,7 +244,7 @@ def _experiments(name: str, screen: Screen) -> list[str]:
     return sorted(names)
 
 
-def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
+def _experiments_of(name: str, screen: Screen, table: MetadataFile, own_words: str) -> set[str]:
     """The experiments of the rows that a metadata file has selected."""
     assert screen.metadata is not None
     constants = {key: str(value) for key, value in {**screen.fields, **table.fields}.items()}
@@ -235,8 +257,8 @@ def _experiments_of(name: str, screen: Screen, table: MetadataFile) -> set[str]:
     selecting = {key: values for key, values in chosen.items() if key not in derived}
     if not Path(table.file).is_file():
         raise ConfigError(
-            f"screen {name!r}: the experiments are to be read from {table.file}, which is not there; list them under "
-            "`experiments:`, or mend `metadata.file`"
+            f"screen {name!r}: the experiments are to be read from {table.file}, which is not there{own_words}; "
+            "list them under `experiments:`, or mend `metadata.file`"
         )
     header = [name for name in open_table(table.file, "metadata.file").columns if name]
     there = [*header, *constants]

@@ -2,11 +2,13 @@
 
 import glob
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from debatch.config.corrections import Correction
+from debatch.config.paths import Written, called
 from debatch.config.profiles import ProfileSet
 from debatch.config.read import expand, unset_variables
 from debatch.config.recipe import Method, Recipe
@@ -33,6 +35,7 @@ class Registry:
         variants: target -> its rows, where those are changes of methods.
         changed: derived method -> the method that it is a change of.
         targets_of: every table and figure.
+        written: path that the screen names -> how its file writes it.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Registry:
     results: str
     ome_zarr: list[str]
     model: TrainedModel | None
+    written: Mapping[str, Written]
 
     @property
     def tables(self) -> Mapping[str, Table]:
@@ -91,8 +95,16 @@ class Registry:
             if not Path(path).exists() and not glob.glob(path):
                 unset = [f"; the environment variable {name} is not set" for name in unset_variables(given)]
                 raise ConfigError(
-                    f"{path}: no such file, and nothing was started. The screen calls it {given}{''.join(unset)}"
+                    f"{path}: no such file, and nothing was started{called(given, self.written)}{''.join(unset)}"
                 )
+
+    def in_own_words(self, error: str) -> str:
+        """An error about a path that is not there, with how the screen's file writes it, where that is otherwise."""
+        for path in self.written:
+            with suppress(ConfigError):  # what the screen lays its own word over may name a variable that nobody set
+                if error.startswith(f"{expand(path)}: no such"):
+                    return error + called(path, self.written)
+        return error
 
     def _tables(self) -> list[str]:
         metadata = self.screen.metadata.names() if self.screen.metadata else []

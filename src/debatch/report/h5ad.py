@@ -30,7 +30,7 @@ def write_h5ad(table: pd.DataFrame, path: Path | str, about: dict[str, str]) -> 
     metadata = table.drop(columns=feature_names(table))
     names = metadata[NAMES] if NAMES in metadata else range(len(metadata))
     obs = pd.DataFrame(
-        {str(name).replace("/", "_"): _writable(column).array for name, column in metadata.items()},
+        {name: _writable(metadata[column]).array for column, name in _without_slashes(metadata).items()},
         index=_plain([str(name) for name in names]),
     )
     # HDF5 takes neither pandas' own strings nor an index of them
@@ -42,6 +42,17 @@ def write_h5ad(table: pd.DataFrame, path: Path | str, about: dict[str, str]) -> 
         uns={key: str(value) for key, value in about.items()},
     )
     write_atomically(path, lambda part: data.write_h5ad(part))
+
+
+def _without_slashes(metadata: pd.DataFrame) -> dict[str, str]:
+    """Each column's name in the file: two of them must not become one."""
+    names: dict[str, str] = {}
+    for column in sorted(map(str, metadata.columns), key=lambda column: "/" in column):  # who needs no change keeps it
+        name = column.replace("/", "_")
+        while name in names.values():
+            name += "_"
+        names[column] = name
+    return {column: names[column] for column in map(str, metadata.columns)}
 
 
 def _writable(column: pd.Series) -> pd.Series:

@@ -31,13 +31,14 @@ def part_of_plate(index: pd.DataFrame, chosen: str) -> str:
     return str(firsts[max(named, key=len)] if named else firsts.iloc[0])
 
 
-def write_plates(screen: OpenScreen, chosen: str, folder: Path) -> pd.DataFrame:
+def write_plates(screen: OpenScreen, chosen: str, folder: Path, shape: tuple[int, int]) -> pd.DataFrame:
     """Write one plate, or all plates of an experiment, as OME-Zarr 0.5 (zarr v3).
 
     Args:
         screen: index and images of the part that it is in.
         chosen: `experiment`, or `experiment_plate`.
         folder: where `<plate>.ome.zarr` are made; what was in it goes.
+        shape: rows and columns of the physical plate, all of which OME-NGFF lists: viewers place wells by them.
 
     Returns:
         A row a plate: plate, wells, images, path.
@@ -56,16 +57,18 @@ def write_plates(screen: OpenScreen, chosen: str, folder: Path) -> pd.DataFrame:
     written = []
     for plate, images in rows.groupby("plate", sort=False):
         path = folder / f"{plate}.ome.zarr"
-        _write_plate(screen, images, str(plate), path, limits)
+        _write_plate(screen, images, str(plate), path, shape, limits)
         wells = images["well"].nunique()
         written.append({"plate": plate, "wells": wells, "images": len(images), "path": path.name})
     return pd.DataFrame(written)
 
 
-def _write_plate(screen: OpenScreen, images: pd.DataFrame, plate: str, path: Path, limits: np.ndarray) -> None:
+def _write_plate(
+    screen: OpenScreen, images: pd.DataFrame, plate: str, path: Path, shape: tuple[int, int], limits: np.ndarray
+) -> None:
     places = {well: row_and_column(well) for well in images["well"].unique()}
-    rows = [row_letters(row) for row in sorted({row for row, _ in places.values()})]
-    columns = [str(column) for column in sorted({column for _, column in places.values()})]
+    rows = [row_letters(row) for row in range(1, shape[0] + 1)]
+    columns = [str(column) for column in range(1, shape[1] + 1)]
     group = zarr.open_group(path, mode="w", zarr_format=3)
     paths = {well: f"{row_letters(row)}/{column}" for well, (row, column) in places.items()}
     most = int(images.groupby("well")["site"].count().max())

@@ -7,6 +7,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from debatch.config.screen import PlateFormat
+from debatch.report.plate_format import plate_shape
 from debatch.report.style import FAINT, look, new_figure
 from debatch.screen.flags import flagged, measured_channels
 from debatch.screen.names.wells import row_and_column, row_letters
@@ -19,7 +20,6 @@ MEASURES = {
     "foreground": ("Foreground", "share of pixels above Otsu's threshold", False),
 }
 MOST_PLATES = 12
-FORMATS = ((8, 12), (16, 24), (32, 48))
 
 
 def plate_table(index: pd.DataFrame) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def plate_table(index: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows)[[*keys, "channel", "images", "flagged", *MEASURES]]
 
 
-def draw_plates(table: pd.DataFrame, measure: str, title: str, plate_format: PlateFormat) -> Figure:
+def draw_plates(table: pd.DataFrame, measure: str, title: str, stated: PlateFormat | None) -> Figure:
     """One measure of every well, a row a plate and a column a channel.
 
     Each channel has one colour scale for all plates. Of many plates twelve are shown, evenly chosen; the table has all.
@@ -50,14 +50,14 @@ def draw_plates(table: pd.DataFrame, measure: str, title: str, plate_format: Pla
         table: as `plate_table` gives it.
         measure: one of `MEASURES`.
         title: of the screen.
-        plate_format: of its plates; where it is not stated, the smallest usual one that holds all wells is drawn.
+        stated: format of its plates; None: the smallest usual one that holds all wells is drawn.
     """
     heading, unit, logarithmic = MEASURES[measure]
     channels = list(table["channel"].unique())
     plates = list(table[["experiment", "plate"]].drop_duplicates().itertuples(index=False, name=None))
     imaged = set(table[["experiment", "plate", "channel"]].itertuples(index=False, name=None))
     shown = [plates[at] for at in np.unique(np.linspace(0, len(plates) - 1, MOST_PLATES).astype(int))]
-    rows, columns = shape = _format(table["well"], plate_format)
+    rows, columns = shape = plate_shape(table["well"], stated)
     # all of a channel's plates in one picture: matplotlib takes seconds to lay out an axes for each
     gap = max(1, rows // 8)
     tops = np.arange(len(shown)) * (rows + gap)
@@ -119,14 +119,6 @@ def _grid(
         row, column = row_and_column(well)
         grids[channels.index(channel), row - 1, column - 1] = value
     return grids
-
-
-def _format(wells: pd.Series, stated: PlateFormat) -> tuple[int, int]:
-    if stated != PlateFormat():
-        return stated.last
-    places = [row_and_column(well) for well in wells.unique()]
-    rows, columns = max(row for row, _ in places), max(column for _, column in places)
-    return next((shape for shape in FORMATS if rows <= shape[0] and columns <= shape[1]), (rows, columns))
 
 
 def _norm(values: pd.Series, logarithmic: bool) -> Normalize:

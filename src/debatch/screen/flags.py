@@ -11,6 +11,7 @@ MAD_TO_SD = 1.4826  # of a normal distribution
 # 2,600 lies five robust sds below the median of 20 by luck alone; of 10 it is one in 440, of 4 one in 90.
 FEWEST_IMAGES = 20
 EXPERIMENTS_NAMED = 5
+_CUT_OFF = "are zeros, as of a copy that was cut off"
 
 
 def measured_channels(index: pd.DataFrame) -> list[str]:
@@ -25,7 +26,8 @@ def qc_flags(index: pd.DataFrame, limits: QcLimits) -> np.ndarray:
     that has fewer than `FEWEST_IMAGES`.
 
     Args:
-        index: N images with `saturation_`, `focus_` and `foreground_` columns.
+        index: N images with `saturation_`, `focus_` and `foreground_` columns, and `cut_off_` ones where they were
+            ingested by a version that measures those.
         limits: when a value is odd.
 
     Returns:
@@ -41,8 +43,14 @@ def qc_flags(index: pd.DataFrame, limits: QcLimits) -> np.ndarray:
             "little foreground": ~constant & _far_below(index, f"foreground_{channel}", limits.outlier_sds),
         }
         for what, where in odd.items():
-            for at in np.flatnonzero(where):
-                flags[at] = f"{flags[at]}; {channel}: {what}" if flags[at] else f"{channel}: {what}"
+            for at in np.flatnonzero(where).tolist():
+                _add(flags, at, f"{channel}: {what}")
+        if f"cut_off_{channel}" in index:
+            shares = index[f"cut_off_{channel}"].fillna(0).to_numpy()
+            for at in np.flatnonzero(shares).tolist():
+                # a tile itself may lie in the part that is there
+                of_a_field = "." in index["site"].iloc[at]
+                _add(flags, at, f"{channel}: {cut_off_words(shares[at], of_a_field=of_a_field)}")
     return flags
 
 
@@ -74,6 +82,21 @@ def too_few_words(experiments: pd.Series, noun: Noun) -> str:
         f"Too few {noun.many} to flag for focus or foreground in {named}: fewer than {FEWEST_IMAGES} of an experiment "
         "do not say what is usual there."
     )
+
+
+def cut_off_words(share: float, *, of_a_field: bool = False) -> str:
+    """What is wrong with a plane of which so much is missing, or with the field that a tile is of."""
+    whose = "its field's" if of_a_field else "its"
+    return f"{whose} last {100 * share:.0f} % {_CUT_OFF}"
+
+
+def kind_of_flag(flag: str) -> str:
+    """What is odd, without the channel and without how much of it."""
+    return "cut off" if flag.endswith(_CUT_OFF) else flag.rsplit(": ", 1)[-1]
+
+
+def _add(flags: np.ndarray, at: int, flag: str) -> None:
+    flags[at] = f"{flags[at]}; {flag}" if flags[at] else flag
 
 
 def flagged(index: pd.DataFrame, channel: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from natsort import natsort_keygen
 
 from debatch.config.read import nearest
 from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
+from debatch.embedding_table import QC_PREFIXES
 from debatch.errors import DataError
 from debatch.screen.names.spelling import plain, unlisted_look_alike
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
@@ -19,7 +20,6 @@ RESERVED = (
     "image_id", "site", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation", "selected",
     "field", "official_subset", "qc_flags", "compound", "mechanism",
 )  # fmt: skip
-QC_PREFIXES = ("intensity_", "saturation_", "focus_", "foreground_", "clipped_")
 _natural_key = natsort_keygen()
 _AT, _SELECTED = " at", " selected"  # a blank first: no user's column is called so
 

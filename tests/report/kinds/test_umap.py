@@ -37,6 +37,19 @@ def test_numbers_are_the_drawn_points():
     assert list(numbers["image"]) == list(frame["Metadata_Image"])
 
 
+def test_the_users_own_columns_stand_beside_the_points():
+    frame = frame_of(make_index(experiments=3, wells=8))
+    own = [f"{at}.5" for at in range(len(frame))]
+    frame.insert(0, "Metadata_concentration", own)
+    frame.loc[0, FEATURES] = np.float32(0)
+    _, numbers = draw_umap({"one": frame, "two": frame.drop(columns="Metadata_concentration")}, "title")
+    assert list(numbers.columns) == [
+        "image", "method", "x", "y", "batch", "perturbation", "Metadata_concentration",
+    ]  # fmt: skip
+    assert numbers.loc[numbers["method"] == "one", "Metadata_concentration"].tolist() == own[1:]
+    assert numbers.loc[numbers["method"] == "two", "Metadata_concentration"].isna().all()
+
+
 def test_zero_and_nan_embeddings_are_left_out_and_told_apart():
     frame = frame_of(make_index(experiments=3, wells=8))
     frame.loc[:1, FEATURES] = np.float32(0)

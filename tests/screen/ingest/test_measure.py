@@ -7,8 +7,8 @@ from scipy.ndimage import gaussian_filter, laplace
 from skimage.filters import threshold_otsu
 
 from debatch.config.screen import QcLimits
-from debatch.screen.flags import FEWEST_IMAGES, qc_flags, too_few_to_flag, too_few_words
-from debatch.screen.ingest.measure import measure
+from debatch.screen.flags import FEWEST_IMAGES, kind_of_flag, qc_flags, too_few_to_flag, too_few_words
+from debatch.screen.ingest.measure import cut_off, measure
 from debatch.screen.nouns import IMAGE, TILE
 
 
@@ -66,6 +66,55 @@ def test_what_is_odd_is_flagged_by_channel_and_nothing_else_is():
         46: "D: constant",
         50: "D: little foreground",
     }
+
+
+def plane(height=40, width=30, seed=0):
+    return np.random.default_rng(seed).integers(100, 4000, (height, width), dtype=np.uint16)
+
+
+@pytest.mark.parametrize(("rows", "share"), [(20, 0.5), (10, 0.25), (39, 0.975), (9, 0), (1, 0), (0, 0)])
+def test_rows_of_zeros_at_the_end_are_measured_from_a_quarter_on(rows, share):
+    image = plane()
+    image[len(image) - rows :] = 0
+    image[len(image) - rows - 1, 5:] = 0  # a copy ends within a row
+    assert cut_off(image) == pytest.approx(share)
+
+
+def test_zeros_that_are_no_end_of_a_file_are_none():
+    black = np.zeros((40, 30), np.uint8)
+    assert cut_off(black) == 0
+    at_the_top = plane()
+    at_the_top[:20] = 0
+    assert cut_off(at_the_top) == 0
+    # a subtracted background leaves half of its noise at zero, here and there
+    subtracted = np.clip(np.random.default_rng(0).normal(0, 5, (400, 300)), 0, None).astype(np.uint8)
+    assert (subtracted == 0).mean() > 0.5
+    assert cut_off(subtracted) == 0
+    # a background that was set to zero, and cells in the upper half alone
+    sparse = black.copy()
+    sparse[5:9, 4:9] = sparse[15:19, 20:24] = 200
+    assert cut_off(sparse) == 0
+    cut = subtracted.copy()
+    cut[200:] = 0
+    assert cut_off(cut) == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_image_that_ends_in_zeros_is_flagged_as_that_and_a_black_one_as_constant():
+    index = index_of(focus_D={3: 0.0}).assign(site="1", cut_off_D=0.0)
+    index.loc[2, "cut_off_D"] = 0.496
+    flags = qc_flags(index, QcLimits())
+    assert flags[2] == "D: its last 50 % are zeros, as of a copy that was cut off"
+    assert flags[3] == "D: constant"
+    tile = qc_flags(index.assign(site="1.04"), QcLimits())[2]
+    assert tile == "D: its field's last 50 % are zeros, as of a copy that was cut off"
+    assert {kind_of_flag(flag) for flag in (flags[2], tile)} == {"cut off"}
+    assert kind_of_flag(flags[3]) == "constant"
+
+
+def test_rows_of_a_version_that_measured_no_ends_are_not_flagged_for_it():
+    old, new = index_of().assign(site="1"), index_of().assign(site="1", cut_off_D=0.0)
+    assert not qc_flags(old, QcLimits()).any()
+    assert not qc_flags(pd.concat([old, new], ignore_index=True), QcLimits()).any()
 
 
 def test_limits_are_the_screens():

@@ -6,7 +6,10 @@ import zarr
 from helpers.raw_screens import ingest, make_screen, problems, write_wells
 
 from debatch.config.images import ImageProcessing, Store
+from debatch.config.screen import QcLimits
 from debatch.errors import ConfigError
+from debatch.screen.flags import qc_flags
+from debatch.screen.ingest.check import check_screen
 from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels, plane_names
 from debatch.screen.store import ImageReader, read_moments
 
@@ -122,6 +125,40 @@ def test_16_bits_in_8_need_a_range_and_what_lies_outside_is_counted_and_said(raw
     assert rows.loc[0, "clipped_ER"] == pytest.approx(outside, abs=1e-6)
     said = "raw values that lay outside of `image.range` and were clipped"
     assert [record.message for record in caplog.records] == [f"E-1: {said}: ER {100 * rows['clipped_ER'].mean():.3g} %"]
+
+
+def cut_copy(path):
+    """What a copy leaves that was cut off: the whole size of the file, and zeros from its middle on."""
+    tifffile.imwrite(path, np.random.default_rng(1).integers(100, 4000, (48, 64), dtype=np.uint16))
+    content = path.read_bytes()
+    with tifffile.TiffFile(path) as file:
+        middle = file.pages[0].dataoffsets[0] + 48 * 64
+    path.write_bytes(content[:middle].ljust(len(content), b"\0"))
+
+
+def test_a_copy_that_was_cut_off_is_flagged_as_that(raw):
+    cut_copy(raw / "E-1/Plate1/C04_s1_w2.tif")
+    tifffile.imwrite(raw / "E-1/Plate1/C05_s1_w1.tif", np.zeros((48, 64), np.uint16))
+    image = ImageProcessing(crop=16)  # the middle, of which a half is there
+    rows = ingest(raw, ONE_CHANNEL, image=image, store=Store(dtype="uint16"))
+    assert rows["cut_off_DNA"].tolist() == [0, 0, 0, 0]
+    assert rows["cut_off_ER"].tolist() == [0, 0.5, 0, 0]
+    flags = qc_flags(rows, QcLimits(outlier_sds=1000))
+    assert flags.tolist() == [
+        "", "ER: its last 50 % are zeros, as of a copy that was cut off", "DNA: constant", "",
+    ]  # fmt: skip
+    tiles = ingest(raw, ONE_CHANNEL, image=ImageProcessing(tiles=2), store=Store(dtype="uint16"))
+    assert (tiles.loc[tiles["well"] == "C04", "cut_off_ER"] == 0.5).all()
+
+
+def test_check_names_a_file_that_ends_in_zeros(raw):
+    path = raw / "E-1/Plate1/C04_s1_w2.tif"
+    cut_copy(path)
+    screen = make_screen(raw, ONE_CHANNEL, store=Store(dtype="uint16"))
+    findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], 24)
+    assert findings.unreadable == [(path, "its last 50 % are zeros, as of a copy that was cut off")]
+    assert not findings.clean
+    assert findings.values["ER"].quantile(0.001) >= 100  # what is missing proposes no range
 
 
 def test_few_clipped_values_are_no_warning(raw, caplog):

@@ -7,7 +7,7 @@ from helpers import ROOT
 
 from debatch.config.read import read_yaml, validate
 from debatch.config.screen import Screen
-from debatch.embedding_table import feature_names, features_of
+from debatch.embedding_table import feature_names, features_of, own_metadata
 from debatch.errors import ConfigError, DataError
 from debatch.screen.ingest.plan import Problems
 from debatch.screen.profiles.index import embed_profiles, index_profiles
@@ -296,8 +296,9 @@ def test_the_real_profiles_enter_as_their_readme_counts_them(real_data, monkeypa
     monkeypatch.setenv("DEBATCH_REAL_DATA", str(real_data))
     path = ROOT / "config/screens/bbbc021.yaml"
     index, embeddings, problems = entered(validate(Screen, read_yaml(path), "bbbc021"), "cellprofiler")
+    assert own_metadata(embeddings) == ["Metadata_Concentration"]
     # of its 189 columns of numbers one counts parents, and two are places in the image
-    assert embeddings.shape == (632, 12 + 186)
+    assert embeddings.shape == (632, 12 + 1 + 186)
     assert (index["plate"].nunique(), index["batch"].nunique()) == (55, 10)
     treated = index[index["well_type"] == "treatment"]
     assert (treated["compound"].nunique(), treated["mechanism"].nunique()) == (38, 12)

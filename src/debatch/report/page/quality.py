@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from debatch.screen.flags import flagged, measured_channels, too_few_to_flag, too_few_words
+from debatch.screen.flags import flagged, kind_of_flag, measured_channels, too_few_to_flag, too_few_words
 from debatch.screen.nouns import noun_of_rows
 
 FLAGGED_SHOWN = 50
@@ -51,7 +51,7 @@ def quality_facts(index: pd.DataFrame) -> Quality | None:
         for name in names
     ]
     odd = index[index["qc_flags"] != ""]
-    kinds = Counter(flag.rsplit(": ", 1)[-1] for flags in odd["qc_flags"] for flag in flags.split("; "))
+    kinds = Counter(kind_of_flag(flag) for flags in odd["qc_flags"] for flag in flags.split("; "))
     examples = odd.head(FLAGGED_SHOWN)[["image_id", "qc_flags"]].to_dict("records")
     too_few = too_few_words(index["experiment"], noun)
     return Quality(rows, len(odd), len(index), dict(kinds.most_common()), examples, too_few)

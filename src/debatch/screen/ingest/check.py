@@ -11,8 +11,10 @@ import pandas as pd
 from debatch.config.images import ImageProcessing, Source
 from debatch.config.screen import MetadataFile, Screen
 from debatch.errors import DataError, UserError
+from debatch.screen.flags import cut_off_words
 from debatch.screen.index import expected_index, with_labels
 from debatch.screen.ingest.decode import ImageProblem, truncation
+from debatch.screen.ingest.measure import cut_off
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
 from debatch.screen.ingest.process import stored_ranges
 from debatch.screen.ingest.source import PICTURE_SUFFIXES, FoundFiles, RawFile, read_name, read_patterns, walk_all
@@ -331,12 +333,15 @@ def _look_at_images(
             planes = place.read()[0] if most is None else read_field(place, most, field_noun(screen))
         except ImageProblem as found:
             problem = place.at_fault(found, 0)
-            if problem.path is not None and problem.path not in {known for known, _ in findings.unreadable}:
-                findings.unreadable.append((problem.path, str(problem)))
+            _add_unreadable(findings, problem.path or place.file(0), str(problem))
             continue
-        for name, plane in zip(channels, planes, strict=True):
+        for channel, (name, plane) in enumerate(zip(channels, planes, strict=True)):
             findings.shapes[plane.shape] += 1
             findings.dtypes[plane.dtype.name] += 1
+            if missing := cut_off(plane):
+                # ingestion would store it, and flag it
+                _add_unreadable(findings, place.file(channel), cut_off_words(missing))
+                continue
             findings.values[name].counts += np.bincount(plane.ravel(), minlength=2**16)
             findings.values[name].images += 1
     findings.values = {name: values for name, values in findings.values.items() if values.images}
@@ -371,6 +376,11 @@ def _look_at_images(
 
 def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
+
+
+def _add_unreadable(findings: Findings, path: Path, why: str) -> None:
+    if path not in {known for known, _ in findings.unreadable}:
+        findings.unreadable.append((path, why))
 
 
 def _check_splits(findings: Findings, screen: Screen, source: Source) -> None:

@@ -48,6 +48,7 @@ class _Kept:
             "foreground": found.foreground,
             # of the whole field, before the crop: its tiles share it
             "clipped": np.broadcast_to(image.clipped, (len(image.tiles), len(image.clipped))),
+            "cut_off": np.broadcast_to(image.cut_off, (len(image.tiles), len(image.cut_off))),
         }
         for name, values in shares.items():
             self.measures.setdefault(name, []).append(values)

@@ -7,6 +7,12 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 cv2.setNumThreads(1)  # ingestion brings its own threads
+# Of a plane's height. Registration, stitching and corrections leave rows of zeros at an edge, a tenth of it at most; a
+# copy that broke off anywhere leaves more than this three times out of four.
+LEAST_CUT_OFF = 0.25
+# Of the values above. Where fewer are not zero, a background was set to zero, and rows without a cell are nothing odd.
+# A camera's offset, and the noise that a subtracted background leaves, are not zero in far more.
+LEAST_FILLED = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,25 @@ def measure(images: np.ndarray) -> Measures:
             threshold = threshold_otsu(hist=(histogram[span].astype(np.float64), np.arange(span.start, span.stop)))
             foreground[at] = histogram[int(threshold) + 1 :].sum() / plane.size
     return Measures(moments, saturation, focus, foreground)
+
+
+def cut_off(plane: np.ndarray) -> float:
+    """The share of a raw plane's rows, from the last one up, that are zeros and no image.
+
+    A copy that was cut off may have the whole size of its file, allocated and never written. 0 where too few rows are
+    zeros to tell, and in a plane that is zero all over: that is constant.
+
+    Args:
+        plane: (H, W), before anything is cropped.
+    """
+    if plane[-1].any():
+        return 0.0
+    filled = np.flatnonzero(plane.any(axis=1))
+    if not len(filled):
+        return 0.0
+    above = plane[: filled[-1] + 1]
+    share = 1 - len(above) / len(plane)
+    return share if share >= LEAST_CUT_OFF and np.count_nonzero(above) >= LEAST_FILLED * above.size else 0.0
 
 
 def _histogram(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

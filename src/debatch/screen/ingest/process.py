@@ -13,7 +13,7 @@ from debatch.config.base import height_and_width
 from debatch.config.images import ImageProcessing
 from debatch.errors import ConfigError
 from debatch.screen.ingest.decode import ImageProblem
-from debatch.screen.ingest.measure import Measures, measure
+from debatch.screen.ingest.measure import Measures, cut_off, measure
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class Processed:
         tiles: (T, C, H, W) uint8 or uint16, row by row over the field.
         measures: of each tile and channel.
         clipped: (C,) share of the field's values that lay outside of the stated range.
+        cut_off: (C,) share of the field's height, from below, that is zeros as of a copy that was cut off.
     """
 
     tiles: np.ndarray
     measures: Measures
     clipped: np.ndarray
+    cut_off: np.ndarray
 
 
 def stored_ranges(config: ImageProcessing, channels: list[str]) -> np.ndarray | None:
@@ -90,7 +92,7 @@ def process(
             low, high = 0.0, largest
         stored.append(_crop(_scaled(averaged, low, high, dtype), config.crop))
     tiles = np.ascontiguousarray(_cut(np.stack(stored), config.tiles))
-    return Processed(tiles, measure(tiles), clipped)
+    return Processed(tiles, measure(tiles), clipped, np.array([cut_off(plane) for plane in planes]))
 
 
 def _scaled(plane: np.ndarray, low: float, high: float, dtype: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from debatch.config.tables import Figure
-from debatch.embedding_table import OPTIONAL, features_of
+from debatch.embedding_table import OPTIONAL, features_of, own_metadata
 from debatch.evaluate.neighbors import as_it_is, nearest
 from debatch.report.kinds.base import FigureKind
 from debatch.report.results import Results
@@ -72,7 +72,7 @@ def draw_umap(
         cell_type: the one shown; null: the one with most test batches.
 
     Returns:
-        The figure, and a row a point: image, method, x, y, batch, perturbation.
+        The figure, and a row a point: image, method, x, y, batch, perturbation, and the user's own columns.
 
     Source: RxRx1 paper, Figure 6.
     """
@@ -105,6 +105,7 @@ def draw_umap(
                         "y": points[:, 1],
                         "batch": frame["Metadata_Batch"].to_numpy(),
                         "perturbation": frame["Metadata_Perturbation"].to_numpy(),
+                        **{column: frame[column].array for column in own_metadata(frame)},
                     }
                 )
             )
