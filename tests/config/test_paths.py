@@ -182,7 +182,5 @@ def test_metadata_that_the_experiments_are_read_from_is_named_as_given_too(root,
     screen = write(Path("lab/mine.yaml"), {"source": source, "metadata": {"file": "../wells.csv"}})
     with pytest.raises(ConfigError) as error:
         build_registry({"screen": screen}, root)
-    said = (
-        "read from wells.csv, which cannot be read (No such file or directory; lab/mine.yaml calls it `../wells.csv`)"
-    )
+    said = "read from wells.csv, which is not there; lab/mine.yaml calls it `../wells.csv`"
     assert said in str(error.value)
