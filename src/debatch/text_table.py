@@ -5,8 +5,9 @@ import gzip
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ _DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?")
 # no blanks by Unicode, and yet nothing that a reader sees
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 _HEAD_ROWS = 300
+# of a name: with a point or a signed exponent, and no zero before it: 007 and 2310009E13 are codes
+NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+][0-9]+)"
+_WHOLE_NUMBER = re.compile(NUMBER)
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,22 @@ def columns_of_numbers(table: Table) -> set[str]:
 def trimmed(values: pd.Series) -> pd.Series:
     """Text without the blanks around it; what is empty then is missing."""
     return _trimmed_column(pyarrow.chunked_array([pyarrow.array(values, pyarrow.string())])).set_axis(values.index)
+
+
+def plain(name: str) -> str:
+    """A name in which a decimal number has one spelling: 3.000000 is 3, and 1e-05 is 0.00001; any other is as it is."""
+    return number_spelling(name) if _WHOLE_NUMBER.fullmatch(name) else name
+
+
+def number_spelling(number: str) -> str:
+    """A number that fits `NUMBER`, without an exponent and without closing zeros."""
+    value = Decimal(number).normalize()
+    return f"{value:f}" if -12 <= value.adjusted() <= 18 else str(value)
+
+
+def is_one_of(cells: pd.Series, values: Iterable[object]) -> pd.Series:
+    """(N,) bool: which cells of a column are one of some values; numbers are compared as numbers."""
+    return cells.map(plain, na_action="ignore").isin([plain(str(value)) for value in values])
 
 
 class _BadNumberError(Exception):

@@ -22,7 +22,7 @@ from debatch.registry.kinds import kind_of, tables_model
 from debatch.registry.registry import Registry
 from debatch.registry.targets import check_targets
 from debatch.registry.variants import BETWEEN, Derived, derive
-from debatch.text_table import open_table, read_text_table
+from debatch.text_table import is_one_of, open_table, read_text_table
 
 YAML = (".yaml", ".yml")
 
@@ -248,13 +248,12 @@ def _experiments_of(name: str, screen: Screen, table: MetadataFile, own_words: s
     """The experiments of the rows that a metadata file has selected."""
     assert screen.metadata is not None
     constants = {key: str(value) for key, value in {**screen.fields, **table.fields}.items()}
-    chosen = {key: {str(value) for value in values} for key, values in screen.metadata.select.items()}
     column = screen.columns.experiment
     # a derived column is not in the file yet: it is looked at when the file is read as a whole
     derived = set(screen.derive)
     if column in derived:
         raise ConfigError(f"screen {name!r}: the experiment column is derived; list the `experiments:`")
-    selecting = {key: values for key, values in chosen.items() if key not in derived}
+    selecting = {key: values for key, values in screen.metadata.select.items() if key not in derived}
     if not Path(table.file).is_file():
         raise ConfigError(
             f"screen {name!r}: the experiments are to be read from {table.file}, which is not there{own_words}; "
@@ -271,7 +270,7 @@ def _experiments_of(name: str, screen: Screen, table: MetadataFile, own_words: s
     rows = read_text_table(table.file, "metadata.file", own)
     selected = pd.Series(True, index=rows.index)
     for key, values in selecting.items():
-        selected &= rows[key].isin(values) if key in own else constants[key] in values
+        selected &= is_one_of(rows[key] if key in own else pd.Series(constants[key], rows.index, dtype="str"), values)
     if column not in own:
         return {constants[column]} if selected.any() else set()
     found = {str(experiment) for experiment in rows[column][selected].dropna().unique()} - set(screen.missing or [])

@@ -10,10 +10,10 @@ from debatch.config.read import nearest
 from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
 from debatch.embedding_table import QC_PREFIXES
 from debatch.errors import DataError
-from debatch.screen.names.spelling import plain, unlisted_look_alike
+from debatch.screen.names.spelling import unlisted_look_alike
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
 from debatch.screen.profiles.annotations import annotated
-from debatch.text_table import read_text_table
+from debatch.text_table import is_one_of, plain, read_text_table
 
 WELL_TYPES = get_args(WellType)
 RESERVED = (
@@ -253,7 +253,7 @@ def _selected(raw: pd.DataFrame, screen: Screen, where: str) -> pd.Series:
             raise DataError(
                 f"{where}: `metadata.select` names {column!r}, which is not there{nearest(column, list(raw.columns))}"
             )
-        selected &= raw[column].isin([str(value) for value in values])
+        selected &= is_one_of(raw[column], values)
     return selected
 
 

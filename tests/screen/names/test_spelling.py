@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from debatch.screen.names.spelling import difference, doubtful_names, look_alikes, plain, unlisted_look_alike
+from debatch.screen.names.spelling import difference, doubtful_names, look_alikes, unlisted_look_alike
+from debatch.text_table import is_one_of, plain
 
 
 @pytest.mark.parametrize(
@@ -74,3 +75,9 @@ def test_sites_of_one_well_count_once_and_plates_are_compared_within_their_exper
 def test_a_word_that_looks_like_a_listed_one():
     assert unlisted_look_alike(["DMSO", "dmso", "drug"], {"DMSO": 0}) == ("dmso", "DMSO")
     assert unlisted_look_alike(["DMSO", "dmso"], {"DMSO": 0, "dmso": 0}) is None
+
+
+def test_a_choice_of_numbers_is_one_of_numbers():
+    cells = pd.Series(["3.0", "3", "30", None, "x"], dtype="str")
+    assert is_one_of(cells, [3]).tolist() == [True, True, False, False, False]
+    assert is_one_of(cells, ["x", 30.0]).tolist() == [False, False, True, False, True]

@@ -3,14 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 
 import pandas as pd
 
-# of a name: with a point or a signed exponent, and no zero before it: 007 and 2310009E13 are codes
-_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+][0-9]+)"
-_WHOLE_NUMBER = re.compile(_NUMBER)
-_NUMBER_INSIDE = re.compile(rf"(?<![A-Za-z0-9.]){_NUMBER}(?![0-9.])")
+from debatch.text_table import NUMBER, number_spelling
+
+_NUMBER_INSIDE = re.compile(rf"(?<![A-Za-z0-9.]){NUMBER}(?![0-9.])")
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _UNSEEN = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff]+")
 # what programs write where there is nothing
@@ -26,11 +24,6 @@ _NAMED = ("experiment", "plate", "cell_type", "batch", "perturbation", "compound
 _OF_WELLS = ("cell_type", "perturbation", "compound", "mechanism")
 _OF_GENES = ("perturbation", "compound")
 EXAMPLES = 3
-
-
-def plain(name: str) -> str:
-    """A name in which a decimal number has one spelling: 3.000000 is 3, and 1e-05 is 0.00001; any other is as it is."""
-    return _one_spelling(name) if _WHOLE_NUMBER.fullmatch(name) else name
 
 
 def look_alikes(names: Iterable[str]) -> list[list[str]]:
@@ -112,12 +105,7 @@ def _composed(name: str) -> str:
 
 
 def _numbers_alike(name: str) -> str:
-    return _NUMBER_INSIDE.sub(lambda match: _one_spelling(match[0]), name)
-
-
-def _one_spelling(number: str) -> str:
-    value = Decimal(number).normalize()
-    return f"{value:f}" if -12 <= value.adjusted() <= 18 else str(value)
+    return _NUMBER_INSIDE.sub(lambda match: number_spelling(match[0]), name)
 
 
 def _words(column: str) -> str:

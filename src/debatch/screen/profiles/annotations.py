@@ -9,9 +9,9 @@ from debatch.config.profiles import Annotation
 from debatch.config.read import expand, nearest
 from debatch.config.screen import Screen
 from debatch.errors import DataError
-from debatch.screen.names.spelling import look_alikes, plain
+from debatch.screen.names.spelling import look_alikes
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
-from debatch.text_table import read_text_table
+from debatch.text_table import plain, read_text_table
 
 log = logging.getLogger(__name__)
 EXAMPLES = 3
