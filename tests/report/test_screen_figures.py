@@ -39,7 +39,7 @@ def panels(figure):
 def test_heat_maps_cell_is_its_wells_mean_and_a_place_without_a_well_is_blank():
     index = measured_index()
     table = plate_table(index)
-    figure = draw_plates(table, "focus", "mine", None)
+    figure = draw_plates(table, "focus", "mine", PlateFormat())
     maps = panels(figure)
     assert [axis.get_title() for axis in maps] == CHANNELS
     # plates of both experiments, one scale for both, with a row between
@@ -63,7 +63,7 @@ def test_stated_plate_format_is_drawn():
 def test_of_many_plates_some_are_drawn_and_all_are_in_the_table():
     table = plate_table(measured_index(experiments=30, wells=2))
     assert table[["experiment", "plate"]].drop_duplicates().shape[0] == 30
-    figure = draw_plates(table, "saturation", "mine", None)
+    figure = draw_plates(table, "saturation", "mine", PlateFormat())
     assert [len(axis.texts) for axis in panels(figure)] == [MOST_PLATES, 0]
     assert f"{MOST_PLATES} of 30 plates" in figure.get_suptitle()
 
@@ -73,7 +73,7 @@ def test_measure_that_is_the_same_everywhere_is_drawn(measure, tmp_path):
     index = measured_index(experiments=1, wells=2)
     for channel in CHANNELS:
         index[f"{measure}_{channel}"] = 0.0
-    draw_plates(plate_table(index), measure, "mine", None).savefig(tmp_path / "a.png")
+    draw_plates(plate_table(index), measure, "mine", PlateFormat()).savefig(tmp_path / "a.png")
 
 
 def test_flags_are_counted_by_channel():
@@ -156,7 +156,7 @@ def test_ome_zarr_is_what_readers_of_it_open(tmp_path):
 def test_a_plate_lists_all_of_its_rows_and_columns_so_that_viewers_place_wells(tmp_path):
     index = make_index(experiments=1, wells=3).assign(well=["B02", "B04", "G10"])
     images, screen = opened(index)
-    write_plates(screen, "E00", tmp_path, plate_shape(index["well"], None))
+    write_plates(screen, "E00", tmp_path, plate_shape(index["well"], PlateFormat()))
     facts = zarr.open_group(tmp_path / "1.ome.zarr", mode="r").attrs["ome"]["plate"]
     assert [row["name"] for row in facts["rows"]] == list("ABCDEFGH")
     assert [column["name"] for column in facts["columns"]] == [str(number) for number in range(1, 13)]
@@ -172,20 +172,22 @@ def test_a_plate_lists_all_of_its_rows_and_columns_so_that_viewers_place_wells(t
 @pytest.mark.parametrize(
     ("wells", "stated", "shape"),
     [
-        (["A01", "B03"], None, (2, 3)),
-        (["C01"], None, (3, 4)),
-        (["A06"], None, (4, 6)),
-        (["F08"], None, (6, 8)),
-        (["G10"], None, (8, 12)),
-        (["A01", "I01"], None, (16, 24)),
-        (["AF48"], None, (32, 48)),
-        (["A49"], None, (1, 49)),
-        (["A01"], PlateFormat(rows=16, columns=24), (16, 24)),
-        (["A01"], PlateFormat(), (32, 48)),
+        (["A01", "B03"], {}, (2, 3)),
+        (["C01"], {}, (3, 4)),
+        (["A06"], {}, (4, 6)),
+        (["F08"], {}, (6, 8)),
+        (["G10"], {}, (8, 12)),
+        (["A01", "I01"], {}, (16, 24)),
+        (["AF48"], {}, (32, 48)),
+        (["A49"], {}, (1, 49)),
+        (["A01"], {"rows": 16, "columns": 24}, (16, 24)),
+        (["A01"], {"rows": 32, "columns": 48}, (32, 48)),
+        (["A10"], {"rows": 8}, (8, 12)),
+        (["A01"], {"columns": 7}, (2, 7)),
     ],
 )
 def test_plates_are_of_the_smallest_usual_format_unless_one_is_stated(wells, stated, shape):
-    assert plate_shape(pd.Series(wells), stated) == shape
+    assert plate_shape(pd.Series(wells), PlateFormat(**stated)) == shape
 
 
 def test_one_plate_of_an_experiment(tmp_path):

@@ -201,7 +201,7 @@ def test_a_screens_file_beside_its_data_serves_from_any_working_directory(tmp_pa
     (lab / "screens/one.yaml").write_text(
         "source: {root: ../raw, pattern: '{experiment}/Plate{plate:d}/{well}_s{site:d}_w{channel}.png', "
         "channels: {'1': DNA}}\n"
-        "metadata: {file: ../wells.csv}\ncolumns: {cell_type: null, well_type: null}\n"
+        "metadata: {file: ../wells.csv}\nexperiments: [E]\ncolumns: {cell_type: null, well_type: null}\n"
         "splits: {names: []}\ntargets: [qc]\n"
     )
     snakemake(folder, "ingest", screen="../../lab/screens/one.yaml")

@@ -135,11 +135,6 @@ def part_params(*keys):
     return lambda wildcards: {key: PARTS[REGISTRY.screen.part_of(wildcards.experiment)][key] for key in keys}
 
 
-def stated_plate_format():
-    """As the screen's file says it; None where it leaves that to the wells."""
-    return SCREEN["plate_format"] if "plate_format" in REGISTRY.screen.model_fields_set else None
-
-
 def split_params(wildcards):
     """What a split is drawn by, and nothing that only other splits look at: they would be drawn again, and everything
     trained again."""

@@ -82,7 +82,7 @@ rule make_plates:
     params:
         results=results_and_screen,
         title=screen_title(),
-        plate_format=stated_plate_format(),
+        plate_format=SCREEN["plate_format"],
         code=room_hash("report"),
     script:
         "../scripts/plates.py"
@@ -132,7 +132,7 @@ rule write_ome_zarr:
         runtime=240,
     params:
         results=results_and_screen,
-        plate_format=stated_plate_format(),
+        plate_format=SCREEN["plate_format"],
     script:
         "../scripts/ome_zarr.py"
 

@@ -12,7 +12,7 @@ from debatch.tabular import read_frame, write_frame
 with job(snakemake) as log:
     files = Files(*snakemake.params.results)
     chosen = snakemake.wildcards.chosen
-    stated = snakemake.params.plate_format and PlateFormat(**snakemake.params.plate_format)
+    stated = PlateFormat(**snakemake.params.plate_format)
     index = read_frame(snakemake.input.index)
     screen = open_screen(files.root, part_of_plate(index, chosen))
     plates = write_plates(screen, chosen, Path(files.ome_zarr(chosen)).parent, plate_shape(index["well"], stated))

@@ -7,7 +7,7 @@ from debatch.report.style import save_figure
 from debatch.tabular import read_frame
 
 with job(snakemake):
-    stated = snakemake.params.plate_format and PlateFormat(**snakemake.params.plate_format)
+    stated = PlateFormat(**snakemake.params.plate_format)
     files = Files(*snakemake.params.results)
     table = plate_table(read_frame(snakemake.input.index))
     for measure in MEASURES:

@@ -9,15 +9,15 @@ from debatch.screen.names.wells import row_and_column
 USUAL = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
 
 
-def plate_shape(wells: pd.Series, stated: PlateFormat | None) -> tuple[int, int]:
+def plate_shape(wells: pd.Series, stated: PlateFormat) -> tuple[int, int]:
     """Rows and columns.
 
     Args:
         wells: all wells of the screen, as `well_name` spells them.
-        stated: by the screen's file; None: the smallest usual format that holds the wells.
+        stated: by the screen's file; what it leaves out is that of the smallest usual format that holds the wells.
     """
-    if stated is not None:
-        return stated.last
     places = [row_and_column(well) for well in wells.unique()]
-    rows, columns = max(row for row, _ in places), max(column for _, column in places)
-    return next((shape for shape in USUAL if rows <= shape[0] and columns <= shape[1]), (rows, columns))
+    rows = stated.rows or max(row for row, _ in places)
+    columns = stated.columns or max(column for _, column in places)
+    usual = ((stated.rows or high, stated.columns or wide) for high, wide in USUAL)
+    return next((shape for shape in usual if rows <= shape[0] and columns <= shape[1]), (rows, columns))

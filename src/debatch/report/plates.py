@@ -41,7 +41,7 @@ def plate_table(index: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows)[[*keys, "channel", "images", "flagged", *MEASURES]]
 
 
-def draw_plates(table: pd.DataFrame, measure: str, title: str, stated: PlateFormat | None) -> Figure:
+def draw_plates(table: pd.DataFrame, measure: str, title: str, stated: PlateFormat) -> Figure:
     """One measure of every well, a row a plate and a column a channel.
 
     Each channel has one colour scale for all plates. Of many plates twelve are shown, evenly chosen; the table has all.
@@ -50,7 +50,7 @@ def draw_plates(table: pd.DataFrame, measure: str, title: str, stated: PlateForm
         table: as `plate_table` gives it.
         measure: one of `MEASURES`.
         title: of the screen.
-        stated: format of its plates; None: the smallest usual one that holds all wells is drawn.
+        stated: format of its plates; what it leaves out is that of the smallest usual one that holds all wells.
     """
     heading, unit, logarithmic = MEASURES[measure]
     channels = list(table["channel"].unique())
