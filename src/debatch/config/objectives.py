@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, field_validator
 
-from debatch.config.base import Section
+from debatch.config.base import Section, Size
 from debatch.config.read import TAG
 
 
@@ -46,6 +46,80 @@ class SupCon(_BatchHead):
     projection_width: int = Field(128, ge=2, description="Length of the projections that are compared.")
 
 
+Between = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class _SelfSupervised(_BatchHead):
+    partner: Literal["none", "other_batch", "any_batch"] = Field(
+        "none",
+        description="Whose image gives the second view: none: the image itself; other_batch: another image of its "
+        "perturbation from another batch; any_batch: from any batch.",
+    )
+    barlow: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the loss that Barlow's is of, beside the objective's own; 0: none; 1: Barlow's alone.",
+    )
+    scale: Between = Field(
+        [0.9, 1.0], description="Least and largest share of an image's area that a large view shows; 1 at most."
+    )
+
+    @field_validator("scale", "local_scale", check_fields=False)
+    @classmethod
+    def _shares_of_an_area(cls, value: list[float]) -> list[float]:
+        low, high = value
+        if not 0 < low <= high <= 1:
+            raise ValueError(f"shares of an image's area are [low, high] with 0 < low <= high <= 1, not {value}")
+        return value
+
+
+class Dino(_SelfSupervised):
+    """DINO: the student predicts what its teacher, a running mean of it, makes of another view (Caron et al. 2021)."""
+
+    # the released settings of CDCL on RxRx1, whose code reads no others
+    kind: Literal["dino"] = Field("dino", description="Which objective it is.")
+    local_views: int = Field(
+        6, ge=0, description="Small views that the student alone sees, half of them of the partner where there is one."
+    )
+    local_pixels: Size | None = Field(
+        None, description="Side of a small view, or its [height, width]; null: half of `pixels`."
+    )
+    local_scale: Between = Field(
+        [0.3, 0.5], description="Least and largest share of an image's area that a small view shows."
+    )
+    head_width: int = Field(1024, ge=2, description="Width of the two hidden layers of the projection head.")
+    head_norm: bool = Field(False, description="Batch norm in the projection head.")
+    bottleneck: int = Field(512, ge=2, description="Width before the prototypes.")
+    prototypes: int = Field(4096, ge=2, description="K, the number of outputs.")
+    frozen_epochs: float = Field(1.0, ge=0, description="Epochs until the prototypes learn.")
+    student_temperature: float = Field(0.1, gt=0, description="Temperature of the student's softmax.")
+    teacher_temperature: Between = Field(
+        [0.04, 0.07], description="First and last temperature of the teacher's softmax."
+    )
+    teacher_temperature_epochs: float = Field(10.0, ge=0, description="Epochs until the last one is reached.")
+    teacher_momentum: Between = Field(
+        [0.995, 0.9996], description="First and last share of itself that the teacher keeps at a step."
+    )
+    centres: Literal["one", "batch", "plate"] = Field(
+        "one",
+        description="Whose teacher outputs are averaged for the centre that is taken off: of all images, or of "
+        "each batch or plate.",
+    )
+    centre_momentum: float = Field(0.9, ge=0, lt=1, description="Share of itself that a centre keeps at a step.")
+
+
+class Byol(_SelfSupervised):
+    """BYOL: the student predicts its teacher's projection of another view (Grill et al. 2020)."""
+
+    kind: Literal["byol"] = Field("byol", description="Which objective it is.")
+    projector_width: int = Field(4096, ge=2, description="Hidden width of projector and predictor.")
+    projection_width: int = Field(256, ge=2, description="Width of what is compared.")
+    teacher_momentum: Between = Field(
+        [0.99, 1.0], description="First and last share of itself that the teacher keeps at a step."
+    )
+
+
 _DEFAULT = "classification"
 
 
@@ -55,7 +129,10 @@ def _kind(value: Any) -> str:
 
 
 Objective = Annotated[
-    Annotated[Classification, Tag(f"{TAG}classification")] | Annotated[SupCon, Tag(f"{TAG}supcon")],
+    Annotated[Classification, Tag(f"{TAG}classification")]
+    | Annotated[SupCon, Tag(f"{TAG}supcon")]
+    | Annotated[Dino, Tag(f"{TAG}dino")]
+    | Annotated[Byol, Tag(f"{TAG}byol")],
     Discriminator(_kind),
 ]
 

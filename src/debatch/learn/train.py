@@ -206,7 +206,7 @@ class Trainer:
         steps = epoch_steps(self.together, recipe.group, recipe.groups_per_step, self.seed, epoch)
         by_step = list(begun.by_step)
         left = list(enumerate(steps))[len(by_step) :]
-        stream = self.images.groups(group for _, groups in left for group in self.ranks.share(groups))
+        stream = self.images.groups(self._reads(epoch, left))
         rate = 0.0
         with without_running_averages(self.objective):
             for at, step_groups in left:
@@ -227,6 +227,13 @@ class Trainer:
             "images_per_second": len(self.images) / seconds,
             "seconds": seconds,
         }
+
+    def _reads(self, epoch: int, steps: list[tuple[int, list[np.ndarray]]]) -> Iterator[np.ndarray]:
+        """What this process reads for its share of some steps' groups, in their order."""
+        for at, groups in steps:
+            for place in self.ranks.share(range(len(groups))):
+                seed = _stream(self.seed, epoch * self.epoch_steps + at, place)
+                yield self.objective.reads(groups[place], np.random.default_rng([seed, 3]))
 
     def _require_finite(self, by_step: list[Tensor]) -> None:
         finite = torch.isfinite(torch.stack(by_step)[:, 0])
@@ -252,7 +259,7 @@ class Trainer:
         progress = Progress(step / self.steps, len(batches))
         for place in self.ranks.share(range(len(groups))):
             group = next(stream)
-            assert group.positions is groups[place]
+            assert np.array_equal(group.positions[: len(groups[place])], groups[place])
             # the global stream serves layers such as dropout, the generator serves augmentation
             torch.manual_seed(_stream(self.seed, step, place))
             generator = torch.Generator().manual_seed(_stream(self.seed, step, place) + 1)
@@ -262,7 +269,7 @@ class Trainer:
         sum_gradients(self.objective.parameters(), self.ranks)
         self.optimizer.step()
         self.schedule.step()
-        self.objective.after_step(progress)
+        self.objective.after_step(progress, self.ranks)
         return self.ranks.sum_(sums)
 
     def _group_step(self, group: Group, generator: torch.Generator, progress: Progress) -> Step:

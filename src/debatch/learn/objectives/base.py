@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from debatch.config.recipe import Arithmetic, Recipe
 from debatch.learn.data import TrainingData
 from debatch.model.inputs import Group
 from debatch.model.network import Network
+from debatch.runtime.ranks import Ranks
 
 
 class Progress(NamedTuple):
@@ -80,6 +82,15 @@ class Objective(nn.Module, ABC):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters for the optimizer, each with `weight_decay` and, as `initial_lr`, its share of the rate."""
 
+    def reads(self, positions: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Which images are read for a group: its own first, and behind them what else the objective looks at.
+
+        Args:
+            positions: (n,) of the group's images.
+            generator: of the draws of this group.
+        """
+        return positions
+
     @abstractmethod
     def views(self, group: Group, generator: torch.Generator) -> Any:
         """What the network is shown of a group: whatever `forward` takes.
@@ -93,8 +104,13 @@ class Objective(nn.Module, ABC):
     def forward(self, views: Any, group: Group, progress: Progress) -> Step:
         """The loss of a group's views."""
 
-    def after_step(self, progress: Progress) -> None:
-        """Follow what the optimizer has just changed: a teacher, centres."""
+    def after_step(self, progress: Progress, ranks: Ranks) -> None:
+        """Follow what the optimizer has just changed: a teacher, centres.
+
+        Args:
+            progress: of the step.
+            ranks: the processes that trained on it together: what follows must be the same in all of them.
+        """
 
     def embed(self, images: Tensor) -> Tensor:
         """Standardised images (n, C, H, W) to embeddings (n, embedding_width), in the run's arithmetic."""

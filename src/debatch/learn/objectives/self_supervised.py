@@ -1,45 +1,150 @@
 """What DINO and BYOL share: a teacher that follows the student, views of an image and of its partner, Barlow's loss."""
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from debatch.config.objectives import Byol, Dino
+from debatch.config.recipe import Arithmetic, Recipe
+from debatch.errors import DataError
+from debatch.learn.augment import unmixed
+from debatch.learn.data import TrainingData
+from debatch.learn.objectives.base import Objective, Step
+from debatch.learn.objectives.classification import classification_loss
+from debatch.learn.objectives.partners import Partners
+from debatch.learn.optimizer import by_weight_decay
+from debatch.model.inputs import Group
+from debatch.model.network import Network
 
 BARLOW_DIAGONAL, BARLOW_OTHERS = 0.05, 0.95  # released code of CDCL
 # what the released code divides the loss by: its value where the diagonal is 0 and the rest 0.1
 BARLOW_SCALE = BARLOW_DIAGONAL + BARLOW_OTHERS * 0.01
 
 
-class Teacher(nn.Module):
-    """A copy of a module that no gradient reaches, and that follows it after each step.
+class SelfSupervised(Objective):
+    """Both heads read embeddings and pass no gradient on: the class head says what a linear classifier makes of them.
 
-    Args:
-        student: what it follows; the copy shares no storage with it.
+    A group's images are its own, and behind them a partner of each where the recipe asks for partners.
     """
 
-    def __init__(self, student: nn.Module) -> None:
-        super().__init__()
-        self.module = copy.deepcopy(student).requires_grad_(False)
+    columns: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "batch_accuracy", "embedding_sd", "effective_rank")
+    logged = ("accuracy",)
+    settings: Dino | Byol
+    labels: Tensor
+    batches: Tensor
 
-    @torch.no_grad()
-    def follow(self, student: nn.Module, momentum: float) -> None:
-        """Move each parameter and buffer by a share 1 - momentum towards the student's."""
-        own, others = list(self.module.parameters()), [p.detach() for p in student.parameters()]
-        torch._foreach_lerp_(own, others, 1 - momentum)
-        for mine, theirs in zip(self.module.buffers(), student.buffers(), strict=True):
-            mine.copy_(theirs)
+    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
+        super().__init__(recipe, channels, data, precision)
+        self.network = Network(recipe, channels, data.classes, len(data.batch_names))
+        self.register_buffer("labels", torch.from_numpy(data.labels), persistent=False)
+        self.register_buffer("batches", torch.from_numpy(data.batches), persistent=False)
+        rule = self.settings.partner
+        self.partners = None if rule == "none" else Partners(data.rows, rule)
+        self.dihedral = recipe.augmentation == "dihedral"
+
+    @staticmethod
+    def require_usable(recipe: Recipe, data: TrainingData, name: str) -> None:
+        """Partners of other batches need batches, and perturbations that are in two."""
+        if recipe.batch_norm == "adaptive":
+            raise DataError(
+                f"{name}: groups of one batch (`batch_norm: adaptive`) hold no partners of other batches, and a "
+                "teacher would follow statistics of one; leave `batch_norm` out under the objective "
+                f"{recipe.objective.kind!r}"
+            )
+        assert isinstance(recipe.objective, Dino | Byol)
+        if recipe.objective.partner == "other_batch":
+            if len(data.batch_names) < 2:
+                raise DataError(
+                    f"{name}: partners of other batches (`partner: other_batch`) need training images of two batches"
+                )
+            if not Partners(data.rows, "other_batch").by_rule:
+                raise DataError(
+                    f"{name}: no training image has one of its perturbation and cell type in another batch, as "
+                    "`partner: other_batch` asks for; take `any_batch` or `none`"
+                )
+
+    def reads(self, positions: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """A group's images, and behind them their partners."""
+        if self.partners is None:
+            return positions
+        return np.concatenate([positions, self.partners.draw(positions, generator)])
+
+    def halves(self, group: Group) -> tuple[Tensor, Tensor]:
+        """(n,) positions of a group's own images, and of their partners: themselves where none are asked for."""
+        at = torch.from_numpy(group.positions).to(self.labels.device)
+        count = len(at) // 2 if self.partners else len(at)
+        return at[:count], at[count:] if self.partners else at
+
+    def standardized_halves(self, group: Group) -> tuple[Tensor, Tensor]:
+        """(n, C, H, W) of each, as large as they are stored: views are cut from it."""
+        images = group.standardized(list(group.images.shape[-2:]))
+        count = len(images) // 2 if self.partners else len(images)
+        return images[:count], images[count:] if self.partners else images
+
+    def through(self, network: nn.ModuleDict, view: Tensor) -> Tensor:
+        """A view (n, C, H, W) through a backbone and a neck, in the run's arithmetic."""
+        with torch.autocast(view.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return network["neck"](network["backbone"](view))
+
+    def groups_of(self, *modules: nn.Module) -> list[dict[str, Any]]:
+        """Parameters of what learns, as `parameter_groups` has them."""
+        learning = [weight for module in (*modules, self.network.class_head) for weight in module.parameters()]
+        measuring = {
+            "params": list(self.network.batch_head.parameters()),
+            "weight_decay": 0.0,
+            "initial_lr": self.recipe.objective.batch_head_rate,
+        }
+        return [*by_weight_decay(learning, self.recipe.weight_decay), measuring]
+
+    def step(
+        self, loss: Tensor, embedding: Tensor, view: Tensor, group: Group, more: dict[str, Tensor] | None = None
+    ) -> Step:
+        """A step's loss with that of the heads, and what the history says of it.
+
+        Args:
+            loss: () of the objective.
+            embedding: (n, embedding_width) of a view by the network that embeds, without a gradient.
+            view: (n, C, H, W) that view.
+            group: what it is of.
+            more: further sums over the group's images.
+        """
+        at, _ = self.halves(group)
+        heads = classification_loss(
+            self.network.heads(embedding.detach()), unmixed(view), self.labels[at], self.batches[at], 1.0
+        )
+        count = len(at)
+        sums = {
+            "loss": loss.detach().double() * count,
+            "accuracy": heads.class_correct,
+            "batch_accuracy": heads.batch_correct,
+            "embedding_sd": embedding.detach().double().std(dim=0).mean() * count,
+            "effective_rank": effective_rank(embedding.detach()).double() * count,
+            **(more or {}),
+        }
+        return Step(loss + heads.total, sums)
 
 
-def between(first: float, last: float, share: float) -> float:
+@torch.no_grad()
+def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """Move a teacher's parameters by a share 1 - momentum towards its student's; it shares no storage with it."""
+    own, others = list(teacher.parameters()), [weight.detach() for weight in student.parameters()]
+    torch._foreach_lerp_([weight.detach() for weight in own], others, 1 - momentum)
+
+
+def between(ends: Sequence[float], share: float) -> float:
     """Half a cosine from one value to another, at a share of the way."""
+    first, last = ends
     return last - (last - first) * (math.cos(math.pi * min(1.0, share)) + 1) / 2
 
 
-def ramp(first: float, last: float, share: float) -> float:
+def ramp(ends: Sequence[float], share: float) -> float:
     """A straight line from one value to another, at a share of the way; level beyond it."""
+    first, last = ends
     return first + (last - first) * min(1.0, share)
 
 
@@ -68,7 +173,7 @@ def barlow_loss(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         (), in the normalisation of CDCL's released code.
 
-    Source: Zbontar et al. 2021, equation 1; weights as `BARLOW_DIAGONAL` and `BARLOW_OTHERS`, of means in place of sums.
+    Source: Zbontar et al. 2021, equation 1, of means in place of sums, weighted as the released code of CDCL does.
     """
     correlation = _standardised(first).T @ _standardised(second) / len(first)
     diagonal = (correlation.diagonal() - 1).square().mean()

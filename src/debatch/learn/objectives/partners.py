@@ -62,8 +62,8 @@ class Partners:
         self.by_rule = len(rows) - self.alone - self.same_batch
         if self.same_batch or self.alone:
             log.warning(
-                "partners: %d of %d images have none in another batch and take one of their own; %d have no other image "
-                "of their perturbation and stand for themselves", self.same_batch, len(rows), self.alone,
+                "partners: %d of %d images have none in another batch and take one of their own; %d have no other "
+                "image of their perturbation and stand for themselves", self.same_batch, len(rows), self.alone,
             )  # fmt: skip
 
     def draw(self, positions: np.ndarray, generator: np.random.Generator) -> np.ndarray:

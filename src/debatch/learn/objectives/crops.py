@@ -1,12 +1,14 @@
 """Crops of a whole group on the device: one sampling grid a view, whatever the number of channels."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 
 def random_crops(
-    images: Tensor, size: tuple[int, int], scale: tuple[float, float], generator: torch.Generator, dihedral: bool = True
+    images: Tensor, size: tuple[int, int], scale: Sequence[float], generator: torch.Generator, dihedral: bool = True
 ) -> Tensor:
     """A random square of each image (N, C, H, W), flipped and turned, resampled to (N, C, h, w).
 
@@ -39,5 +41,7 @@ def random_crops(
     if shrink >= 2:  # bilinear sampling would step over pixels
         factor = int(shrink)
         images = functional.avg_pool2d(images, factor, ceil_mode=False)
-    crops = functional.grid_sample(images, grid.to(images.dtype), mode="bilinear", align_corners=False, padding_mode="reflection")
+    crops = functional.grid_sample(
+        images, grid.to(images.dtype), mode="bilinear", align_corners=False, padding_mode="reflection"
+    )
     return crops.contiguous(memory_format=torch.channels_last)
