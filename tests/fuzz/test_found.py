@@ -1,0 +1,65 @@
+"""Faults that searches found, each by name, so that it cannot come back."""
+
+import gzip
+
+import pytest
+
+from debatch.errors import DataError
+from debatch.text_table import open_table, read_columns, read_text_table
+
+
+def table(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_a_packed_table_with_broken_bytes_is_refused_in_one_line(tmp_path):
+    packed = bytearray(gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(2000))))
+    packed[40:60] = b"\xff" * 20
+    path = table(tmp_path / "a.csv.gz", bytes(packed))
+    with pytest.raises(DataError, match="cannot be read as a table: Error -3 while decompressing"):
+        open_table(path, "metadata.file")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('a,b\r1,2\r3,"4\r5,6\r', 3),  # lines that end as on an old Mac
+        ('a,b\n1,"2\n3,"4\n5,6\n', 2),  # a second mark closes the first
+        ('a,b\n1,2\n3,"4\n5,6"7\n8,9\n', 3),
+        ('"a,b\n1,2\n3,4\n', 1),  # in the header
+        ('a,b\n\u2200,2\n3,"4\n5,6\n'.encode("utf-16"), 3),  # U+2200 holds the byte of a mark
+    ],
+)
+def test_an_open_quotation_mark_never_takes_rows_for_one_cell(tmp_path, content, line):
+    with pytest.raises(DataError, match=rf"a\.csv, line {line}: a quotation mark opens there and nothing closes it"):
+        read_text_table(table(tmp_path / "a.csv", content), "metadata.file")
+
+
+def test_cells_of_several_lines_and_marks_in_cells_are_read(tmp_path):
+    content = 'size,"note\nof two lines"\n5",\n3,"one\ntwo ""three"""\n'
+    read = read_text_table(table(tmp_path / "a.csv", content), "metadata.file")
+    assert read.fillna("").to_numpy().tolist() == [['5"', ""], ["3", 'one\ntwo "three"']]
+
+
+def test_an_open_mark_in_a_large_table_is_named_as_the_likely_reason(tmp_path):
+    rows = "".join(f"{n},aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n" for n in range(260_000))
+    path = table(tmp_path / "a.csv", "a,b\n" + "1,2\n" * 400 + '1,"2\n' + rows)
+    with pytest.raises(DataError, match="a row of more than 4 MB; a quotation mark that nothing closes"):
+        read_text_table(path, "metadata.file")
+
+
+@pytest.mark.parametrize("content", [",b\n0,2\n1,4\n", "a,b\n,2\n,4\n"])
+def test_rows_are_counted_whatever_the_first_column_holds(tmp_path, content):
+    assert len(read_text_table(table(tmp_path / "a.csv", content), "metadata.file", [])) == 2
+
+
+def test_texts_without_numbers_have_as_many_rows_as_the_numbers(tmp_path):
+    texts, numbers = read_columns(open_table(table(tmp_path / "a.csv", "a,b\n1,2\n,\n3,4\n"), "profiles"), ["a"], [])
+    assert texts["a"].tolist() == ["1", "3"]
+    assert numbers.shape == (2, 0)
+
+
+def test_a_blank_first_line_is_named_as_such(tmp_path):
+    with pytest.raises(DataError, match="its first line names no column"):
+        open_table(table(tmp_path / "a.csv", "\na,b\n1,2\n"), "metadata.file")
