@@ -76,6 +76,9 @@ def read_text_table(file: Path | str, key: str, columns: Sequence[str] | None = 
         key: of the screen's configuration that names it, for messages.
         columns: only these, and without any the rows alone; None: all.
 
+    Returns:
+        Indexed by where a row stands in the file, from 0.
+
     Raises:
         DataError: as `open_table`; rows with fewer or more fields than the header; a column without a name that
             holds something.
@@ -135,7 +138,7 @@ def read_columns(table: Table, texts: Sequence[str], numbers: Sequence[str]) -> 
         numbers: columns that are read as numbers.
 
     Returns:
-        The texts, as `read_text_table` has them, and the numbers (N, D) float64; NaN where a cell is empty or says so.
+        The texts, as `read_text_table` has them; and the numbers (N, D) float64; NaN where a cell is empty or says so.
 
     Raises:
         DataError: rows that do not fit the header, a word among numbers, a broken file.
@@ -148,7 +151,7 @@ def read_columns(table: Table, texts: Sequence[str], numbers: Sequence[str]) -> 
     found = np.column_stack([read[name].to_numpy() for name in numbers]) if numbers else np.empty((len(read), 0))
     if texts and not numbers:
         filled = values.notna().any(axis=1).to_numpy()
-        values, found = values[filled].reset_index(drop=True), found[filled]
+        values, found = values[filled], found[filled]
     if table.decimal == ",":
         values = values.map(_with_point, na_action="ignore")
     return values, found

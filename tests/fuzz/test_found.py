@@ -3,8 +3,11 @@
 import gzip
 
 import pytest
+from helpers.raw_screens import make_screen
 
+from debatch.config.screen import Columns, MetadataFile
 from debatch.errors import DataError
+from debatch.screen.metadata import read_catalogue
 from debatch.text_table import open_table, read_columns, read_text_table
 
 
@@ -63,3 +66,19 @@ def test_texts_without_numbers_have_as_many_rows_as_the_numbers(tmp_path):
 def test_a_blank_first_line_is_named_as_such(tmp_path):
     with pytest.raises(DataError, match="its first line names no column"):
         open_table(table(tmp_path / "a.csv", "\na,b\n1,2\n"), "metadata.file")
+
+
+def test_a_line_is_told_by_its_number_in_the_file_behind_empty_rows_too(tmp_path):
+    path = table(tmp_path / "a.csv", "experiment,plate,well,perturbation\nE,1,A01,x\n,,,\n,,,\nE,1,,y\n")
+    screen = make_screen(tmp_path)
+    with pytest.raises(DataError, match=r"a\.csv, line 5: an empty well"):
+        read_catalogue(screen, [MetadataFile(file=str(path))], None)
+
+
+@pytest.mark.parametrize("doses", [["", ""], ["3.0", ""]])
+def test_a_perturbation_of_columns_that_are_empty_is_none(tmp_path, doses):
+    rows = "".join(f"E,1,A0{at},x,{dose}\n" for at, dose in enumerate(doses, start=1))
+    path = table(tmp_path / "a.csv", "experiment,plate,well,perturbation,dose\n" + rows)
+    columns = Columns(cell_type=None, well_type=None, perturbation=["dose", "perturbation"])
+    wells = read_catalogue(make_screen(tmp_path, columns=columns), [MetadataFile(file=str(path))], None)
+    assert wells["perturbation"].fillna("").tolist() == ["3_x" if dose else "" for dose in doses]
