@@ -1,12 +1,21 @@
 """Faults that searches found, each by name, so that it cannot come back."""
 
 import gzip
+import io
+import struct
 
+import numpy as np
 import pytest
-from helpers.raw_screens import make_screen
+import tifffile
+from helpers.odd_images import ome, pixels, png, tiff
+from helpers.raw_screens import ingest, make_screen, write_png_screen
 
+from debatch.config.images import ImageProcessing
 from debatch.config.screen import Columns, MetadataFile
 from debatch.errors import DataError
+from debatch.screen.ingest.check import check_screen
+from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels, truncation
+from debatch.screen.ingest.source import walk_all
 from debatch.screen.metadata import read_catalogue
 from debatch.text_table import open_table, read_columns, read_text_table
 
@@ -82,3 +91,78 @@ def test_a_perturbation_of_columns_that_are_empty_is_none(tmp_path, doses):
     columns = Columns(cell_type=None, well_type=None, perturbation=["dose", "perturbation"])
     wells = read_catalogue(make_screen(tmp_path, columns=columns), [MetadataFile(file=str(path))], None)
     assert wells["perturbation"].fillna("").tolist() == ["3_x" if dose else "" for dose in doses]
+
+
+@pytest.mark.parametrize("cut", [0.6, 0.9])
+def test_a_cut_jpeg_within_a_tiff_is_not_filled_up_with_grey(tmp_path, cut):
+    content = tiff(pixels((40, 12)), compression="jpeg")
+    path = table(tmp_path / "a.tif", content[: int(cut * len(content))])
+    assert truncation(path) == "cut off: its pixels end beyond the file"
+    with pytest.raises(ImageProblem, match="cut off: its pixels end beyond the file"):
+        decode(path)
+
+
+def test_a_tiff_whose_second_page_was_cut_off_is_no_image_of_one_page(tmp_path):
+    content = tiff(pixels(), pages=2)
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        second = file.pages[1].offset
+    path = table(tmp_path / "a.tif", content[:second])
+    for read in (decode, lambda path: decode_channels(path, ["1"])):
+        with pytest.raises(ImageProblem, match="it names a page that is not there"):
+            read(path)
+    assert truncation(path) == "cut off or broken: it names a page that is not there"
+
+
+def test_a_tiff_whose_description_was_cut_off_is_not_read_without_it(tmp_path):
+    """Bio-Formats writes it behind the pixels: without it, planes of a stack over z pass for channels."""
+    content = bytearray(ome(np.stack([pixels(), pixels()]), axes="ZYX"))
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        tag = file.pages[0].tags["ImageDescription"]
+        description = bytes(content[tag.valueoffset : tag.valueoffset + tag.count])
+        content[tag.offset + 8 : tag.offset + 12] = struct.pack("<I", len(content))
+    whole = table(tmp_path / "whole.ome.tif", bytes(content) + description)
+    with pytest.raises(ImageProblem, match="a stack of 2 z planes"):
+        decode_channels(whole, ["1", "2"])
+    path = table(tmp_path / "cut.ome.tif", bytes(content) + description[:50])
+    with pytest.raises(ImageProblem, match="cut off or broken: its ImageDescription cannot be read"):
+        decode_channels(path, ["1", "2"])
+
+
+def test_a_png_with_something_behind_its_end_is_whole(tmp_path):
+    path = table(tmp_path / "a.png", png(pixels()) + b"more behind it")
+    assert truncation(path) == ""
+    assert decode(path).shape == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ({"downsample": 64}, "40 x 40 pixels, fewer than `image.downsample: 64` averages to one"),
+        ({"tiles": 41}, "40 x 40 pixels, too few for 41 x 41 tiles; see `image.tiles`"),
+        ({"downsample": 20, "tiles": 3}, "2 x 2 pixels, too few for 3 x 3 tiles"),
+    ],
+)
+def test_images_of_which_no_pixel_would_be_left_are_refused(tmp_path, image, message):
+    write_png_screen(tmp_path)
+    with pytest.raises(DataError, match=message):
+        ingest(tmp_path, image=ImageProcessing(**image))
+    screen = make_screen(tmp_path, image=ImageProcessing(**image))
+    findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], 3)
+    assert any(message in error for error in findings.errors)
+
+
+def test_a_folder_with_a_blank_behind_its_name_is_the_experiments_for_ingestion_too(tmp_path):
+    write_png_screen(tmp_path)
+    (tmp_path / "E-1").rename(tmp_path / "E-1 ")
+    assert len(ingest(tmp_path)) == 6
+
+
+def test_a_folder_and_a_link_to_it_are_both_looked_at(tmp_path):
+    """Which of the two was met first hid the other one from `check`."""
+    write_png_screen(tmp_path)
+    (tmp_path / "A-link").symlink_to("E-1")
+    (tmp_path / "E-1/Plate1/up").symlink_to(tmp_path)
+    source = make_screen(tmp_path).source
+    found = [str(path.relative_to(tmp_path)) for path, _ in walk_all(source) if path.suffix == ".png"]
+    assert len(found) == 24
+    assert {name.split("/")[0] for name in found} == {"A-link", "E-1"}
