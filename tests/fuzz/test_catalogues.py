@@ -14,7 +14,8 @@ from debatch.screen.index import expected_index
 from debatch.screen.layout import layout
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.names.identifiers import plate_ids, well_ids
-from debatch.screen.names.spelling import difference, doubtful_names, look_alikes, plain
+from debatch.screen.names.spelling import difference, doubtful_names, look_alikes
+from debatch.text_table import plain
 
 NUMBERS = [
     "1",
