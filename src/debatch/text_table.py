@@ -4,8 +4,9 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +32,9 @@ _HEAD_ROWS = 300
 # of a name: with a point or a signed exponent, and no zero before it: 007 and 2310009E13 are codes
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+][0-9]+)"
 _WHOLE_NUMBER = re.compile(NUMBER)
+_LONGEST_ROW = 4 << 20
+# what the standard library raises of a file that cannot be read or unpacked
+_BROKEN = (OSError, EOFError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,19 @@ def read_text_table(file: Path | str, key: str, columns: Sequence[str] | None = 
     Args:
         file: see `open_table`.
         key: of the screen's configuration that names it, for messages.
-        columns: only these; None: all.
+        columns: only these, and without any the rows alone; None: all.
+
+    Returns:
+        Indexed by where a row stands in the file, from 0.
 
     Raises:
         DataError: as `open_table`; rows with fewer or more fields than the header; a column without a name that
             holds something.
     """
     table = open_table(file, key)
-    wanted = list(table.columns) if columns is None else [*columns, *([] if columns else table.columns[:1])]
-    return read_columns(table, [name for name in wanted if name], [])[0]
+    # without any, how many rows there are is asked: all columns say which are empty
+    read = read_columns(table, columns or [name for name in table.columns if name], [])[0]
+    return read if columns is None else read[list(dict.fromkeys(columns))]
 
 
 def open_table(file: Path | str, key: str) -> Table:
@@ -110,14 +118,14 @@ def open_table(file: Path | str, key: str) -> Table:
     packed = start.startswith(_GZIP)
     rows, encoding, separator, header_lines = _head(path, packed)
     header = [_trimmed(name) for name in rows[0]]
+    if not any(header):
+        raise DataError(f"{file}: cannot be read as a table: its first line names no column")
     closed = len(rows) > 1 and len(rows[1]) == len(header) + 1 and not rows[1][-1].strip()
     if len(rows) > 1 and len(rows[1]) > len(header) and not closed:
         raise DataError(
             f"{file}, line {1 + header_lines}: {len(rows[1])} fields where the header names {len(header)}; a table "
             "with names of rows needs a name for their column too (R: `row.names = FALSE`)"
         )
-    if not any(header):
-        raise DataError(f"{file}: cannot be read as a table: its first line names no column")
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise DataError(f"{file}: {header.count(twice[0])} columns are called {twice[0]!r}; give each its own name")
@@ -134,7 +142,7 @@ def read_columns(table: Table, texts: Sequence[str], numbers: Sequence[str]) -> 
         numbers: columns that are read as numbers.
 
     Returns:
-        The texts, as `read_text_table` has them, and the numbers (N, D) float64; NaN where a cell is empty or says so.
+        The texts, as `read_text_table` has them; and the numbers (N, D) float64; NaN where a cell is empty or says so.
 
     Raises:
         DataError: rows that do not fit the header, a word among numbers, a broken file.
@@ -146,7 +154,8 @@ def read_columns(table: Table, texts: Sequence[str], numbers: Sequence[str]) -> 
     values = pd.DataFrame({name: _trimmed_column(read[name]) for name in texts})
     found = np.column_stack([read[name].to_numpy() for name in numbers]) if numbers else np.empty((len(read), 0))
     if texts and not numbers:
-        values = values[values.notna().any(axis=1)].reset_index(drop=True)
+        filled = values.notna().any(axis=1).to_numpy()
+        values, found = values[filled], found[filled]
     if table.decimal == ",":
         values = values.map(_with_point, na_action="ignore")
     return values, found
@@ -195,7 +204,7 @@ def _head(path: Path, packed: bool) -> tuple[list[list[str]], str, str, int]:
             start = opened.read(4)
             opened.seek(0)
             encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-            text = io.TextIOWrapper(opened, encoding={"utf-8": "utf-8-sig"}.get(encoding, encoding), newline="")
+            text = _as_text(opened, encoding)
             first = text.readline()
             if "\0" in first:
                 raise DataError(f"{path}: no text that says its encoding; save it as 'CSV UTF-8'")
@@ -206,13 +215,17 @@ def _head(path: Path, packed: bool) -> tuple[list[list[str]], str, str, int]:
             rows = [row for row, _ in zip(reader, range(_HEAD_ROWS), strict=False) if row]
     except UnicodeDecodeError as error:
         raise DataError(_not_utf8(path, error)) from None
-    except (OSError, EOFError, csv.Error) as error:
+    except (*_BROKEN, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table: {error}") from None
     return [header, *rows], encoding, separator, lines
 
 
 def _first_rows(table: Table) -> list[list[str]]:
     return _head(table.file, table.packed)[0][1:]
+
+
+def _as_text(opened: gzip.GzipFile | io.BufferedReader, encoding: str, errors: str = "strict") -> io.TextIOWrapper:
+    return io.TextIOWrapper(opened, {"utf-8": "utf-8-sig"}.get(encoding, encoding), errors, newline="")
 
 
 def _again(first: str, rest: io.TextIOWrapper) -> Any:
@@ -253,7 +266,11 @@ def _read(table: Table, kinds: dict[str, pyarrow.DataType]) -> pyarrow.Table:
             read = pyarrow.csv.read_csv(
                 stream,
                 pyarrow.csv.ReadOptions(
-                    use_threads=False, column_names=names, skip_rows=table.header_lines, encoding=table.encoding
+                    use_threads=False,
+                    column_names=names,
+                    skip_rows=table.header_lines,
+                    encoding=table.encoding,
+                    block_size=_LONGEST_ROW,
                 ),
                 pyarrow.csv.ParseOptions(delimiter=table.separator, newlines_in_values=True, invalid_row_handler=note),
                 pyarrow.csv.ConvertOptions(
@@ -267,6 +284,11 @@ def _read(table: Table, kinds: dict[str, pyarrow.DataType]) -> pyarrow.Table:
     except pyarrow.ArrowInvalid as error:
         if "conversion error to double" in str(error):
             raise _BadNumberError from None
+        if "straddling" in str(error):
+            raise DataError(
+                f"{table.file}: cannot be read as a table: a row of more than {_LONGEST_ROW >> 20} MB; a quotation "
+                "mark that nothing closes takes all lines below it for one cell"
+            ) from None
         if "Empty CSV" in str(error):
             return pyarrow.table({name: pyarrow.array([], kind) for name, kind in kinds.items()})
         if "UTF8" in str(error):
@@ -289,16 +311,33 @@ def _read(table: Table, kinds: dict[str, pyarrow.DataType]) -> pyarrow.Table:
 
 
 def _refuse_open_quote(table: Table, read: pyarrow.Table) -> None:
-    """A quotation mark that nothing closes would take all rows below it for one cell."""
-    last = [read[name][-1].as_py() for name in read.column_names if len(read) and read[name].type == pyarrow.string()]
-    if not any("\n" in (cell or "") for cell in last):
-        return
-    with gzip.open(table.file) if table.packed else table.file.open("rb") as opened:
-        marks = sum(block.count(b'"') for block in iter(lambda: opened.read(1 << 20), b""))
-    if marks % 2:
+    """A quotation mark that nothing closes would take rows below it for one cell, to the next mark or to the end."""
+    texts = [read[name] for name in read.column_names if read[name].type == pyarrow.string()]
+    if any(_has_line_ends(column) for column in texts) or _has_line_ends(pyarrow.array(table.columns)):
+        _refuse_open_quotes_of(table)
+
+
+def _has_line_ends(column: pyarrow.ChunkedArray | pyarrow.Array) -> bool:
+    return bool(pyarrow.compute.any(pyarrow.compute.match_substring_regex(column, "[\r\n]")).as_py())
+
+
+def _refuse_open_quotes_of(table: Table) -> None:
+    """Read a table as strictly as CSV is written: behind a mark that closes a cell stands nothing more of it."""
+    last = 0
+    try:
+        with gzip.open(table.file) if table.packed else table.file.open("rb") as opened:
+            # a column that is not read may hold bytes of any encoding
+            text = _as_text(opened, table.encoding, errors="replace")
+            reader = csv.reader(text, delimiter=table.separator, strict=True)
+            for _ in reader:
+                last = reader.line_num
+    except csv.Error:
         raise DataError(
-            f"{table.file}, line {len(read) + table.header_lines}: a quotation mark opens there and nothing closes it"
-        )
+            f"{table.file}, line {last + 1}: a quotation mark opens there and nothing closes it, so that lines below "
+            "are taken for one cell; close it, or double those that are part of a cell"
+        ) from None
+    except _BROKEN as error:
+        raise DataError(f"{table.file}: cannot be read as a table: {error}") from None
 
 
 def _misfit_rows(table: Table, rows: list[pyarrow.csv.InvalidRow]) -> str:
@@ -312,12 +351,19 @@ def _misfit_rows(table: Table, rows: list[pyarrow.csv.InvalidRow]) -> str:
 
 
 def _first_bad_byte(table: Table) -> UnicodeDecodeError:
-    with gzip.open(table.file) if table.packed else table.file.open("rb") as opened:
-        try:
-            opened.read().decode("utf-8")
-        except UnicodeDecodeError as error:
-            return error
+    try:
+        b"".join(_blocks(table)).decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error
     raise AssertionError("it was said to hold one")
+
+
+def _blocks(table: Table) -> Iterator[bytes]:
+    try:
+        with gzip.open(table.file) if table.packed else table.file.open("rb") as opened:
+            yield from iter(lambda: opened.read(1 << 20), b"")
+    except _BROKEN as error:
+        raise DataError(f"{table.file}: cannot be read as a table: {error}") from None
 
 
 def _numbers_one_by_one(table: Table, texts: Sequence[str], numbers: Sequence[str]) -> pyarrow.Table:

@@ -51,7 +51,9 @@ rule embed_profiles:
     params:
         choice=config,
         base=str(BASE),
-        screen=screen_params("profiles", "columns", "fields", "derive", "on_problem", "plate_format", "missing", "experiment_names"),
+        screen=screen_params(
+            "profiles", "columns", "fields", "derive", "on_problem", "plate_format", "missing", "experiment_names"
+        ),
         sha256=lambda wildcards: digest_of(profile_files(wildcards.external)),
     script:
         "../scripts/embed_profiles.py"

@@ -122,8 +122,8 @@ def class_labels(perturbations: pd.Series) -> dict[str, int]:
 def _read_table(screen: Screen, table: MetadataFile) -> pd.DataFrame:
     """One file as text, with constant and derived columns, where each row stands, and whether it is selected."""
     raw = read_text_table(table.file, "metadata.file")
-    at = [f"{table.file}, line {line}" for line in range(2, len(raw) + 2)]
-    raw = _with_fields(_known(raw, screen), {**screen.fields, **table.fields})
+    at = [f"{table.file}, line {row + 2}" for row in raw.index]
+    raw = _with_fields(_known(raw.reset_index(drop=True), screen), {**screen.fields, **table.fields})
     raw = _with_derived(raw, screen.derive, table.file)
     raw = annotated(raw, screen, table.file)
     _require(raw, screen.columns, table.file)
@@ -176,7 +176,8 @@ def _joined(raw: pd.DataFrame, columns: str | list[str], role: str) -> pd.Series
     names = [columns] if isinstance(columns, str) else columns
     if len(names) == 1:
         return raw[names[0]]
-    parts = pd.DataFrame({name: raw[name].map(plain, na_action="ignore") for name in names})
+    # a column without a value would be one of numbers
+    parts = pd.DataFrame({name: raw[name].map(plain, na_action="ignore").astype("str") for name in names})
     joined = parts[names[0]].str.cat(parts[names[1:]], sep="_")
     # A_1 at dose 2 is not A at dose 1_2
     together = "\0joined"

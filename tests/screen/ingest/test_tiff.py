@@ -75,11 +75,11 @@ def damage(path, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("truncated", "cannot be decoded"),
+        ("truncated", "cut off: its pixels end beyond the file"),
         ("empty", "cannot be decoded"),
         ("corrupt", "cannot be decoded"),
-        ("no tags", "not a single grey plane"),
-        ("truncated, uncompressed", "cannot be decoded"),
+        ("no tags", "cut off or broken: where its pixels are is not said"),
+        ("truncated, uncompressed", "cut off: its pixels end beyond the file"),
         ("a strip missing", "a part of the image is missing from the file"),
         ("text", "cannot be decoded"),
         ("loop", "cannot be decoded"),

@@ -1,5 +1,6 @@
 """Raw image files to grey planes."""
 
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ _PLAIN = (
     tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR,
 )  # fmt: skip
 _AS_GREY = "where grey is expected; save each stain as a grey image of its own"
+# of TIFF: tags without which pixels would be taken for others
+_MEANING = {256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339}
 GREY = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
@@ -96,15 +99,19 @@ def truncation(path: Path) -> str:
         if path.suffix.lower() == ".png":
             with path.open("rb") as file:
                 file.seek(max(0, size - 12))
-                return "" if b"IEND" in file.read() else "cut off: a PNG without its end"
+                if b"IEND" in file.read():
+                    return ""
+            try:  # something may stand behind the end
+                imagecodecs.png_decode(path.read_bytes())
+            except imagecodecs.PngError:
+                return "cut off: a PNG without its end"
         if path.suffix.lower() in {".tif", ".tiff"}:
             with tifffile.TiffFile(path, is_ome=False) as file:
-                ends = [
-                    at + count
-                    for page in file.pages
-                    for at, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-                ]
-            return "" if max(ends, default=0) <= size else "cut off: its pixels end beyond the file"
+                _require_pages(file, path)
+                for page in file.pages:
+                    _require_whole(page, path)
+    except ImageProblem as problem:
+        return problem.problem
     except Exception as error:  # decoders raise types of their own
         return f"cannot be opened ({type(error).__name__}: {error})"[:200]
     return ""
@@ -137,6 +144,7 @@ def _one_plane(path: Path) -> np.ndarray:
         raise ImageProblem("neither a PNG nor a TIFF by its name", path)
     # not as OME: the metadata of one file of a set names the others, and tifffile would read them all
     with tifffile.TiffFile(path, is_ome=False) as file:
+        _require_pages(file, path)
         if len(file.pages) > 1:
             raise ImageProblem(
                 f"{len(file.pages)} planes in one file where one channel is expected; leave {{channel}} out of "
@@ -152,6 +160,7 @@ def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
     if path.suffix.lower() not in {".tif", ".tiff"}:
         raise ImageProblem("not a TIFF by its name; only a TIFF holds several channels (see {channel})", path)
     with tifffile.TiffFile(path, _multifile=False) as file:
+        _require_pages(file, path)
         if len(file.series) != 1:
             raise ImageProblem(f"{len(file.series)} images in one file; one site a file is read", path)
         series = file.series[0]
@@ -174,10 +183,34 @@ def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
     return planes, names if len(names) == len(planes) else []
 
 
+def _require_pages(file: tifffile.TiffFile, path: Path) -> None:
+    """Refuse a file that lacks a page, or a tag that says what its pixels mean: tifffile goes on without them."""
+    tiff, handle = file.tiff, file.filehandle
+    first: Any = file.pages[0]  # a whole page: those behind it may be frames of it
+    last = file.pages[len(file.pages) - 1]
+    handle.seek(last.offset)
+    count = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))[0]
+    handle.seek(last.offset + tiff.tagnosize + count * tiff.tagsize)
+    if any(handle.read(tiff.offsetsize)):
+        raise ImageProblem("cut off or broken: it names a page that is not there", path)
+    handle.seek(first.offset)
+    count = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))[0]
+    tags = handle.read(count * tiff.tagsize)
+    codes = {struct.unpack_from(f"{tiff.byteorder}H", tags, at)[0] for at in range(0, len(tags), tiff.tagsize)}
+    if lost := sorted(codes & _MEANING - set(first.tags.keys())):
+        name = tifffile.TIFF.TAGS.get(lost[0], lost[0])
+        raise ImageProblem(f"cut off or broken: its {name} cannot be read", path)
+
+
 def _require_whole(page: Any, path: Path) -> None:
-    """Refuse a page that lacks strips or tiles: tifffile would fill them with zeros in silence."""
+    """Refuse a page that lacks strips or tiles: tifffile, or a decoder, would fill them in silence."""
     if page is None or 0 in page.databytecounts:
         raise ImageProblem("a part of the image is missing from the file", path)
+    if not len(page.dataoffsets) == len(page.databytecounts) > 0:
+        raise ImageProblem("cut off or broken: where its pixels are is not said", path)
+    ends = map(int.__add__, page.dataoffsets, page.databytecounts)
+    if max(ends) > path.stat().st_size:
+        raise ImageProblem("cut off: its pixels end beyond the file", path)
 
 
 def _grey(pixels: np.ndarray, page: Any, path: Path) -> np.ndarray:

@@ -66,7 +66,7 @@ def process(
     Raises:
         ConfigError: 16-bit planes to be stored in 8 bits without a stated range, or 8-bit planes under a range that
             goes beyond 8 bits.
-        ImageProblem: the image is smaller than the crop.
+        ImageProblem: the image is smaller than the crop, or than what is averaged or cut from it.
     """
     if ranges is None and dtype == "uint8" and any(plane.dtype == np.uint16 for plane in planes):
         raise ConfigError(
@@ -110,6 +110,10 @@ def _area_average(plane: np.ndarray, factor: int) -> np.ndarray:
         return plane
     # pixels beyond a whole number of blocks are left out: padded with zeros they would darken the edge
     height, width = (size - size % factor for size in plane.shape)
+    if not height or not width:
+        raise ImageProblem(
+            f"{plane.shape[0]} x {plane.shape[1]} pixels, fewer than `image.downsample: {factor}` averages to one"
+        )
     return downscale_local_mean(plane[:height, :width], (factor, factor))
 
 
@@ -130,6 +134,8 @@ def _cut(image: np.ndarray, tiles: int) -> np.ndarray:
     """(C, H, W) into (tiles * tiles, C, H / tiles, W / tiles), row by row."""
     channels, height, width = image.shape
     h, w = height // tiles, width // tiles
+    if not h or not w:
+        raise ImageProblem(f"{height} x {width} pixels, too few for {tiles} x {tiles} tiles; see `image.tiles`")
     top, left = (height - h * tiles) // 2, (width - w * tiles) // 2
     whole = image[:, top : top + h * tiles, left : left + w * tiles]
     return whole.reshape(channels, tiles, h, tiles, w).transpose(1, 3, 0, 2, 4).reshape(-1, channels, h, w)

@@ -121,7 +121,8 @@ class Pattern:
         own = next((at for at, part in enumerate(parts) if "{experiment" in part), len(parts))
         regexes = [_as_regex(re.sub(r"\{experiment[^}]*\}", "{experiment}", part)) for part in parts[: own + 1]]
         called = [name for name, new in self.renamed.items() if new == experiment] or [experiment]
-        either = f"(?:{'|'.join(map(re.escape, called))})"
+        # blanks around a name are no part of it
+        either = rf"\s*(?:{'|'.join(map(re.escape, called))})\s*"
         filled = [regex.replace("(?P<experiment>[^/]+?)", either) for regex in regexes]
         return all(re.fullmatch(regex, name) for regex, name in zip(filled, given, strict=False))
 
@@ -270,18 +271,19 @@ def _as_regex(text: str) -> str:
 def _walk(root: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Path, str]]:
     """Files below a folder in sorted order, and folders that cannot be listed, with why.
 
-    Links are followed, a loop of links only once.
+    Links are followed, but never to a folder that one is in already.
     """
-    seen: set[str] = set()
     failed: list[OSError] = []
+    above: dict[str, frozenset[str]] = {}
     for place, folders, names in os.walk(root, followlinks=True, onerror=failed.append):
         real = os.path.realpath(place)
-        if real in seen:
+        outside = above.pop(place, frozenset())
+        if real in outside:
             folders.clear()
             continue
-        seen.add(real)
         here = Path(place).relative_to(root)
         folders[:] = sorted(name for name in folders if wanted((here / name).as_posix()))
+        above |= {os.path.join(place, name): outside | {real} for name in folders}
         for name in sorted(names):
             yield Path(place, name), ""
     for error in failed:

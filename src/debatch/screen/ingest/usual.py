@@ -100,7 +100,7 @@ def blank_images(
         where: the experiment, for messages.
 
     Raises:
-        DataError: it is smaller than the crop.
+        DataError: it is smaller than the crop, or than what is averaged or cut from it.
         ConfigError: as `process`.
     """
     try:

@@ -128,12 +128,12 @@ def _read(profile_set: ProfileSet, screen: Screen, with_features: bool) -> Profi
         texts, values = file.read(others, names if with_features else [])
         metadata.append(texts)
         features.append(values)
-        at += [f"{file.file}, row {row}" for row in range(1, len(texts) + 1)]
+        at += [f"{file.file}, row {row + 1}" for row in texts.index]
         if file.words:
             log.info("%s: read as %s", file.file, file.words)
     if not at:
         raise DataError(f"{where_of(profile_set)}: holds no profile")
-    together = metadata[0] if len(metadata) == 1 else pd.concat(metadata, ignore_index=True)
+    together = pd.concat(metadata, ignore_index=True)
     values = features[0] if len(features) == 1 else np.concatenate(features)
     return Profiles(together, values, names if with_features else [], left_out, at)
 

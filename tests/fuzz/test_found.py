@@ -1,0 +1,168 @@
+"""Faults that searches found, each by name, so that it cannot come back."""
+
+import gzip
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.odd_images import ome, pixels, png, tiff
+from helpers.raw_screens import ingest, make_screen, write_png_screen
+
+from debatch.config.images import ImageProcessing
+from debatch.config.screen import Columns, MetadataFile
+from debatch.errors import DataError
+from debatch.screen.ingest.check import check_screen
+from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels, truncation
+from debatch.screen.ingest.source import walk_all
+from debatch.screen.metadata import read_catalogue
+from debatch.text_table import open_table, read_columns, read_text_table
+
+
+def table(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_a_packed_table_with_broken_bytes_is_refused_in_one_line(tmp_path):
+    packed = bytearray(gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(2000))))
+    packed[40:60] = b"\xff" * 20
+    path = table(tmp_path / "a.csv.gz", bytes(packed))
+    with pytest.raises(DataError, match="cannot be read as a table: Error -3 while decompressing"):
+        open_table(path, "metadata.file")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('a,b\r1,2\r3,"4\r5,6\r', 3),  # lines that end as on an old Mac
+        ('a,b\n1,"2\n3,"4\n5,6\n', 2),  # a second mark closes the first
+        ('a,b\n1,2\n3,"4\n5,6"7\n8,9\n', 3),
+        ('"a,b\n1,2\n3,4\n', 1),  # in the header
+        ('a,b\n\u2200,2\n3,"4\n5,6\n'.encode("utf-16"), 3),  # U+2200 holds the byte of a mark
+    ],
+)
+def test_an_open_quotation_mark_never_takes_rows_for_one_cell(tmp_path, content, line):
+    with pytest.raises(DataError, match=rf"a\.csv, line {line}: a quotation mark opens there and nothing closes it"):
+        read_text_table(table(tmp_path / "a.csv", content), "metadata.file")
+
+
+def test_cells_of_several_lines_and_marks_in_cells_are_read(tmp_path):
+    content = 'size,"note\nof two lines"\n5",\n3,"one\ntwo ""three"""\n'
+    read = read_text_table(table(tmp_path / "a.csv", content), "metadata.file")
+    assert read.fillna("").to_numpy().tolist() == [['5"', ""], ["3", 'one\ntwo "three"']]
+
+
+def test_an_open_mark_in_a_large_table_is_named_as_the_likely_reason(tmp_path):
+    rows = "".join(f"{n},aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n" for n in range(260_000))
+    path = table(tmp_path / "a.csv", "a,b\n" + "1,2\n" * 400 + '1,"2\n' + rows)
+    with pytest.raises(DataError, match="a row of more than 4 MB; a quotation mark that nothing closes"):
+        read_text_table(path, "metadata.file")
+
+
+@pytest.mark.parametrize("content", [",b\n0,2\n1,4\n", "a,b\n,2\n,4\n"])
+def test_rows_are_counted_whatever_the_first_column_holds(tmp_path, content):
+    assert len(read_text_table(table(tmp_path / "a.csv", content), "metadata.file", [])) == 2
+
+
+def test_texts_without_numbers_have_as_many_rows_as_the_numbers(tmp_path):
+    texts, numbers = read_columns(open_table(table(tmp_path / "a.csv", "a,b\n1,2\n,\n3,4\n"), "profiles"), ["a"], [])
+    assert texts["a"].tolist() == ["1", "3"]
+    assert numbers.shape == (2, 0)
+
+
+def test_a_blank_first_line_is_named_as_such(tmp_path):
+    with pytest.raises(DataError, match="its first line names no column"):
+        open_table(table(tmp_path / "a.csv", "\na,b\n1,2\n"), "metadata.file")
+
+
+def test_a_line_is_told_by_its_number_in_the_file_behind_empty_rows_too(tmp_path):
+    path = table(tmp_path / "a.csv", "experiment,plate,well,perturbation\nE,1,A01,x\n,,,\n,,,\nE,1,,y\n")
+    screen = make_screen(tmp_path)
+    with pytest.raises(DataError, match=r"a\.csv, line 5: an empty well"):
+        read_catalogue(screen, [MetadataFile(file=str(path))], None)
+
+
+@pytest.mark.parametrize("doses", [["", ""], ["3.0", ""]])
+def test_a_perturbation_of_columns_that_are_empty_is_none(tmp_path, doses):
+    rows = "".join(f"E,1,A0{at},x,{dose}\n" for at, dose in enumerate(doses, start=1))
+    path = table(tmp_path / "a.csv", "experiment,plate,well,perturbation,dose\n" + rows)
+    columns = Columns(cell_type=None, well_type=None, perturbation=["dose", "perturbation"])
+    wells = read_catalogue(make_screen(tmp_path, columns=columns), [MetadataFile(file=str(path))], None)
+    assert wells["perturbation"].fillna("").tolist() == ["3_x" if dose else "" for dose in doses]
+
+
+@pytest.mark.parametrize("cut", [0.6, 0.9])
+def test_a_cut_jpeg_within_a_tiff_is_not_filled_up_with_grey(tmp_path, cut):
+    content = tiff(pixels((40, 12)), compression="jpeg")
+    path = table(tmp_path / "a.tif", content[: int(cut * len(content))])
+    assert truncation(path) == "cut off: its pixels end beyond the file"
+    with pytest.raises(ImageProblem, match="cut off: its pixels end beyond the file"):
+        decode(path)
+
+
+def test_a_tiff_whose_second_page_was_cut_off_is_no_image_of_one_page(tmp_path):
+    content = tiff(pixels(), pages=2)
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        second = file.pages[1].offset
+    path = table(tmp_path / "a.tif", content[:second])
+    for read in (decode, lambda path: decode_channels(path, ["1"])):
+        with pytest.raises(ImageProblem, match="it names a page that is not there"):
+            read(path)
+    assert truncation(path) == "cut off or broken: it names a page that is not there"
+
+
+def test_a_tiff_whose_description_was_cut_off_is_not_read_without_it(tmp_path):
+    """Bio-Formats writes it behind the pixels: without it, planes of a stack over z pass for channels."""
+    content = bytearray(ome(np.stack([pixels(), pixels()]), axes="ZYX"))
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        tag = file.pages[0].tags["ImageDescription"]
+        description = bytes(content[tag.valueoffset : tag.valueoffset + tag.count])
+        content[tag.offset + 8 : tag.offset + 12] = struct.pack("<I", len(content))
+    whole = table(tmp_path / "whole.ome.tif", bytes(content) + description)
+    with pytest.raises(ImageProblem, match="a stack of 2 z planes"):
+        decode_channels(whole, ["1", "2"])
+    path = table(tmp_path / "cut.ome.tif", bytes(content) + description[:50])
+    with pytest.raises(ImageProblem, match="cut off or broken: its ImageDescription cannot be read"):
+        decode_channels(path, ["1", "2"])
+
+
+def test_a_png_with_something_behind_its_end_is_whole(tmp_path):
+    path = table(tmp_path / "a.png", png(pixels()) + b"more behind it")
+    assert truncation(path) == ""
+    assert decode(path).shape == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ({"downsample": 64}, "40 x 40 pixels, fewer than `image.downsample: 64` averages to one"),
+        ({"tiles": 41}, "40 x 40 pixels, too few for 41 x 41 tiles; see `image.tiles`"),
+        ({"downsample": 20, "tiles": 3}, "2 x 2 pixels, too few for 3 x 3 tiles"),
+    ],
+)
+def test_images_of_which_no_pixel_would_be_left_are_refused(tmp_path, image, message):
+    write_png_screen(tmp_path)
+    with pytest.raises(DataError, match=message):
+        ingest(tmp_path, image=ImageProcessing(**image))
+    screen = make_screen(tmp_path, image=ImageProcessing(**image))
+    findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], 3)
+    assert any(message in error for error in findings.errors)
+
+
+def test_a_folder_with_a_blank_behind_its_name_is_the_experiments_for_ingestion_too(tmp_path):
+    write_png_screen(tmp_path)
+    (tmp_path / "E-1").rename(tmp_path / "E-1 ")
+    assert len(ingest(tmp_path)) == 6
+
+
+def test_a_folder_and_a_link_to_it_are_both_looked_at(tmp_path):
+    """Which of the two was met first hid the other one from `check`."""
+    write_png_screen(tmp_path)
+    (tmp_path / "A-link").symlink_to("E-1")
+    (tmp_path / "E-1/Plate1/up").symlink_to(tmp_path)
+    source = make_screen(tmp_path).source
+    found = [str(path.relative_to(tmp_path)) for path, _ in walk_all(source) if path.suffix == ".png"]
+    assert len(found) == 24
+    assert {name.split("/")[0] for name in found} == {"A-link", "E-1"}
