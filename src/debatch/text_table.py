@@ -6,7 +6,7 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,11 @@ def columns_of_numbers(table: Table) -> set[str]:
 def trimmed(values: pd.Series) -> pd.Series:
     """Text without the blanks around it; what is empty then is missing."""
     return _trimmed_column(pyarrow.chunked_array([pyarrow.array(values, pyarrow.string())])).set_axis(values.index)
+
+
+def each_text(values: pd.Series, change: Callable[[Any], str | None]) -> pd.Series:
+    """Values that are there as another text; a column without any stays one of text, and is not taken for numbers."""
+    return values.map(change, na_action="ignore").astype("str")
 
 
 class _BadNumberError(Exception):

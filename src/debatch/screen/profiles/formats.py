@@ -131,6 +131,7 @@ class _AnnData(ProfileFile):
         _refuse_twice(file, self.features, "features")
         _refuse_twice(file, self._metadata)
         self.columns = [*self._metadata, *self.features]
+        _refuse_twice(file, self.columns, "columns of `obs` and features of `var`")
 
     def numbers(self) -> set[str]:
         assert self.features is not None
