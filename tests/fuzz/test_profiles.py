@@ -169,3 +169,58 @@ def test_every_profile_is_embedded_or_listed(tmp_path, case, features):
         for lines in checked[0]:
             str(lines).encode()
     shutil.rmtree(folder)
+
+
+ODD_COLUMNS = {
+    "texts": ["a", None, "\u00e4"],
+    "dates": pd.to_datetime(["2024-01-05", None, "2024-01-06"]),
+    "flags": [True, False, True],
+    "maybe": pd.array([True, None, False], dtype="boolean"),
+    "kinds": pd.Categorical(["x", None, "y"]),
+    "lists": [[1.0], [], None],
+    "bytes": [b"\xff", b"a", None],
+    "whole": pd.array([1, None, 3], dtype="Int64"),
+    "large": [2**63 - 1, 0, 1],
+    "mixed": ["1.5", "x", ""],
+    "short": np.array([1, 2, 3], np.float16),
+    "complex": [{"a": 1}, None, {"a": 2}],
+}
+
+
+@examples(0.1)
+@given(
+    ending=st.sampled_from(ENDINGS),
+    odd=st.lists(st.sampled_from(sorted(ODD_COLUMNS)), unique=True, max_size=4),
+    features=st.sampled_from([None, None, ["f0"], ["*"], ["f*", "whole", "flags", "short"]]),
+    cut=st.floats(0, 1) | st.just(1.0),
+    mutated=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=3),
+)
+def test_no_file_of_profiles_ends_in_anything_but_rows_or_one_line(tmp_path, ending, odd, features, cut, mutated):
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    rows = {
+        "Metadata_Plate": ["P", "P", "Q"],
+        "Metadata_Well": ["A01", "A02", "A01"],
+        "Metadata_Batch": ["a", "a", "b"],
+    }
+    metadata = pd.DataFrame({**rows, "Metadata_Perturbation": ["x", "y", "x"]})
+    values = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 7.0]])
+    path = folder / f"set{ending}"
+    own = metadata.assign(**{name: ODD_COLUMNS[name] for name in odd if not ending.endswith(".h5ad")})
+    write(path, own, values, ["f0", "f1"])
+    content = path.read_bytes()
+    content = content[: int(cut * len(content))]
+    for where, byte in mutated if content else []:
+        at = int(where * (len(content) - 1))
+        content = content[:at] + bytes([byte]) + content[at + 1 :]
+    path.write_bytes(content)
+    columns = Columns(batch="Metadata_Batch")
+    profile_set = ProfileSet(file=str(path), features=features)
+    screen = Screen(profiles={"set": profile_set}, columns=columns, on_problem="drop")
+    one_line(index_profiles, screen)
+    read = one_line(read_profiles, profile_set, screen)
+    if read is not None:
+        assert len(read.metadata) == len(read.features) == len(read.at) > 0
+    if read is not None and cut == 1 and not mutated:
+        assert len(read.features) == 3
+        assert set(read.names) <= {"f0", "f1", "flags", "maybe", "whole", "large", "short"}
+    shutil.rmtree(folder)
