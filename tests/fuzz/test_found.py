@@ -16,8 +16,9 @@ from helpers.raw_screens import ingest, make_screen, write_png_screen
 from debatch.config import Screen
 from debatch.config.images import ImageProcessing
 from debatch.config.profiles import ProfileSet
+from debatch.config.read import check_entry_name, read_yaml, validate
 from debatch.config.screen import Columns, MetadataFile
-from debatch.errors import DataError
+from debatch.errors import ConfigError, DataError
 from debatch.screen.ingest.check import check_screen
 from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels, truncation
 from debatch.screen.ingest.plan import Problems
@@ -254,3 +255,23 @@ def test_a_broken_file_of_profiles_is_refused_in_one_line_whatever_its_library_r
         path.write_bytes(whole[:at] + bytes(byte ^ 0xFF for byte in whole[at : at + 8]) + whole[at + 8 :])
         refused += of_user(read_profiles, screen.profiles["own"], screen) is None
     assert refused > 5
+
+
+def test_a_key_of_several_lines_is_named_on_one(tmp_path):
+    with pytest.raises(ConfigError, match=r"^mine\.yaml: `a\\n\\nb`: expected|^mine\.yaml: unknown key `a\\n\\nb`"):
+        validate(Screen, {"a\n\nb": 1}, "mine.yaml")
+    with pytest.raises(ConfigError, match=r"^methods\.yaml: `a\\nb`: a method's name is"):
+        check_entry_name("a\nb", "methods.yaml", "method")
+
+
+@pytest.mark.parametrize("key", ["experiments", "treatments", "positive_controls"])
+def test_a_number_that_would_fill_the_memory_with_names_is_refused(key):
+    value = {"ALPHA": 10**10} if key == "experiments" else 10**10
+    with pytest.raises(ConfigError, match=f"`simulate`: `{key}`: 10,000,000,000 cannot be drawn; 100,000 at most"):
+        validate(Screen, {"simulate": {key: value}}, "mine.yaml")
+
+
+def test_yaml_that_is_nested_too_deep_is_refused(tmp_path):
+    path = table(tmp_path / "mine.yaml", "a: " + "[" * 20_000)
+    with pytest.raises(ConfigError, match="not valid YAML: maximum recursion depth exceeded"):
+        read_yaml(path)

@@ -115,7 +115,7 @@ def screens(draw):
     return some, plate_map, changes
 
 
-@examples(0.1)
+@examples(0.05)
 @given(case=screens(), features=st.sampled_from([None, None, ["*"], ["f*", "Cells_*"]]))
 def test_every_profile_is_embedded_or_listed(tmp_path, case, features):
     some, plate_map, changes = case
@@ -187,7 +187,7 @@ ODD_COLUMNS = {
 }
 
 
-@examples(0.1)
+@examples(0.05)
 @given(
     ending=st.sampled_from(ENDINGS),
     odd=st.lists(st.sampled_from(sorted(ODD_COLUMNS)), unique=True, max_size=4),
