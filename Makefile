@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
 VIEWERS := .venv-viewers
 
-.PHONY: setup demo test test-slurm test-viewers mutations lint schemas envs timm-models slurm-profile clean
+.PHONY: setup demo test test-slurm test-viewers mutations fuzz lint schemas envs timm-models slurm-profile clean
 
 setup: $(VENV)/.ready
 
@@ -48,6 +48,10 @@ test-viewers: setup
 # what the tests notice: traps that are set one by one (a quarter of an hour)
 mutations: setup
 	$(BIN)/python tests/mutations/run.py
+
+# 10,000 tables, folders, images, profiles and configurations that are drawn anew each time (a quarter of an hour)
+fuzz: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile fuzz --numprocesses 2 --show-capture no --durations 0 tests/fuzz
 
 # make slurm-profile ACCOUNT=lab PARTITION=cpu GPU_PARTITION=gpu
 slurm-profile:

@@ -9,6 +9,8 @@ from debatch.config import Recipe
 
 # the machine's load must not fail a test
 settings.register_profile("debatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# examples of all properties of tests/fuzz together
+settings.register_profile("fuzz", parent=settings.get_profile("debatch"), max_examples=10_000)
 settings.load_profile("debatch")
 
 # minutes each: two processes of tests end together where these come first

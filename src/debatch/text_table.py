@@ -6,7 +6,7 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -191,6 +191,11 @@ def number_spelling(number: str) -> str:
 def is_one_of(cells: pd.Series, values: Iterable[object]) -> pd.Series:
     """(N,) bool: which cells of a column are one of some values; numbers are compared as numbers."""
     return cells.map(plain, na_action="ignore").isin([plain(str(value)) for value in values])
+
+
+def each_text(values: pd.Series, change: Callable[[Any], str | None]) -> pd.Series:
+    """Values that are there as another text; a column without any stays one of text, and is not taken for numbers."""
+    return values.map(change, na_action="ignore").astype("str")
 
 
 class _BadNumberError(Exception):

@@ -152,7 +152,7 @@ def is_blank(row):
     return not any(cell.strip("\u200b\u200c\u200d\u2060\ufeff \t\n\r\u00a0").strip() for cell in row)
 
 
-@examples(0.25)
+@examples(0.13)
 @given(case=catalogues())
 def test_every_row_is_a_well_or_an_error_names_it(tmp_path, case):
     header, tables, changes, select, sites = case
@@ -198,7 +198,7 @@ def test_every_row_is_a_well_or_an_error_names_it(tmp_path, case):
     layout(index)
 
 
-@examples(0.05)
+@examples(0.03)
 @given(names=st.lists(NAMES, max_size=8))
 def test_names_that_look_alike_say_by_what_and_others_are_kept(names):
     groups = look_alikes(names)

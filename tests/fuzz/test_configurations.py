@@ -59,6 +59,28 @@ JUNK = st.recursive(
     max_leaves=6,
 )
 
+YAML = [
+    b": ",
+    b"- ",
+    b"&a ",
+    b"*a",
+    b"<<: ",
+    b"!!python/object:os.system ",
+    b"{",
+    b"}",
+    b"[",
+    b"\t",
+    b"\n",
+    b"#",
+    b"? ",
+    b"|",
+    b"2024-01-05",
+    b"0o7",
+    b"~",
+    b".inf",
+    b"!!set ",
+    b"!!binary ",
+]
 NEW = JUNK.map(copy.deepcopy)  # a value that is drawn twice is changed once
 
 
@@ -100,10 +122,48 @@ def changed(draw, data):
     return data
 
 
-@examples(0.3)
+@examples(0.1)
 @given(data=st.sampled_from(sorted(SHIPPED)).flatmap(lambda name: changed(SHIPPED[name])))
 def test_no_screen_ends_in_anything_but_a_registry_or_an_error(tmp_path, data):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(data, allow_unicode=False), encoding="utf-8", errors="surrogatepass")
     registry = of_user(build_registry, {"screen": str(path)}, ROOT)
     assert registry is None or registry.name == "mine"
+
+
+OTHERS = {
+    name: yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("methods", "tables", "corrections")
+}
+CHOICE = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+@examples(0.03)
+@given(case=st.sampled_from(sorted(OTHERS)).flatmap(lambda name: st.tuples(st.just(name), changed(OTHERS[name]))))
+def test_no_other_file_ends_in_anything_but_a_registry_or_an_error(tmp_path, case):
+    name, data = case
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(data))
+    of_user(build_registry, {"screen": "tiny", name: str(path)}, ROOT)
+
+
+@examples(0.02)
+@given(choice=changed({**CHOICE, "screen": "tiny", "seeds": 1, "ome_zarr": ["ALPHA-01"], "model": "runs/x"}))
+def test_no_choice_ends_in_anything_but_a_registry_or_an_error(choice):
+    of_user(build_registry, choice, ROOT)
+
+
+@examples(0.03)
+@given(
+    name=st.sampled_from(sorted(SHIPPED)),
+    edits=st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 3), st.binary(max_size=3) | st.sampled_from(YAML)), max_size=4
+    ),
+)
+def test_no_bytes_of_a_screen_end_in_anything_but_a_registry_or_an_error(tmp_path, name, edits):
+    content = (ROOT / f"config/screens/{name}.yaml").read_bytes()
+    for where, gone, new in edits:
+        at = int(where * len(content))
+        content = content[:at] + new + content[at + gone :]
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    of_user(build_registry, {"screen": str(path)}, ROOT)

@@ -4,19 +4,28 @@ import gzip
 import io
 import struct
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
+from helpers.fuzz import of_user
 from helpers.odd_images import ome, pixels, png, tiff
 from helpers.raw_screens import ingest, make_screen, write_png_screen
 
+from debatch.config import Screen
 from debatch.config.images import ImageProcessing
+from debatch.config.profiles import ProfileSet
+from debatch.config.read import check_entry_name, read_yaml, validate
 from debatch.config.screen import Columns, MetadataFile
-from debatch.errors import DataError
+from debatch.errors import ConfigError, DataError
 from debatch.screen.ingest.check import check_screen
 from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels, truncation
+from debatch.screen.ingest.plan import Problems
 from debatch.screen.ingest.source import walk_all
 from debatch.screen.metadata import read_catalogue
+from debatch.screen.profiles.index import embed_profiles, index_profiles
+from debatch.screen.profiles.read import read_profiles
 from debatch.text_table import open_table, read_columns, read_text_table
 
 
@@ -166,3 +175,103 @@ def test_a_folder_and_a_link_to_it_are_both_looked_at(tmp_path):
     found = [str(path.relative_to(tmp_path)) for path, _ in walk_all(source) if path.suffix == ".png"]
     assert len(found) == 24
     assert {name.split("/")[0] for name in found} == {"A-link", "E-1"}
+
+
+def profile_screen(path, **changes):
+    profiles = {"own": ProfileSet(file=str(path), features=changes.pop("features", None))}
+    return Screen(profiles=profiles, **{"columns": Columns(batch="Metadata_Batch"), **changes})
+
+
+def profile_rows(**columns):
+    rows = {"Metadata_Plate": ["1", "2"], "Metadata_Well": ["A01", "B01"], "Metadata_Batch": ["a", "b"]}
+    return pd.DataFrame({**rows, "Metadata_Perturbation": ["x", "y"], **columns})
+
+
+def test_a_set_of_profiles_that_fills_in_no_plate_matches_nothing(tmp_path):
+    for name, plates in (("own", ["1", "2"]), ("other", ["", ""])):
+        profile_rows(Metadata_Plate=plates, f0=[1.0, 2.0]).to_csv(tmp_path / f"{name}.csv", index=False)
+    screen = profile_screen(tmp_path / "own.csv")
+    both = {**screen.profiles, "other": ProfileSet(file=str(tmp_path / "other.csv"))}
+    with pytest.raises(DataError, match=r"matches none of the 2 profiles of .*other\.csv"):
+        index_profiles(screen.model_copy(update={"profiles": both}))
+
+
+@pytest.mark.parametrize("value", ["", "0"])
+def test_a_set_without_a_usable_profile_is_refused(tmp_path, value):
+    profile_rows(f0=[value, value], f1=[value, value]).to_csv(tmp_path / "a.csv", index=False)
+    screen = profile_screen(tmp_path / "a.csv", features=["f*"], on_problem="drop")
+    own = screen.profiles["own"]
+    with pytest.raises(DataError, match="no usable profile or feature is left"):
+        embed_profiles(read_profiles(own, screen), own, screen, index_profiles(screen), Problems("own", "left out"))
+
+
+def test_an_empty_column_of_words_that_are_translated_is_text(tmp_path):
+    path = table(tmp_path / "a.csv", "experiment,plate,well,perturbation,role\nE,1,A01,x,\nE,1,A02,y,\n")
+    columns = Columns(cell_type=None, well_type="role")
+    screen = make_screen(tmp_path, columns=columns, well_types={"": "treatment"})
+    wells = read_catalogue(screen, [MetadataFile(file=str(path))], None)
+    assert wells["well_type"].tolist() == ["treatment", "treatment"]
+
+
+def anndata_of(path, obs, features):
+    kept = anndata.AnnData(np.ones((len(obs), len(features)), np.float32), obs.astype(object))
+    kept.obs_names = pd.Index(["0", "1"], dtype=object)
+    kept.var_names = pd.Index(features, dtype=object)
+    kept.write_h5ad(path, convert_strings_to_categoricals=False)
+    return path
+
+
+def test_a_feature_that_is_called_as_metadata_are_is_refused(tmp_path):
+    screen = profile_screen(anndata_of(tmp_path / "a.h5ad", profile_rows(), ["f0", "Metadata_f"]))
+    with pytest.raises(DataError, match="'Metadata_f' would be a feature, and Metadata_… is what metadata are called"):
+        read_profiles(screen.profiles["own"], screen)
+
+
+def test_a_column_and_a_feature_of_one_name_are_refused(tmp_path):
+    screen = profile_screen(anndata_of(tmp_path / "a.h5ad", profile_rows(dose=["1", "2"]), ["f0", "dose"]))
+    with pytest.raises(DataError, match="2 columns of `obs` and features of `var` are called 'dose'"):
+        read_profiles(screen.profiles["own"], screen)
+
+
+def test_a_date_is_no_feature(tmp_path):
+    rows = profile_rows(f0=[1.0, 2.0], day=pd.to_datetime(["2024-01-05", None]))
+    rows.to_parquet(tmp_path / "a.parquet")
+    screen = profile_screen(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"row 1: the column 'day' holds .*2024-01-05.*, which is no number"):
+        read_profiles(screen.profiles["own"], screen)
+
+
+@pytest.mark.parametrize("name", ["a.h5ad", "a.parquet"])
+def test_a_broken_file_of_profiles_is_refused_in_one_line_whatever_its_library_raises(tmp_path, name):
+    if name == "a.h5ad":
+        path = anndata_of(tmp_path / name, profile_rows(), ["f0"])
+    else:
+        path = tmp_path / name
+        profile_rows(f0=[1.0, 2.0]).to_parquet(path)
+    whole = path.read_bytes()
+    screen = profile_screen(path)
+    refused = 0
+    for at in range(0, len(whole), len(whole) // 60):
+        path.write_bytes(whole[:at] + bytes(byte ^ 0xFF for byte in whole[at : at + 8]) + whole[at + 8 :])
+        refused += of_user(read_profiles, screen.profiles["own"], screen) is None
+    assert refused > 5
+
+
+def test_a_key_of_several_lines_is_named_on_one(tmp_path):
+    with pytest.raises(ConfigError, match=r"^mine\.yaml: `a\\n\\nb`: expected|^mine\.yaml: unknown key `a\\n\\nb`"):
+        validate(Screen, {"a\n\nb": 1}, "mine.yaml")
+    with pytest.raises(ConfigError, match=r"^methods\.yaml: `a\\nb`: a method's name is"):
+        check_entry_name("a\nb", "methods.yaml", "method")
+
+
+@pytest.mark.parametrize("key", ["experiments", "treatments", "positive_controls"])
+def test_a_number_that_would_fill_the_memory_with_names_is_refused(key):
+    value = {"ALPHA": 10**10} if key == "experiments" else 10**10
+    with pytest.raises(ConfigError, match=f"`simulate`: `{key}`: 10,000,000,000 cannot be drawn; 100,000 at most"):
+        validate(Screen, {"simulate": {key: value}}, "mine.yaml")
+
+
+def test_yaml_that_is_nested_too_deep_is_refused(tmp_path):
+    path = table(tmp_path / "mine.yaml", "a: " + "[" * 20_000)
+    with pytest.raises(ConfigError, match="not valid YAML: maximum recursion depth exceeded"):
+        read_yaml(path)

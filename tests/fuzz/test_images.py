@@ -64,7 +64,7 @@ def read(path):
     return found
 
 
-@examples(0.15)
+@examples(0.07)
 @given(file=files(), cut=st.floats(0, 1), mutated=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=3))
 def test_no_file_ends_in_anything_but_planes_or_a_reason(tmp_path, file, cut, mutated):
     suffix, content = file

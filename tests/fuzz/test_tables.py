@@ -154,7 +154,7 @@ def check(path):
         assert len(texts) == len(values) or not texts.shape[1]
 
 
-@examples(0.1)
+@examples(0.04)
 @given(content=st.binary(max_size=200))
 def test_no_bytes_end_in_anything_but_a_table_or_one_line(tmp_path, content):
     path = tmp_path / "a.csv"
@@ -162,7 +162,7 @@ def test_no_bytes_end_in_anything_but_a_table_or_one_line(tmp_path, content):
     check(path)
 
 
-@examples(0.3)
+@examples(0.15)
 @given(content=broken_files())
 def test_no_broken_table_loses_a_row_in_silence(tmp_path, content):
     path = tmp_path / "a.csv"
@@ -170,7 +170,7 @@ def test_no_broken_table_loses_a_row_in_silence(tmp_path, content):
     check(path)
 
 
-@examples(0.3)
+@examples(0.15)
 @given(
     rows=tables(),
     separator=st.sampled_from([",", "\t", ";"]),

@@ -167,7 +167,7 @@ def screen_of(root, source=None, **changes):
     )
 
 
-@examples(0.2)
+@examples(0.1)
 @given(
     entries=st.lists(st.tuples(FOLDERS, PLATES, NAMES, KINDS), max_size=14),
     shut=st.sets(st.sampled_from(["E-1", "E-1/Plate1", "E-2", "other", "E-1/link3"]), max_size=2) | st.just(set()),
@@ -302,7 +302,7 @@ def screens(draw):
     return suffix, files, image, draw(st.sampled_from(["uint8", "uint8", "uint16"]))
 
 
-@examples(0.15)
+@examples(0.05)
 @given(case=screens(), on_problem=st.sampled_from(["fail", "fail", "drop"]), gone=st.sampled_from([None, None, 0, 3]))
 def test_check_says_what_ingestion_will(tmp_path, case, on_problem, gone):
     suffix, files, image, dtype = case

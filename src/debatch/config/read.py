@@ -44,7 +44,7 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a text file in UTF-8") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
 
 
@@ -81,7 +81,9 @@ def check_entry_name(name: object, where: str, what: str) -> str:
         ConfigError: it is not lower case letters, digits and underscores.
     """
     if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
-        raise ConfigError(f"{where}: `{name}`: a {what}'s name is lower case letters, digits and underscores")
+        raise ConfigError(
+            f"{where}: `{_printed(str(name))}`: a {what}'s name is lower case letters, digits and underscores"
+        )
     return name
 
 
@@ -117,7 +119,7 @@ def unset_variables(path: str) -> list[str]:
 
 def _explain(model: type[BaseModel], detail: Any) -> str:
     location = [str(part) for part in detail["loc"] if not _is_union_branch(str(part))]
-    key = ".".join(part for part in location if not part.startswith(TAG))
+    key = _printed(".".join(part for part in location if not part.startswith(TAG)))
     kind, given = detail["type"], detail["input"]
     if kind == "extra_forbidden":
         section = location[-2].removeprefix(TAG) if len(location) > 1 and location[-2].startswith(TAG) else ""
@@ -148,6 +150,11 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
         hint = nearest(given, [str(choice) for choice in _choices(detail)])
         return f"`{key}`: {given!r} is not one of {detail['ctx']['expected']}{hint if 'mean' in hint else ''}"
     return f"`{key}`: expected {message}, found {given!r}{hint}"
+
+
+def _printed(key: str) -> str:
+    """A key on one line, whatever stands in it."""
+    return key if key.isprintable() else repr(key)[1:-1]
 
 
 def _with_point(number: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ from debatch.config.base import Section, Size, height_and_width
 
 EMPTY = "EMPTY"
 SMALLEST = 32  # pixels
+MOST = 100_000  # of what is named one by one
 CHANNELS: tuple[str, ...] = ("DNA", "ER", "Actin", "RNA", "Mito", "Golgi")
 
 
@@ -63,6 +64,18 @@ class SimulationConfig(Section):
         if odd or not value:
             raise ValueError(f"{odd[0] if odd else 'nothing'!r}: each of {', '.join(CHANNELS)} once at most")
         return value
+
+    @model_validator(mode="after")
+    def _can_be_counted(self) -> "SimulationConfig":
+        counts = {
+            "experiments": sum(self.experiments.values()),
+            "treatments": self.treatments,
+            "positive_controls": self.positive_controls,
+        }
+        for key, count in counts.items():
+            if count > MOST:
+                raise ValueError(f"`{key}`: {count:,} cannot be drawn; {MOST:,} at most")
+        return self
 
     @model_validator(mode="after")
     def _each_plate_gets_a_treatment(self) -> "SimulationConfig":

@@ -1,5 +1,6 @@
 """The well catalogue: what a screen's metadata file says of each well, in the screen's words."""
 
+import operator
 import re
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from debatch.errors import DataError
 from debatch.screen.names.spelling import unlisted_look_alike
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
 from debatch.screen.profiles.annotations import annotated
-from debatch.text_table import is_one_of, plain, read_text_table
+from debatch.text_table import each_text, is_one_of, plain, read_text_table
 
 WELL_TYPES = get_args(WellType)
 RESERVED = (
@@ -144,7 +145,7 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
     wells = pd.DataFrame({name: raw[column] for name, column in keys.items()})
     for name in ("plate", "site"):
         if name in wells:
-            wells[name] = wells[name].map(plain_number, na_action="ignore")
+            wells[name] = each_text(wells[name], plain_number)
     if screen.experiment_names:
         wells["experiment"] = wells["experiment"].replace(screen.experiment_names)
     wells["cell_type"] = raw[columns.cell_type] if columns.cell_type else "all"
@@ -176,8 +177,7 @@ def _joined(raw: pd.DataFrame, columns: str | list[str], role: str) -> pd.Series
     names = [columns] if isinstance(columns, str) else columns
     if len(names) == 1:
         return raw[names[0]]
-    # a column without a value would be one of numbers
-    parts = pd.DataFrame({name: raw[name].map(plain, na_action="ignore").astype("str") for name in names})
+    parts = pd.DataFrame({name: each_text(raw[name], plain) for name in names})
     joined = parts[names[0]].str.cat(parts[names[1:]], sep="_")
     # A_1 at dose 2 is not A at dose 1_2
     together = "\0joined"
@@ -200,7 +200,7 @@ def _well_types(raw: pd.DataFrame, column: str, well_types: dict[str, WellType])
             "list it there too, or write both in one way"
         )
     others = well_types.get("*")
-    translated = words.map(lambda word: well_types.get(word, others or word), na_action="ignore")
+    translated = each_text(words, lambda word: well_types.get(word, others or word))
     return translated.fillna(well_types[""]) if "" in well_types else translated
 
 
@@ -212,7 +212,7 @@ def _name_wells(wells: pd.DataFrame, plate: PlateFormat) -> None:
             names[text] = well_name(text, plate)
         except WellNameError as error:
             raise DataError(f"{wells[_AT][wells['well'] == text].iloc[0]}: {error}") from None
-    wells["well"] = wells["well"].map(names)
+    wells["well"] = each_text(wells["well"], names.__getitem__)
 
 
 def _with_fields(raw: pd.DataFrame, fields: dict[str, Any]) -> pd.DataFrame:
@@ -233,7 +233,7 @@ def _with_derived(raw: pd.DataFrame, derive: dict[str, Derive], where: str) -> p
         if len(failed):
             raise DataError(f"{where}: `derive.{name}`: {failed.iloc[0]!r} does not match {rule.pattern!r}")
         group = 1 if pattern.groups else 0
-        raw = raw.assign(**{name: matches.map(lambda match, g=group: match[g], na_action="ignore")})
+        raw = raw.assign(**{name: each_text(matches, operator.itemgetter(group))})
     return raw
 
 

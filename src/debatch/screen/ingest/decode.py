@@ -186,8 +186,7 @@ def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
 def _require_pages(file: tifffile.TiffFile, path: Path) -> None:
     """Refuse a file that lacks a page, or a tag that says what its pixels mean: tifffile goes on without them."""
     tiff, handle = file.tiff, file.filehandle
-    first: Any = file.pages[0]  # a whole page: those behind it may be frames of it
-    last = file.pages[len(file.pages) - 1]
+    first, last = file.pages.first, file.pages[len(file.pages) - 1]
     handle.seek(last.offset)
     count = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))[0]
     handle.seek(last.offset + tiff.tagnosize + count * tiff.tagsize)

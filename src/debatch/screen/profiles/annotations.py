@@ -11,7 +11,7 @@ from debatch.config.screen import Screen
 from debatch.errors import DataError
 from debatch.screen.names.spelling import look_alikes
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
-from debatch.text_table import plain, read_text_table
+from debatch.text_table import each_text, plain, read_text_table
 
 log = logging.getLogger(__name__)
 EXAMPLES = 3
@@ -92,7 +92,7 @@ def _spelling(column: str, screen: Screen) -> Callable[[str], str]:
 def _keys(table: pd.DataFrame, spell: dict[str, Callable[[str], str]], file: str) -> pd.Series:
     """A key for each row, empty where a part of it is."""
     try:
-        parts = [table[column].map(each, na_action="ignore") for column, each in spell.items()]
+        parts = [each_text(table[column], each) for column, each in spell.items()]
     except WellNameError as error:
         raise DataError(f"{file}: {error}") from None
     keys = parts[0]

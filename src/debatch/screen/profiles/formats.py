@@ -3,7 +3,8 @@
 import glob
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from debatch.errors import DataError
+from debatch.errors import DataError, UserError
 from debatch.pointers import pointer_problem
 from debatch.text_table import columns_of_numbers, open_table, read_columns, trimmed
 
@@ -67,10 +68,20 @@ def open_profiles(file: Path) -> ProfileFile:
     if problem := pointer_problem(file):
         raise DataError(f"{file}: {problem}")
     kind = _Parquet if name.endswith(".parquet") else _AnnData if name.endswith(".h5ad") else _Text
-    try:
+    with _read_by_library(file):
         return kind(file)
-    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-        raise DataError(f"{file}: cannot be read as a table: {error}") from None
+
+
+@contextmanager
+def _read_by_library(file: Path) -> Iterator[None]:
+    """Errors of the libraries that know a format, which raise types of their own, as one for the user."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DataError(f"{file}: cannot be read as a table of profiles ({said})") from None
 
 
 class _Text(ProfileFile):
@@ -101,12 +112,10 @@ class _Parquet(ProfileFile):
         return {f.name for f in self._schema if kinds.is_floating(f.type) or kinds.is_integer(f.type)}
 
     def read(self, metadata: Sequence[str], features: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
-        try:
+        with _read_by_library(self.file):
             read = pyarrow.parquet.read_table(self.file, columns=[*metadata, *features])
-        except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-            raise DataError(f"{self.file}: cannot be read as a table of profiles: {error}") from None
-        # without what pandas wrote beside it: an index would be taken out of the columns
-        table = read.replace_schema_metadata(None).to_pandas()
+            # without what pandas wrote beside it: an index would be taken out of the columns
+            table = read.replace_schema_metadata(None).to_pandas()
         for name in features:
             if not pd.api.types.is_numeric_dtype(table[name]):
                 table[name] = _numbers_in_words(self.file, table[name])
@@ -131,6 +140,7 @@ class _AnnData(ProfileFile):
         _refuse_twice(file, self.features, "features")
         _refuse_twice(file, self._metadata)
         self.columns = [*self._metadata, *self.features]
+        _refuse_twice(file, self.columns, "columns of `obs` and features of `var`")
 
     def numbers(self) -> set[str]:
         assert self.features is not None
@@ -139,10 +149,8 @@ class _AnnData(ProfileFile):
     def read(self, metadata: Sequence[str], features: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
         import anndata
 
-        try:
+        with _read_by_library(self.file):
             table = anndata.read_h5ad(self.file)
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{self.file}: cannot be read as a table of profiles: {error}") from None
         known = [name for name in metadata if name in self._metadata]
         texts = pd.DataFrame({name: _text(table.obs[name]) for name in known}, index=table.obs.index)
         texts = texts.reset_index(drop=True)
@@ -166,7 +174,8 @@ def _refuse_twice(file: Path, names: list[str], what: str = "columns") -> None:
 
 
 def _numbers_in_words(file: Path, column: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce")
+    # by its words: pandas takes a date for a number
+    numbers = pd.to_numeric(column.astype("object").map(str, na_action="ignore"), errors="coerce")
     odd = np.flatnonzero(numbers.isna() & column.notna())
     if len(odd) == 0:
         return numbers

@@ -16,6 +16,7 @@ from debatch.screen.names.identifiers import image_ids
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
 from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata, where_of
 from debatch.screen.profiles.spread import beyond_reason
+from debatch.text_table import each_text
 
 log = logging.getLogger(__name__)
 FIELD = ["experiment", "plate", "well", "site"]
@@ -123,7 +124,6 @@ def _usable(
     zero = known & ~broken & (np.where(finite, profiles.features, 0) == 0).all(axis=1)
     good = known & ~broken & ~zero
     kept = finite[good].all(axis=0)
-    constant = kept & (np.ptp(np.where(finite[good], profiles.features[good], 0), axis=0) == 0) & (good.sum() > 1)
     for rows, what in (
         (broken, "most of its features are missing or infinite"),
         (zero, "all of its features are zero"),
@@ -146,6 +146,7 @@ def _usable(
     names = np.array(profiles.names)
     for position, spread in beyond_reason(profiles.features[good][:, kept]):
         log.warning("the feature %s varies beyond reason (sd %.3g)", names[kept][position], spread)
+    constant = kept & (np.ptp(np.where(finite[good], profiles.features[good], 0), axis=0) == 0) & (good.sum() > 1)
     for at in np.flatnonzero(constant):
         log.warning("the feature %s is the same in all profiles: it tells nothing", profiles.names[at])
     return good, kept
@@ -195,7 +196,7 @@ def _fields_of(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame
         fields["experiment"] = fields["experiment"].replace(screen.experiment_names)
     for role in ("plate", "site"):
         if role in fields:
-            fields[role] = fields[role].map(plain_number, na_action="ignore")
+            fields[role] = each_text(fields[role], plain_number)
     keys = [key for key in FIELD if key in fields and key in wells]
     if "experiment" not in keys:
         experiments = wells[[*keys, "experiment"]].drop_duplicates()
@@ -230,7 +231,7 @@ def _well_names(wells: pd.Series, screen: Screen, file: str) -> pd.Series:
         names = {text: well_name(text, screen.plate_format) for text in wells.dropna().unique()}
     except WellNameError as error:
         raise DataError(f"{file}: {error}") from None
-    return wells.map(names)
+    return each_text(wells, names.__getitem__)
 
 
 def _once(names: list[str]) -> list[str]:

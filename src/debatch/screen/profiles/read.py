@@ -152,6 +152,17 @@ def _refuse_other_features(file: ProfileFile, names: list[str], first: ProfileFi
 
 
 def _features(file: ProfileFile, profile_set: ProfileSet, named: set[str]) -> tuple[list[str], list[str]]:
+    """As `_chosen`; refuses a feature that is called as metadata are: it would be one no longer once it is written."""
+    chosen, left_out = _chosen(file, profile_set, named)
+    if taken := [name for name in chosen if name.startswith(PREFIX)]:
+        raise DataError(
+            f"{file.file}: {taken[0]!r} would be a feature, and {PREFIX}… is what metadata are called; rename it, or "
+            "say by `features` which columns are features"
+        )
+    return chosen, left_out
+
+
+def _chosen(file: ProfileFile, profile_set: ProfileSet, named: set[str]) -> tuple[list[str], list[str]]:
     """The features' names in the file's order, and columns of numbers that would be features but for their names."""
     candidates = file.columns if file.features is None else file.features
     if profile_set.features is not None:
