@@ -138,7 +138,7 @@ def test_every_profile_is_embedded_or_listed(tmp_path, case, features):
     screen = Screen(profiles=profiles, **changes)
     listed = Problems("index", "failed" if screen.on_problem == "fail" else "left out")
     index = one_line(index_profiles, screen, listed)
-    registry = SimpleNamespace(screen=screen, externals=screen.profiles, name="mine")
+    registry = SimpleNamespace(screen=screen, in_own_words=str, externals=screen.profiles, name="mine")
     checked = of_user(check_profiles_lines, registry)
     assert (index is None) == (checked is None)
     if index is not None:
