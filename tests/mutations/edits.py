@@ -516,8 +516,8 @@ EDITS = [
     Edit(
         "numbers of objects are features",
         "src/debatch/screen/profiles/read.py",
-        "if any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_FEATURES)]",
-        "if not name]",
+        "    left_out = [name for name in candidates if _is_no_feature(name)]\n",
+        "    left_out = []\n",
         (PROFILES,),
     ),
     Edit(
@@ -544,7 +544,7 @@ EDITS = [
     Edit(
         "a file without a plane gives the next stain",
         "src/debatch/screen/ingest/decode.py",
-        "    if expected is not None and by_number and len(planes) != expected:\n",
+        "    if expected is not None and by_number and len(planes) != expected.number:\n",
         "    if expected == 0:\n",
         (PIXELS,),
     ),

@@ -119,6 +119,10 @@ def _values(screen: Screen, findings: Findings) -> Lines:
         lines.append(
             f"  proposed{' (one is needed to store 16 bits in 8)' if needed else ''}: image: {{range: {{{pairs}}}}}"
         )
+    for path, why in findings.odd[:EXAMPLES]:
+        lines.append(f"  look at {shown(path)}: {why}")
+    if len(findings.odd) > EXAMPLES:
+        lines.append(f"  … and at {len(findings.odd) - EXAMPLES} more files")
     if findings.stored is not None:
         shape, dtype, tiles = findings.stored
         many = f" {stored_noun(screen).many}, {tiles} a field" if tiles > 1 else ""

@@ -15,7 +15,15 @@ NO_FEATURES = (
     "ImageNumber", "*_ImageNumber", "TableNumber", "ObjectNumber", "*_ObjectNumber", "*_Number_Object_Number",
     "*ClosestObjectNumber_*", "*Parent_*", "*_Children_*", "*_Location_*", "Location_*", "*AreaShape_Center_[XYZ]",
     "*AreaShape_BoundingBoxM*_[XYZ]", "*ImageSet_*", "*Group_Index", "*Group_Number", "*ExecutionTime_*",
-    "*ModuleError_*", "*ProcessingStatus*",
+    "*ModuleError_*", "*ProcessingStatus*", "Unnamed: *", "index", "level_[0-9]",
+)  # fmt: skip
+# and of metadata that lack the prefix, by the whole name, in capitals or not
+NO_FEATURE_WORDS = frozenset(
+    {
+        "batch", "plate", "well", "site", "field", "row", "column", "col", "replicate", "experiment", "run", "week",
+        "concentration", "dose", "timestamp", "date", "time", "plate_number", "plate_id", "well_id", "batch_id",
+        "site_id", "image_id", "object_id", "cell_id", "row_id",
+    }
 )  # fmt: skip
 
 

@@ -249,3 +249,46 @@ def test_a_colour_png_is_refused_as_a_tiff_is(tmp_path):
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(np.zeros((*SHAPE, 3), np.uint8)))
     with pytest.raises(ImageProblem, match="save each stain as a grey image of its own"):
         decode(tmp_path / "a.png")
+
+
+def test_planes_that_are_counted_are_called_alike_in_every_file(tmp_path):
+    for well in WELLS:
+        names = ("ER", "DNA") if well == "C05" else ("DNA", "ER")
+        planes(tmp_path / f"E-1/Plate1/{well}_s1.tif", (1000, 2000), names)
+    write_wells(tmp_path, WELLS)
+    options = {"on_problem": "drop", "store": Store(dtype="uint16")}
+    assert ingest(tmp_path, ALL, **options)["well"].tolist() == ["C03", "C04", "C06"]
+    (found,) = set(problems(tmp_path)["problem"])
+    assert found.startswith("plane 1 is called 'ER', and 'DNA' in most files")
+    for channels in ({"#1": "DNA", "#2": "ER"}, {"DNA": "DNA", "ER": "ER"}):
+        assert len(ingest(tmp_path, {**ALL, "channels": channels}, **options)) == 4
+
+
+def test_labels_of_imagej_name_planes_and_may_differ_from_file_to_file(tmp_path):
+    for well in WELLS:
+        path = tmp_path / f"E-1/Plate1/{well}_s1.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stack = np.stack([np.full(SHAPE, level, np.uint16) for level in (1000, 2000)])
+        tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "CYX", "Labels": ["DNA", f"ER of {well}"]})
+    write_wells(tmp_path, WELLS)
+    assert len(ingest(tmp_path, ALL, store=Store(dtype="uint16"))) == 4
+    assert [plane[0, 0] for plane in decode_channels(path, ["DNA", "ER of C06"])[0]] == [1000, 2000]
+
+
+def test_check_says_where_nothing_can_be_seen_and_where_two_images_are_one(raw):
+    tifffile.imwrite(name_of(raw, "C04", 1), np.full(SHAPE, 7, np.uint16))
+    name_of(raw, "C05", 2).write_bytes(name_of(raw, "C03", 2).read_bytes())
+    screen = make_screen(raw, ONE, splits=Splits(names=[]), store=Store(dtype="uint16"))
+    findings = check_screen(screen, screen.source, screen.metadata.tables(), ["E-1"], sampled=24)
+    said = {path.name: why for path, why in findings.odd}
+    assert said.pop("C04_s1_w1.tif") == "all pixels of DNA are 7"
+    ((name, why),) = said.items()
+    assert name == "C05_s1_w2.tif"
+    assert why.startswith("ER is the same to the pixel as ER of '")
+    assert findings.clean  # ingestion stores them
+
+
+def test_grey_with_alpha_is_refused_by_its_name(tmp_path):
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(np.zeros((*SHAPE, 2), np.uint8)))
+    with pytest.raises(ImageProblem, match="grey beside an alpha channel"):
+        decode(tmp_path / "a.png")

@@ -165,7 +165,8 @@ BOOKKEEPING = {
     "ImageNumber": 1.0, "TableNumber": 2.0, "ObjectNumber": 3.0, "Nuclei_Number_Object_Number": 1.0,
     "Cells_Parent_Nuclei": 1.0, "Nuclei_Children_Cells_Count": 1.0, "Nuclei_Location_Center_X": 7.0,
     "Cells_AreaShape_Center_Y": 7.0, "Cells_AreaShape_BoundingBoxMinimum_X": 7.0, "Image_ExecutionTime_01": 1.0,
-    "Cells_Neighbors_FirstClosestObjectNumber_5": 1.0, "Image_Group_Index": 1.0,
+    "Cells_Neighbors_FirstClosestObjectNumber_5": 1.0, "Image_Group_Index": 1.0, "Unnamed: 0": 1.0, "index": 2.0,
+    "Batch": 1.0, "concentration": 3.0, "timestamp": 1.7e9, "well_id": 4.0,
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What a screen's pattern, files and metadata come to, before anything runs."""
 
+import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +18,15 @@ from debatch.screen.ingest.decode import ImageProblem, truncation
 from debatch.screen.ingest.measure import cut_off
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
 from debatch.screen.ingest.process import stored_ranges
-from debatch.screen.ingest.source import PICTURE_SUFFIXES, FoundFiles, RawFile, read_name, read_patterns, walk_all
+from debatch.screen.ingest.source import (
+    PICTURE_SUFFIXES,
+    FoundFiles,
+    RawFile,
+    read_name,
+    read_patterns,
+    shown,
+    walk_all,
+)
 from debatch.screen.ingest.usual import blank_images, read_field, usual_of
 from debatch.screen.metadata import catalogue_of_files, natural_key, read_catalogue
 from debatch.screen.names.identifiers import image_ids
@@ -102,6 +111,7 @@ class Findings:
         ends_seen: how many files were looked at for their ends.
         planes: how many planes a file holds -> number of experiments, where a file holds all channels.
         names: a sentence on each name that is likely not what was meant.
+        odd: files of those that were opened that a person should look at, with why; ingestion stores them.
     """
 
     files: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -124,6 +134,7 @@ class Findings:
     ends_seen: int = 0
     planes: Counter[int] = field(default_factory=Counter)
     names: list[str] = field(default_factory=list)
+    odd: list[tuple[Path, str]] = field(default_factory=list)
 
     def add_plates(self, experiment: str, found: FoundFiles, wells: pd.DataFrame) -> None:
         """Note the plates of an experiment that only its file names or only the metadata have."""
@@ -326,6 +337,7 @@ def _look_at_images(
     at = np.unique(np.linspace(0, len(every) - 1, min(sampled, len(every))).astype(int))
     chosen = [every[position] for position in at]
     usual = {experiment: usual_of(fields[experiment]) for experiment in dict.fromkeys(name for name, _ in chosen)}
+    seen: dict[bytes, tuple[Path, str]] = {}
     for experiment, place in chosen:
         most = usual[experiment]
         try:
@@ -336,6 +348,7 @@ def _look_at_images(
             _add_unreadable(findings, problem.path or place.file(0), str(problem))
             continue
         for channel, (name, plane) in enumerate(zip(channels, planes, strict=True)):
+            _look_for_nothing(findings, place.file(channel), name, plane, seen)
             findings.shapes[plane.shape] += 1
             findings.dtypes[plane.dtype.name] += 1
             if missing := cut_off(plane):
@@ -356,7 +369,7 @@ def _look_at_images(
         if most is None:
             continue
         if most.planes is not None:
-            findings.planes[most.planes] += 1
+            findings.planes[most.planes.number] += 1
         try:
             stored[experiment] = blank_images(most, screen.image, ranges, screen.store, experiment)
         except UserError as error:
@@ -372,6 +385,19 @@ def _look_at_images(
     elif stored:
         tiles = next(iter(stored.values()))
         findings.stored = tiles.shape[1:], tiles.dtype.name, len(tiles)
+
+
+def _look_for_nothing(
+    findings: Findings, path: Path, stain: str, plane: np.ndarray, seen: dict[bytes, tuple[Path, str]]
+) -> None:
+    """A plane of one value, or one that was read before: no two photographs are alike to the pixel."""
+    if plane.min() == plane.max():
+        findings.odd.append((path, f"all pixels of {stain} are {plane.flat[0]}"))
+        return
+    digest = hashlib.sha256(plane.tobytes()).digest()
+    first, its_stain = seen.setdefault(digest, (path, stain))
+    if (first, its_stain) != (path, stain):
+        findings.odd.append((path, f"{stain} is the same to the pixel as {its_stain} of '{shown(first)}'"))
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from xml.etree import ElementTree
 
 import imagecodecs
@@ -44,27 +44,56 @@ def decode(path: Path) -> np.ndarray:
     return _checked(_decoded(path, _one_plane), path)
 
 
-def decode_channels(path: Path, channels: Sequence[str], expected: int | None = None) -> tuple[list[np.ndarray], int]:
+class Planes(NamedTuple):
+    """The planes of a file.
+
+    Attributes:
+        number: how many.
+        names: of each, in order; none where the file does not tell them.
+    """
+
+    number: int
+    names: tuple[str, ...] = ()
+
+
+def decode_channels(
+    path: Path, channels: Sequence[str], expected: Planes | None = None
+) -> tuple[list[np.ndarray], Planes]:
     """The channels of a TIFF that holds them all (OME-TIFF, ImageJ or plain pages).
 
     Args:
         path: the file.
         channels: which planes: their numbers from 1, as `1` or `#1`, or their names in the OME metadata.
-        expected: how many planes the file must hold, used or not, where they are counted; None: any number.
+        expected: what the file must hold, used or not, where planes are counted; None: anything.
 
     Returns:
-        (H, W) uint8 or uint16 for each of `channels`, and how many planes the file holds.
+        (H, W) uint8 or uint16 for each of `channels`, and the planes of the file.
 
     Raises:
-        ImageProblem: as `decode`; another number of planes, a channel that is not there or could be two of them, or a
-            stack over z or time.
+        ImageProblem: as `decode`; another number of planes, or another name of one that is counted, a channel that is
+            not there or could be two of them, or a stack over z or time.
     """
     planes, names = _decoded(path, _all_planes)
     by_number = not names or any(channel.removeprefix("#").isdecimal() for channel in channels)
-    if expected is not None and by_number and len(planes) != expected:
+    if expected is not None and by_number and len(planes) != expected.number:
         hold = "1 plane" if len(planes) == 1 else f"{len(planes)} planes"
-        raise ImageProblem(f"{hold}; most files hold {expected}, and nothing says which one is missing or added", path)
-    return [_checked(planes[_plane(channel, names, len(planes), path)], path) for channel in channels], len(planes)
+        raise ImageProblem(
+            f"{hold}; most files hold {expected.number}, and nothing says which one is missing or added", path
+        )
+    at = [_plane(channel, names, len(planes), path) for channel in channels]
+    for channel, position in zip(channels, at, strict=True):
+        if expected is not None and channel.isdecimal() and names.fixed and expected.names:
+            own, usual = names[position], expected.names[position]
+            if own != usual:
+                raise ImageProblem(
+                    f"plane {channel} is called {own!r}, and {usual!r} in most files: mean planes by their names, or "
+                    f"write '#{channel}' if their order is right",
+                    path,
+                    channel,
+                )
+    return [_checked(planes[position], path) for position in at], Planes(
+        len(planes), tuple(names) if names.fixed else ()
+    )
 
 
 def _plane(channel: str, names: list[str], count: int, path: Path) -> int:
@@ -155,7 +184,13 @@ def _one_plane(path: Path) -> np.ndarray:
         return _grey(file.pages[0].asarray(), file.pages[0], path)
 
 
-def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
+class _Names(list[str]):
+    """Names of planes; `fixed` where a plane of another file has the same, as not where ImageJ labels a slice."""
+
+    fixed = False
+
+
+def _all_planes(path: Path) -> tuple[np.ndarray, _Names]:
     """(C, H, W), and the planes' names where the file tells them."""
     if path.suffix.lower() not in {".tif", ".tiff"}:
         raise ImageProblem("not a TIFF by its name; only a TIFF holds several channels (see {channel})", path)
@@ -178,9 +213,10 @@ def _all_planes(path: Path) -> tuple[np.ndarray, list[str]]:
         for page in series.pages:
             _require_whole(page, path)
         pixels = _grey(series.asarray(), series.keyframe, path)
-        names = _ome_names(file.ome_metadata) if file.is_ome else []
+        names = _Names(_ome_names(file.ome_metadata) if file.is_ome else _imagej_names(file))
+        names.fixed = bool(file.is_ome)
     planes = pixels.reshape(-1, *pixels.shape[axes.index("Y") :])
-    return planes, names if len(names) == len(planes) else []
+    return planes, names if len(names) == len(planes) else _Names()
 
 
 def _require_pages(file: tifffile.TiffFile, path: Path) -> None:
@@ -231,6 +267,11 @@ def _is_grey_ramp(colours: np.ndarray) -> bool:
     return bool(np.all(np.abs(colours - ramp) <= 256))
 
 
+def _imagej_names(file: tifffile.TiffFile) -> list[str]:
+    labels = (file.imagej_metadata or {}).get("Labels", []) if file.is_imagej else []
+    return [str(label) for label in labels] if all(labels) else []
+
+
 def _ome_names(ome: str | None) -> list[str]:
     if not ome:
         return []
@@ -252,6 +293,8 @@ def _checked(pixels: np.ndarray, path: Path) -> np.ndarray:
     pixels = np.squeeze(pixels) if pixels.ndim > 2 else pixels
     if pixels.ndim == 3 and pixels.shape[-1] in {3, 4}:
         raise ImageProblem(f"in colour ({pixels.shape[-1]} values a pixel) {_AS_GREY}", path)
+    if pixels.ndim == 3 and pixels.shape[-1] == 2:
+        raise ImageProblem("grey beside an alpha channel, where grey alone is expected; save it without alpha", path)
     if pixels.ndim != 2:
         raise ImageProblem(f"not a single grey plane but of shape {pixels.shape}", path)
     if pixels.dtype not in GREY:

@@ -145,9 +145,12 @@ def _read_into_store(
     channels = list(source.channels.values())
     ranges = stored_ranges(screen.image, channels)
     usual = usual_of(fields) or Usual((16, 16), (np.dtype(np.uint8),) * len(channels), None)
-    if usual.planes is not None and usual.planes > len(channels):
+    if usual.planes is not None and usual.planes.number > len(channels):
         log.info(
-            "%s: each file holds %d planes; %s are read", problems.experiment, usual.planes, ", ".join(source.channels)
+            "%s: each file holds %d planes; %s are read",
+            problems.experiment,
+            usual.planes.number,
+            ", ".join(source.channels),
         )
     blank = blank_images(usual, screen.image, ranges, screen.store, problems.experiment)
     attributes = {

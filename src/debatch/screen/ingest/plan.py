@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.config.images import Source
-from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels
+from debatch.screen.ingest.decode import ImageProblem, Planes, decode, decode_channels
 from debatch.screen.ingest.source import FoundFiles, RawFile, shown
 from debatch.screen.metadata import natural_key
 from debatch.screen.names.wells import plain_number
@@ -29,11 +29,11 @@ class Field:
     channels: tuple[str, ...]
     one_for_all: bool = False
 
-    def planes(self, expected: int | None = None) -> Iterator[np.ndarray]:
+    def planes(self, expected: Planes | None = None) -> Iterator[np.ndarray]:
         """Each channel's pixels (H, W).
 
         Args:
-            expected: how many planes the one file of all channels must hold, used or not; None: any number.
+            expected: what the one file of all channels must hold, used or not; None: anything.
 
         Raises:
             ImageProblem: one cannot be read.
@@ -43,13 +43,13 @@ class Field:
         else:
             yield from map(decode, self.files)
 
-    def read(self) -> tuple[list[np.ndarray], int]:
-        """Each channel's pixels (H, W), and how many planes a file holds.
+    def read(self) -> tuple[list[np.ndarray], Planes]:
+        """Each channel's pixels (H, W), and the planes of a file.
 
         Raises:
             ImageProblem: one cannot be read.
         """
-        return decode_channels(self.files[0], self.channels) if self.one_for_all else (list(self.planes()), 1)
+        return decode_channels(self.files[0], self.channels) if self.one_for_all else (list(self.planes()), Planes(1))
 
     def at_fault(self, problem: ImageProblem, channel: int) -> ImageProblem:
         """A problem of a channel, by its position, with the file and the channel's name."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from debatch.config.images import ImageProcessing, Store
 from debatch.errors import DataError
-from debatch.screen.ingest.decode import ImageProblem
+from debatch.screen.ingest.decode import ImageProblem, Planes
 from debatch.screen.ingest.plan import Field
 from debatch.screen.ingest.process import process
 from debatch.screen.nouns import Noun
@@ -23,12 +23,12 @@ class Usual:
     Attributes:
         shape: (H, W) of a plane.
         dtypes: bit depth of each channel.
-        planes: how many a file holds; None where a file is of one channel.
+        planes: those that a file holds; None where a file is of one channel.
     """
 
     shape: tuple[int, ...]
     dtypes: tuple[np.dtype, ...]
-    planes: int | None
+    planes: Planes | None
 
     def blank(self) -> list[np.ndarray]:
         """C empty planes (H, W)."""
@@ -38,14 +38,14 @@ class Usual:
 def usual_of(fields: Sequence[Field]) -> Usual | None:
     """What most of the first fields that can be read are like; None where none can."""
     shapes: Counter[tuple[int, ...]] = Counter()
-    planes: Counter[int] = Counter()
+    planes: Counter[Planes] = Counter()
     dtypes: list[Counter[np.dtype]] = [Counter() for _ in (fields[0].channels if fields else ())]
     for field in fields:
         try:
-            read, count = field.read()
+            read, there = field.read()
         except ImageProblem:
             continue
-        planes[count] += 1
+        planes[there] += 1
         for depth, plane in zip(dtypes, read, strict=True):
             shapes[plane.shape] += 1
             depth[plane.dtype] += 1

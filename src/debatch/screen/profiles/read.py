@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from debatch.config.profiles import NO_FEATURES, ProfileSet
+from debatch.config.profiles import NO_FEATURE_WORDS, NO_FEATURES, ProfileSet
 from debatch.config.read import nearest
 from debatch.config.screen import Columns, Screen
 from debatch.embedding_table import METADATA, OPTIONAL
@@ -183,11 +183,20 @@ def _chosen(file: ProfileFile, profile_set: ProfileSet, named: set[str]) -> tupl
         where = "columns of numbers that the screen does not name"
         numbers = file.numbers()
         candidates = [name for name in candidates if name in numbers and name not in named]
-    left_out = [name for name in candidates if any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_FEATURES)]
+    left_out = [name for name in candidates if _is_no_feature(name)]
     chosen = [name for name in candidates if name not in set(left_out)]
     if not chosen:
-        raise DataError(f"{file.file}: no feature: none of its {len(file.columns)} columns is one of the {where}")
+        hint = (
+            "; one column alone may mean that its fields are parted by something else" if len(file.columns) == 1 else ""
+        )
+        raise DataError(f"{file.file}: no feature: none of its {len(file.columns)} columns is one of the {where}{hint}")
     return chosen, left_out
+
+
+def _is_no_feature(name: str) -> bool:
+    if name.lower() in NO_FEATURE_WORDS:
+        return True
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_FEATURES)
 
 
 def _some(names: Sequence[str]) -> str:
