@@ -114,3 +114,13 @@ def test_a_pointer_of_git_lfs_is_one_whatever_it_stands_for(tmp_path):
     assert "git lfs pull" in pointer_problem(written(tmp_path / "a.tif", POINTER))
     assert pointer_problem(written(tmp_path / "b.tif", b"version 1")) == ""
     assert pointer_problem(tmp_path / "none.tif") == ""
+
+
+def test_the_line_in_which_excel_names_the_separator_is_no_header(tmp_path):
+    table = read(written(tmp_path / "a.csv", "sep=;\r\nplate;well\r\nP1;A01\r\n"))
+    assert table.to_dict("list") == {"plate": ["P1"], "well": ["A01"]}
+
+
+@pytest.mark.parametrize("text", ["plate,well\n", "plate,well", "plate,well\r\n"])
+def test_a_header_alone_is_a_table_without_rows(tmp_path, text):
+    assert len(read(written(tmp_path / "a.csv", text))) == 0

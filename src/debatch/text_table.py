@@ -32,6 +32,7 @@ _HEAD_ROWS = 300
 # of a name: with a point or a signed exponent, and no zero before it: 007 and 2310009E13 are codes
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+][0-9]+)"
 _WHOLE_NUMBER = re.compile(NUMBER)
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t])")
 _LONGEST_ROW = 4 << 20
 # what the standard library raises of a file that cannot be read or unpacked
 _BROKEN = (OSError, EOFError, zlib.error)
@@ -213,10 +214,15 @@ def _head(path: Path, packed: bool) -> tuple[list[list[str]], str, str, int]:
             first = text.readline()
             if "\0" in first:
                 raise DataError(f"{path}: no text that says its encoding; save it as 'CSV UTF-8'")
-            separator = max(SEPARATORS, key=lambda sign: _outside_quotes(first).count(sign))
+            # Excel's own first line
+            stated, above = _SEPARATOR_LINE.fullmatch(first.strip("\r\n")), 0
+            if stated:
+                first, above = text.readline(), 1
+            counted = max(SEPARATORS, key=lambda sign: _outside_quotes(first).count(sign))
+            separator = stated[1] if stated else counted
             reader = csv.reader(_again(first, text), delimiter=separator)
             header = next(reader, [])
-            lines = reader.line_num
+            lines = reader.line_num + above
             rows = [row for row, _ in zip(reader, range(_HEAD_ROWS), strict=False) if row]
     except UnicodeDecodeError as error:
         raise DataError(_not_utf8(path, error)) from None
@@ -294,7 +300,7 @@ def _read(table: Table, kinds: dict[str, pyarrow.DataType]) -> pyarrow.Table:
                 f"{table.file}: cannot be read as a table: a row of more than {_LONGEST_ROW >> 20} MB; a quotation "
                 "mark that nothing closes takes all lines below it for one cell"
             ) from None
-        if "Empty CSV" in str(error):
+        if "Empty CSV" in str(error) or "Could not skip" in str(error):
             return pyarrow.table({name: pyarrow.array([], kind) for name, kind in kinds.items()})
         if "UTF8" in str(error):
             raise DataError(_not_utf8(table.file, _first_bad_byte(table))) from None

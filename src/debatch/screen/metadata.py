@@ -9,7 +9,7 @@ from natsort import natsort_keygen
 
 from debatch.config.read import nearest
 from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
-from debatch.embedding_table import QC_PREFIXES
+from debatch.embedding_table import METADATA, QC_PREFIXES
 from debatch.errors import DataError
 from debatch.screen.names.spelling import unlisted_look_alike
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
@@ -113,6 +113,15 @@ def with_named_columns(screen: Screen, raw: pd.DataFrame, where: str) -> pd.Data
     raw = _with_fields(raw, screen.fields)
     derive = {name: rule for name, rule in screen.derive.items() if rule.source in raw}
     return _with_derived(raw, derive, where)
+
+
+def words_of(screen: Screen, raw: pd.DataFrame, role: str) -> pd.Series | None:
+    """What a table says itself of `perturbation`, `batch` or `cell_type`; None where it lacks the screen's column."""
+    columns = getattr(screen.columns, role) if role in screen.columns.model_fields_set else METADATA[role]
+    names = [columns] if isinstance(columns, str) else columns
+    if not names or any(name not in raw for name in names):
+        return None
+    return _joined(_known(raw, screen).assign(**{_AT: "a row"}), columns, role)
 
 
 def class_labels(perturbations: pd.Series) -> dict[str, int]:

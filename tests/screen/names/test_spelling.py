@@ -27,6 +27,13 @@ def test_a_code_is_left_as_it_is(code):
         (["5 \u00b5M", "5 \u03bcM"], "Unicode form"),
         (["AMG\u2013900", "AMG-900"], "Unicode form"),
         (["drug_3", "drug_3.0"], "the format of numbers"),
+        (["drug_0.5", "drug_.5"], "the format of numbers"),
+        (["drug_0.5", "drug_0,5"], "the format of numbers"),
+        (["drug_5", "drug_+5"], "the format of numbers"),
+        (["drug_1000", "drug_1,000"], "the format of numbers"),
+        (["0.3", "0.30000000000000004"], "the format of numbers"),
+        (["01", "1"], "the format of numbers"),
+        (["DM\u00adSO", "DMSO"], "blanks"),
         (["Drug 3.0", "drug 3"], "the format of numbers and case"),
     ],
 )

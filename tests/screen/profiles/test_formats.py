@@ -274,3 +274,20 @@ def test_a_word_of_well_types_in_another_spelling_is_no_treatment(tmp_path):
     both = {**kinds, "dmso": "negative_control"}
     index = index_profiles(screen_of(str(tmp_path / "p.csv"), columns, well_types=both))
     assert (index["well_type"] == "negative_control").sum() == 2
+
+
+@pytest.mark.parametrize(("column", "role"), [("Metadata_Drug", "perturbation"), ("Metadata_Batch", "batch")])
+def test_two_sets_that_say_two_things_of_a_well_are_refused(tmp_path, column, role):
+    table = table_of()
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.assign(**{column: table[column].to_numpy()[::-1]}).to_csv(tmp_path / "b.csv", index=False)
+    sets = {"one": {"file": str(tmp_path / "a.csv")}, "two": {"file": str(tmp_path / "b.csv")}}
+    columns = {**COLUMNS, "experiment": "Metadata_Plate"}
+    with pytest.raises(DataError, match=rf"b\.csv: says of 8 wells another {role} than \S*a\.csv, as"):
+        index_profiles(validate(Screen, {"profiles": sets, "columns": columns}, "screen"))
+
+
+def test_bytes_in_parquet_are_text(tmp_path):
+    table = table_of()
+    table.assign(Metadata_Drug=[drug.encode() for drug in table["Metadata_Drug"]]).to_parquet(tmp_path / "p.parquet")
+    assert set(index_profiles(screen_of(str(tmp_path / "p.parquet")))["perturbation"]) == set(table["Metadata_Drug"])

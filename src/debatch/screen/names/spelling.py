@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
-from debatch.text_table import NUMBER, number_spelling
+from debatch.text_table import number_spelling
 
-_NUMBER_INSIDE = re.compile(rf"(?<![A-Za-z0-9.]){NUMBER}(?![0-9.])")
+# as people and programs write them: .5, +5, 0,5, 1,000, 01, 0.30000000000000004
+_NUMBER_INSIDE = re.compile(
+    r"(?<![A-Za-z0-9.,])[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]*[.,][0-9]+|[0-9]+)(?:[eE][-+]?[0-9]{1,2})?(?![0-9.,])"
+)
+_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?:[,.]|$))")
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
-_UNSEEN = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff]+")
+_UNSEEN = re.compile(r"[\s\u00ad\u200b\u200c\u200d\u2060\ufeff]+")
 # what programs write where there is nothing
 NOTHING = frozenset(
     {"nan", "none", "null", "na", "n/a", "#n/a", "<na>", "nat", "missing", "undefined", "#ref!", "#value!"}
@@ -105,7 +109,13 @@ def _composed(name: str) -> str:
 
 
 def _numbers_alike(name: str) -> str:
-    return _NUMBER_INSIDE.sub(lambda match: number_spelling(match[0]), name)
+    return _NUMBER_INSIDE.sub(lambda match: _about(match[0]), name)
+
+
+def _about(number: str) -> str:
+    """A number to twelve digits, whatever it is written like."""
+    value = float(_THOUSANDS.sub("", number).replace(",", "."))
+    return number_spelling(f"{value:.12g}") if value == value and abs(value) < 1e300 else number
 
 
 def _words(column: str) -> str:

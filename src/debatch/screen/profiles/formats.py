@@ -190,9 +190,13 @@ def _as_float32(values: np.ndarray) -> np.ndarray:
         return values.astype(np.float32)
 
 
+def _as_str(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
 def _text(values: pd.Series) -> pd.Series:
     """Text as a CSV would hold it: whole numbers without a point, nothing where nothing is, no blanks around it."""
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
-    texts = values.astype("object").map(str, na_action="ignore")
+    texts = values.astype("object").map(_as_str, na_action="ignore")
     return trimmed(texts.where(values.notna(), None).astype("str"))

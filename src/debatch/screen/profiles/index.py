@@ -11,7 +11,7 @@ from debatch.embedding_table import METADATA, embedding_table
 from debatch.errors import DataError
 from debatch.screen.index import ORDER, with_labels
 from debatch.screen.ingest.plan import PASSED_OVER, Problems
-from debatch.screen.metadata import catalogue_of_profiles, natural_key, read_catalogue, with_named_columns
+from debatch.screen.metadata import catalogue_of_profiles, natural_key, read_catalogue, with_named_columns, words_of
 from debatch.screen.names.identifiers import image_ids
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
 from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata, where_of
@@ -51,8 +51,9 @@ def index_profiles(screen: Screen, problems: Problems | None = None) -> pd.DataF
         named = screen.model_copy(update={"columns": columns_of_profiles(screen.columns, there, where)})
         catalogue = catalogue_of_profiles(named, first.metadata, where, first.at)
     found = [_fields_of(file, profiles.metadata, screen, catalogue, where) for file, profiles in sets]
-    for own in found:
+    for (file, profiles), own in zip(sets, found, strict=True):
         problems.add_wells("the metadata has no such well", own[own["experiment"].isna()])
+        _refuse_contradiction(file, profiles.metadata, own, screen, catalogue, where)
     if problems.fatal:
         raise DataError(
             f"{where}: does not list the wells of {problems.count} profiles, as {_places(problems.rows)}; mend the "
@@ -162,6 +163,39 @@ def described(row: dict[str, str]) -> str:
     """A line of the problems of profiles, in words."""
     where = row["channel"] or f"plate {row['plate']}, well {row['well']}"
     return f"{where}: {row['problem']}"
+
+
+def _refuse_contradiction(
+    file: str, raw: pd.DataFrame, fields: pd.DataFrame, screen: Screen, catalogue: pd.DataFrame, where: str
+) -> None:
+    """What a set says of its wells itself must be what the screen takes for said.
+
+    Args:
+        file: of the set.
+        raw: (N, …) its metadata.
+        fields: (N, 4) its wells.
+        screen: what columns are called.
+        catalogue: what is said of the wells.
+        where: by what.
+
+    Raises:
+        DataError: some wells hold something else.
+    """
+    keys = [key for key in FIELD if key in catalogue]
+    named = with_named_columns(screen, raw, file)
+    for role in ("perturbation", "batch", "cell_type"):
+        own = words_of(screen, named, role)
+        if own is None:
+            continue
+        said = fields[keys].assign(own=own.to_numpy()).merge(catalogue[[*keys, role]], on=keys, how="left")
+        other = said[said["own"].notna() & said[role].notna() & (said["own"] != said[role])]
+        if len(other):
+            row = other.iloc[0]
+            what = role.replace("_", " ")
+            raise DataError(
+                f"{file}: says of {len(other):,} wells another {what} than {where}, as {row['own']!r} for {row[role]!r} "
+                f"in plate {row['plate']!r} well {row['well']!r}; mend one of the two"
+            )
 
 
 def _there(screen: Screen, raw: pd.DataFrame) -> list[str]:
