@@ -191,9 +191,9 @@ def _refuse_contradiction(
         other = said[said["own"].notna() & said[role].notna() & (said["own"] != said[role])]
         if len(other):
             row = other.iloc[0]
-            what, said_here, said_there = role.replace("_", " "), row["own"], row[role]
+            what, own, theirs = role.replace("_", " "), row["own"], row[role]
             raise DataError(
-                f"{file}: says of {len(other):,} wells another {what} than {where}, as {said_here!r} for {said_there!r} "
+                f"{file}: says of {len(other):,} wells another {what} than {where}, as {own!r} for {theirs!r} "
                 f"in plate {row['plate']!r} well {row['well']!r}; mend one of the two"
             )
 
