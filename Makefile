@@ -49,7 +49,7 @@ test-viewers: setup
 mutations: setup
 	$(BIN)/python tests/mutations/run.py
 
-# 10,000 tables, folders, images, profiles and configurations that are drawn anew each time (a quarter of an hour)
+# 10,000 tables, folders, images, profiles and configurations that are drawn anew each time (five minutes)
 fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile fuzz --numprocesses 2 --show-capture no --durations 0 tests/fuzz
 
