@@ -275,3 +275,9 @@ def test_yaml_that_is_nested_too_deep_is_refused(tmp_path):
     path = table(tmp_path / "mine.yaml", "a: " + "[" * 20_000)
     with pytest.raises(ConfigError, match="not valid YAML: maximum recursion depth exceeded"):
         read_yaml(path)
+
+
+@pytest.mark.parametrize("text", ['source: {root: "\\0"}', '"a\\0": 1', 'metadata: {file: ["a\\0.csv"]}'])
+def test_a_nul_in_a_configuration_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError, match="not valid YAML: a value holds the character NUL"):
+        read_yaml(table(tmp_path / "mine.yaml", text))

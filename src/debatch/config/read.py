@@ -20,7 +20,13 @@ VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a repeated key is an error: the last one would win in silence."""
+    """Safe YAML in which a repeated key is an error: the last one would win in silence. No path may hold a NUL."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        value = super().construct_scalar(node)
+        if isinstance(value, str) and "\0" in value:
+            raise yaml.constructor.ConstructorError(None, None, "a value holds the character NUL", node.start_mark)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
