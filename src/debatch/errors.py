@@ -1,6 +1,10 @@
 """Errors that are for the user: what was wrong, where, and what to do."""
 
 import errno
+import re
+
+# what ends a line, moves a cursor or cannot be printed at all
+_UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class UserError(Exception):
@@ -12,7 +16,10 @@ class ConfigError(UserError):
 
 
 class DataError(UserError):
-    """Images, metadata or results that cannot be used."""
+    """Images, metadata or results that cannot be used: one line, whatever the names in it hold."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_UNPRINTED.sub(lambda found: repr(found[0])[1:-1], message))
 
 
 def disk_is_full_message(error: Exception) -> str | None:

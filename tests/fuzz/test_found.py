@@ -17,7 +17,8 @@ from debatch.config import Screen
 from debatch.config.images import ImageProcessing
 from debatch.config.profiles import ProfileSet
 from debatch.config.read import check_entry_name, read_yaml, validate
-from debatch.config.screen import Columns, MetadataFile
+from debatch.config.screen import Columns, Metadata, MetadataFile
+from debatch.embedding_table import METADATA
 from debatch.errors import ConfigError, DataError
 from debatch.screen.ingest.check import check_screen
 from debatch.screen.ingest.decode import ImageProblem, decode, decode_channels, truncation
@@ -281,3 +282,17 @@ def test_yaml_that_is_nested_too_deep_is_refused(tmp_path):
 def test_a_nul_in_a_configuration_is_refused(tmp_path, text):
     with pytest.raises(ConfigError, match="not valid YAML: a value holds the character NUL"):
         read_yaml(table(tmp_path / "mine.yaml", text))
+
+
+@pytest.mark.parametrize(("odd", "shown"), [("x\ny", r"x\ny"), ("x\u2028y", r"x\u2028y"), ("\x1b[2J", r"\x1b[2J")])
+def test_a_name_of_several_lines_breaks_no_message(tmp_path, odd, shown):
+    profile_rows(f0=[1.0, 2.0], Metadata_Batch=[odd, odd]).to_csv(tmp_path / "a.csv", index=False)
+    profile_rows(Metadata_Batch=["a", "b"]).to_csv(tmp_path / "map.csv", index=False)
+    named = {role: METADATA[role] for role in ("plate", "well", "perturbation", "batch")}
+    columns = Columns(**named, experiment="Metadata_Batch", cell_type=None, well_type=None)
+    plate_map = Metadata(file=str(tmp_path / "map.csv"))
+    screen = profile_screen(tmp_path / "a.csv", metadata=plate_map, columns=columns)
+    with pytest.raises(DataError) as raised:
+        index_profiles(screen)
+    assert f"the profiles have {shown} 1 A01" in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
