@@ -6,9 +6,8 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,15 @@ import pyarrow.csv
 
 from debatch.errors import DataError
 from debatch.pointers import pointer_problem
+from debatch.text_cells import DECIMAL_COMMA, is_number, with_point
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 # what an empty cell may hold among numbers
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A", "<NA>")
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?")
 # no blanks by Unicode, and yet nothing that a reader sees
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 _HEAD_ROWS = 300
-# of a name: with a point or a signed exponent, and no zero before it: 007 and 2310009E13 are codes
-NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+][0-9]+)"
-_WHOLE_NUMBER = re.compile(NUMBER)
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t])")
 _LONGEST_ROW = 4 << 20
 # what the standard library raises of a file that cannot be read or unpacked
@@ -130,7 +126,7 @@ def open_table(file: Path | str, key: str) -> Table:
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise DataError(f"{file}: {header.count(twice[0])} columns are called {twice[0]!r}; give each its own name")
-    commas = separator == ";" and any(_DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows[1:] for cell in row)
+    commas = separator == ";" and any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows[1:] for cell in row)
     return Table(path, tuple(header), encoding, separator, "," if commas else ".", packed, closed, header_lines)
 
 
@@ -158,7 +154,7 @@ def read_columns(table: Table, texts: Sequence[str], numbers: Sequence[str]) -> 
         filled = values.notna().any(axis=1).to_numpy()
         values, found = values[filled], found[filled]
     if table.decimal == ",":
-        values = values.map(_with_point, na_action="ignore")
+        values = values.map(with_point, na_action="ignore")
     return values, found
 
 
@@ -168,7 +164,7 @@ def columns_of_numbers(table: Table) -> set[str]:
     numbers = set()
     for at, name in enumerate(table.columns):
         cells = [row[at].strip() for row in head if at < len(row) and row[at].strip() not in MISSING]
-        if name and cells and all(_is_number(cell, table.decimal) for cell in cells):
+        if name and cells and all(is_number(cell, table.decimal) for cell in cells):
             numbers.add(name)
     return numbers
 
@@ -176,27 +172,6 @@ def columns_of_numbers(table: Table) -> set[str]:
 def trimmed(values: pd.Series) -> pd.Series:
     """Text without the blanks around it; what is empty then is missing."""
     return _trimmed_column(pyarrow.chunked_array([pyarrow.array(values, pyarrow.string())])).set_axis(values.index)
-
-
-def plain(name: str) -> str:
-    """A name in which a decimal number has one spelling: 3.000000 is 3, and 1e-05 is 0.00001; any other is as it is."""
-    return number_spelling(name) if _WHOLE_NUMBER.fullmatch(name) else name
-
-
-def number_spelling(number: str) -> str:
-    """A number that fits `NUMBER`, without an exponent and without closing zeros."""
-    value = Decimal(number).normalize()
-    return f"{value:f}" if -12 <= value.adjusted() <= 18 else str(value)
-
-
-def is_one_of(cells: pd.Series, values: Iterable[object]) -> pd.Series:
-    """(N,) bool: which cells of a column are one of some values; numbers are compared as numbers."""
-    return cells.map(plain, na_action="ignore").isin([plain(str(value)) for value in values])
-
-
-def each_text(values: pd.Series, change: Callable[[Any], str | None]) -> pd.Series:
-    """Values that are there as another text; a column without any stays one of text, and is not taken for numbers."""
-    return values.map(change, na_action="ignore").astype("str")
 
 
 class _BadNumberError(Exception):
@@ -384,7 +359,7 @@ def _numbers_one_by_one(table: Table, texts: Sequence[str], numbers: Sequence[st
     for name in numbers:
         cells = [cell.strip() for cell in read[name].to_pylist()]
         odd = next(
-            (row for row, cell in enumerate(cells) if cell not in MISSING and not _is_number(cell, table.decimal)), None
+            (row for row, cell in enumerate(cells) if cell not in MISSING and not is_number(cell, table.decimal)), None
         )
         if odd is not None:
             words.append((name, odd, cells[odd]))
@@ -400,20 +375,6 @@ def _numbers_one_by_one(table: Table, texts: Sequence[str], numbers: Sequence[st
             "or mend the cell"
         )
     return read
-
-
-def _is_number(cell: str, decimal: str) -> bool:
-    if "_" in cell:  # Python's own way to write a number
-        return False
-    try:
-        float(cell.replace(",", ".") if decimal == "," else cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _with_point(cell: str) -> str:
-    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def _trimmed(text: str) -> str:

@@ -15,7 +15,7 @@ from debatch.screen.layout import layout
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.names.identifiers import plate_ids, well_ids
 from debatch.screen.names.spelling import difference, doubtful_names, look_alikes
-from debatch.text_table import plain
+from debatch.text_cells import plain
 
 NUMBERS = [
     "1",

@@ -11,7 +11,7 @@ from debatch.screen.contents import contents
 from debatch.screen.ingest.plan import PASSED_OVER, Problems
 from debatch.screen.metadata import WELL_TYPES, natural_key
 from debatch.screen.names.spelling import doubtful_names
-from debatch.screen.profiles.index import described, embed_profiles, index_profiles
+from debatch.screen.profiles.index import described, embed_profiles, index_profiles, places_of
 from debatch.screen.profiles.read import read_profiles
 from debatch.screen.profiles.spread import beyond_reason, usual_spread
 
@@ -52,7 +52,7 @@ def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
             )
         passed = [row for row in problems.rows if row["action"] == PASSED_OVER]
         for what, rows in pd.DataFrame(passed).groupby("problem", sort=False) if passed else ():
-            lines.append(f"  {len(rows):,} passed over: {what}, as {_places(rows)}")
+            lines.append(f"  {len(rows):,} passed over: {what}, as {places_of(rows.to_dict('records'))}")
         beyond = beyond_reason(features)
         if len(beyond):
             clean = False
@@ -77,13 +77,10 @@ def _of_metadata(listed: Problems) -> Lines:
     rows = pd.DataFrame(listed.rows)
     if rows.empty:
         return []
-    return [f"  {len(own):,} x {what}, as {_places(own)}" for what, own in rows.groupby("problem", sort=False)]
-
-
-def _places(rows: pd.DataFrame) -> str:
-    """The first of some wells, quoted so that blanks show."""
-    names = [f"plate {row['plate']!r} well {row['well']!r}" for row in rows.head(EXAMPLES).to_dict("records")]
-    return ", ".join(names) + (", …" if len(rows) > EXAMPLES else "")
+    return [
+        f"  {len(own):,} x {what}, as {places_of(own.to_dict('records'))}"
+        for what, own in rows.groupby("problem", sort=False)
+    ]
 
 
 def _wells(index: pd.DataFrame) -> Lines:

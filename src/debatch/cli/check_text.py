@@ -11,11 +11,12 @@ from debatch.config.images import Source
 from debatch.config.screen import Screen
 from debatch.screen.contents import contents
 from debatch.screen.flags import too_few_words
-from debatch.screen.ingest.check import EXAMPLES, Findings, needs_range, proposed_ranges, saved_as_16_bits
+from debatch.screen.ingest.findings import Findings, needs_range, proposed_ranges, saved_as_16_bits
 from debatch.screen.ingest.source import shown
 from debatch.screen.layout import layout
 from debatch.screen.nouns import FIELD, Noun, field_noun, stored_noun
 
+EXAMPLES = 3
 MOST_PLATES = 24
 FEW_EXPERIMENTS = 60
 

@@ -22,7 +22,8 @@ from debatch.registry.kinds import kind_of, tables_model
 from debatch.registry.registry import Registry
 from debatch.registry.targets import check_targets
 from debatch.registry.variants import BETWEEN, Derived, derive
-from debatch.text_table import is_one_of, open_table, read_text_table
+from debatch.text_cells import is_one_of
+from debatch.text_table import open_table, read_text_table
 
 YAML = (".yaml", ".yml")
 

@@ -14,7 +14,8 @@ from debatch.errors import DataError
 from debatch.screen.names.spelling import unlisted_look_alike
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
 from debatch.screen.profiles.annotations import annotated
-from debatch.text_table import each_text, is_one_of, plain, read_text_table
+from debatch.text_cells import each_text, is_one_of, plain
+from debatch.text_table import read_text_table
 
 WELL_TYPES = get_args(WellType)
 RESERVED = (

@@ -13,8 +13,9 @@ from debatch.cli.check_text import check_lines
 from debatch.cli.terminal import WIDE, show, values_table
 from debatch.config import Screen
 from debatch.config.splits import Splits
-from debatch.screen.ingest.check import check_parts, check_screen, proposed_ranges
+from debatch.screen.ingest.check import check_parts, check_screen
 from debatch.screen.ingest.decode import truncation
+from debatch.screen.ingest.findings import proposed_ranges
 
 
 def check(root, source=None, sampled=24, **changes):

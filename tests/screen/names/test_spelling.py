@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from debatch.screen.names.spelling import difference, doubtful_names, look_alikes, unlisted_look_alike
-from debatch.text_table import is_one_of, plain
+from debatch.text_cells import is_one_of, plain
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.profiles import entered
 
 from debatch.config.profiles import ProfileSet
 from debatch.config.read import validate
@@ -10,7 +11,7 @@ from debatch.embedding_table import feature_names, features_of
 from debatch.errors import ConfigError, DataError
 from debatch.screen.ingest.plan import PASSED_OVER, Problems
 from debatch.screen.profiles.formats import open_profiles
-from debatch.screen.profiles.index import embed_profiles, index_profiles
+from debatch.screen.profiles.index import index_profiles
 from debatch.screen.profiles.read import read_profiles
 from debatch.screen.profiles.spread import beyond_reason
 
@@ -33,12 +34,6 @@ def screen_of(file, columns=COLUMNS, **keys):
     features = keys.pop("features", None)
     own = {"file": file, **({"features": features} if features else {})}
     return validate(Screen, {"profiles": {"cp": own}, "columns": columns, **keys}, "screen")
-
-
-def entered(screen):
-    index, own = index_profiles(screen), screen.profiles["cp"]
-    problems = Problems("cp", "failed" if screen.on_problem == "fail" else "left out")
-    return index, embed_profiles(read_profiles(own, screen), own, screen, index, problems), problems
 
 
 def h5ad(path, features, observations, names):

@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import ROOT
+from helpers.profiles import entered
 
 from debatch.config.read import read_yaml, validate
 from debatch.config.screen import Screen
 from debatch.embedding_table import feature_names, features_of, own_metadata
 from debatch.errors import ConfigError, DataError
-from debatch.screen.ingest.plan import Problems
-from debatch.screen.profiles.index import embed_profiles, index_profiles
-from debatch.screen.profiles.read import read_profiles
+from debatch.screen.profiles.index import index_profiles
 
 COLUMNS = {"batch": "week", "perturbation": "drug", "plate": "Metadata_Plate", "well": "Metadata_Well"}
 
@@ -29,13 +28,6 @@ def screen_of(file, columns=COLUMNS, **keys):
     features, profiles = keys.pop("features"), keys.pop("profiles")
     sets = profiles or {"cp": {"file": str(file), **({"features": features} if features else {})}}
     return validate(Screen, {"profiles": sets, "columns": columns, **keys}, "screen")
-
-
-def entered(screen, name="cp"):
-    """The index, and a set's embeddings."""
-    index, own = index_profiles(screen), screen.profiles[name]
-    problems = Problems(name, "failed" if screen.on_problem == "fail" else "left out")
-    return index, embed_profiles(read_profiles(own, screen), own, screen, index, problems), problems
 
 
 def written(table, path):

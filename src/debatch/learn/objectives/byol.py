@@ -1,7 +1,6 @@
 """BYOL: the student predicts its teacher's projection of another view, of the image or of its partner."""
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +27,6 @@ class Byol(SelfSupervised):
         self.predictor = _two_layers(settings.projection_width, settings, norm=False)
         followed = {"backbone": self.network.backbone, "neck": self.network.neck, "projector": self.projector}
         self.teacher = copy.deepcopy(nn.ModuleDict(followed)).requires_grad_(False)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """The student's, and those of the heads that measure."""
-        return self.groups_of(self.network.backbone, self.network.neck, self.projector, self.predictor)
 
     def views(self, group: Group, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """A view of each image, and one of its partner."""

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -91,10 +91,6 @@ class Dino(SelfSupervised):
         height, width = recipe.size
         given = settings.local_pixels
         self.local_size = (height // 2, width // 2) if given is None else height_and_width(given)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """The student's, its head's, and those of the heads that measure."""
-        return self.groups_of(self.student, self.student_head)
 
     def views(self, group: Group, generator: torch.Generator) -> Views:
         """Two large views and the small ones."""

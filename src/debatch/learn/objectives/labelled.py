@@ -1,6 +1,6 @@
 """What objectives share that learn from labels: a network with both heads, and each image's label and batch."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from debatch.model.network import Network
 class Labelled(Objective):
     """A class head and a batch head on the embedding, whose shares of right answers stand in the history."""
 
-    columns = ("loss", "accuracy", "batch_accuracy")
+    columns: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "batch_accuracy")
     logged = ("accuracy",)
     labels: Tensor
     batches: Tensor
@@ -41,6 +41,8 @@ class Labelled(Objective):
 def parameter_groups(module: torch.nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     """The batch head learns at a rate of its own, without weight decay: it measures, the same under every method.
 
+    What takes no gradient, as a teacher, is not among them.
+
     Args:
         module: a network, or what holds one.
         recipe: of the run.
@@ -48,6 +50,7 @@ def parameter_groups(module: torch.nn.Module, recipe: Recipe) -> list[dict[str, 
     head: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []
     for name, weight in module.named_parameters():
-        (head if "batch_head" in name.split(".") else others).append(weight)
+        if weight.requires_grad:
+            (head if "batch_head" in name.split(".") else others).append(weight)
     measuring = {"params": head, "weight_decay": 0.0, "initial_lr": recipe.objective.batch_head_rate}
     return [*by_weight_decay(others, recipe.weight_decay), measuring]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,35 +14,28 @@ from debatch.config.recipe import Arithmetic, Recipe
 from debatch.errors import DataError
 from debatch.learn.augment import unmixed
 from debatch.learn.data import TrainingData
-from debatch.learn.objectives.base import Objective, Step
+from debatch.learn.objectives.base import Step
 from debatch.learn.objectives.classification import classification_loss
+from debatch.learn.objectives.labelled import Labelled
 from debatch.learn.objectives.partners import Partners
-from debatch.learn.optimizer import by_weight_decay
 from debatch.model.inputs import Group
-from debatch.model.network import Network
 
 BARLOW_DIAGONAL, BARLOW_OTHERS = 0.05, 0.95  # released code of CDCL
 # what the released code divides the loss by: its value where the diagonal is 0 and the rest 0.1
 BARLOW_SCALE = BARLOW_DIAGONAL + BARLOW_OTHERS * 0.01
 
 
-class SelfSupervised(Objective):
+class SelfSupervised(Labelled):
     """Both heads read embeddings and pass no gradient on: the class head says what a linear classifier makes of them.
 
     A group's images are its own, and behind them a partner of each where the recipe asks for partners.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "batch_accuracy", "embedding_sd", "effective_rank")
-    logged = ("accuracy",)
     settings: Dino | Byol
-    labels: Tensor
-    batches: Tensor
 
     def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
-        self.network = Network(recipe, channels, data.classes, len(data.batch_names))
-        self.register_buffer("labels", torch.from_numpy(data.labels), persistent=False)
-        self.register_buffer("batches", torch.from_numpy(data.batches), persistent=False)
         rule = self.settings.partner
         self.partners = None if rule == "none" else Partners(data.rows, rule)
         self.dihedral = recipe.augmentation == "dihedral"
@@ -90,16 +83,6 @@ class SelfSupervised(Objective):
         """A view (n, C, H, W) through a backbone and a neck, in the run's arithmetic."""
         with torch.autocast(view.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             return network["neck"](network["backbone"](view))
-
-    def groups_of(self, *modules: nn.Module) -> list[dict[str, Any]]:
-        """Parameters of what learns, as `parameter_groups` has them."""
-        learning = [weight for module in (*modules, self.network.class_head) for weight in module.parameters()]
-        measuring = {
-            "params": list(self.network.batch_head.parameters()),
-            "weight_decay": 0.0,
-            "initial_lr": self.recipe.objective.batch_head_rate,
-        }
-        return [*by_weight_decay(learning, self.recipe.weight_decay), measuring]
 
     def step(
         self, loss: Tensor, embedding: Tensor, view: Tensor, group: Group, more: dict[str, Tensor] | None = None

@@ -73,7 +73,7 @@ def decode_channels(
         ImageProblem: as `decode`; another number of planes, or another name of one that is counted, a channel that is
             not there or could be two of them, or a stack over z or time.
     """
-    planes, names = _decoded(path, _all_planes)
+    planes, names, told_by_ome = _decoded(path, _all_planes)
     by_number = not names or any(channel.removeprefix("#").isdecimal() for channel in channels)
     if expected is not None and by_number and len(planes) != expected.number:
         hold = "1 plane" if len(planes) == 1 else f"{len(planes)} planes"
@@ -82,7 +82,7 @@ def decode_channels(
         )
     at = [_plane(channel, names, len(planes), path) for channel in channels]
     for channel, position in zip(channels, at, strict=True):
-        if expected is not None and channel.isdecimal() and names.fixed and expected.names:
+        if expected is not None and channel.isdecimal() and names and told_by_ome and expected.names:
             own, usual = names[position], expected.names[position]
             if own != usual:
                 raise ImageProblem(
@@ -92,7 +92,7 @@ def decode_channels(
                     channel,
                 )
     return [_checked(planes[position], path) for position in at], Planes(
-        len(planes), tuple(names) if names.fixed else ()
+        len(planes), tuple(names) if told_by_ome else ()
     )
 
 
@@ -148,7 +148,7 @@ def truncation(path: Path) -> str:
 
 def plane_names(path: Path) -> list[str]:
     """What a file with all channels calls them: OME names, else numbers from 1."""
-    planes, names = _decoded(path, _all_planes)
+    planes, names, _ = _decoded(path, _all_planes)
     return names if names and len(set(names)) == len(names) else [str(number) for number in range(1, len(planes) + 1)]
 
 
@@ -184,14 +184,21 @@ def _one_plane(path: Path) -> np.ndarray:
         return _grey(file.pages[0].asarray(), file.pages[0], path)
 
 
-class _Names(list[str]):
-    """Names of planes; `fixed` where a plane of another file has the same, as not where ImageJ labels a slice."""
+class _Read(NamedTuple):
+    """All planes of a file.
 
-    fixed = False
+    Attributes:
+        pixels: (C, H, W).
+        names: of each; none where the file does not tell them.
+        told_by_ome: whether a plane of another file has the same name, as not where ImageJ labels a slice.
+    """
+
+    pixels: np.ndarray
+    names: list[str]
+    told_by_ome: bool
 
 
-def _all_planes(path: Path) -> tuple[np.ndarray, _Names]:
-    """(C, H, W), and the planes' names where the file tells them."""
+def _all_planes(path: Path) -> _Read:
     if path.suffix.lower() not in {".tif", ".tiff"}:
         raise ImageProblem("not a TIFF by its name; only a TIFF holds several channels (see {channel})", path)
     with tifffile.TiffFile(path, _multifile=False) as file:
@@ -213,10 +220,10 @@ def _all_planes(path: Path) -> tuple[np.ndarray, _Names]:
         for page in series.pages:
             _require_whole(page, path)
         pixels = _grey(series.asarray(), series.keyframe, path)
-        names = _Names(_ome_names(file.ome_metadata) if file.is_ome else _imagej_names(file))
-        names.fixed = bool(file.is_ome)
+        told_by_ome = bool(file.is_ome)
+        names = _ome_names(file.ome_metadata) if told_by_ome else _imagej_names(file)
     planes = pixels.reshape(-1, *pixels.shape[axes.index("Y") :])
-    return planes, names if len(names) == len(planes) else _Names()
+    return _Read(planes, names if len(names) == len(planes) else [], told_by_ome)
 
 
 def _require_pages(file: tifffile.TiffFile, path: Path) -> None:

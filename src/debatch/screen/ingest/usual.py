@@ -78,7 +78,7 @@ def read_field(field: Field, usual: Usual, noun: Noun) -> list[np.ndarray]:
         for plane in field.planes(usual.planes):
             depth = usual.dtypes[len(planes)]
             if plane.shape != usual.shape:
-                raise ImageProblem(f"{_size(plane.shape)} pixels; {most} have {_size(usual.shape)}")
+                raise ImageProblem(f"{size_words(plane.shape)} pixels; {most} have {size_words(usual.shape)}")
             if plane.dtype != depth:
                 raise ImageProblem(f"{plane.dtype}; {most} are {depth}")
             planes.append(plane)
@@ -109,5 +109,6 @@ def blank_images(
         raise DataError(f"{where}: {problem}") from None
 
 
-def _size(shape: tuple[int, ...]) -> str:
+def size_words(shape: tuple[int, ...]) -> str:
+    """A size as in `48 x 64`."""
     return " x ".join(map(str, shape))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
-from debatch.text_table import number_spelling
+from debatch.text_cells import number_spelling
 
 # as people and programs write them: .5, +5, 0,5, 1,000, 01, 0.30000000000000004
 _NUMBER_INSIDE = re.compile(

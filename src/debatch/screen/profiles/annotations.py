@@ -11,7 +11,8 @@ from debatch.config.screen import Screen
 from debatch.errors import DataError
 from debatch.screen.names.spelling import look_alikes
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
-from debatch.text_table import each_text, plain, read_text_table
+from debatch.text_cells import each_text, plain
+from debatch.text_table import read_text_table
 
 log = logging.getLogger(__name__)
 EXAMPLES = 3

@@ -1,6 +1,8 @@
 """A screen of profiles: its index, and each set's profiles by that index."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from debatch.screen.names.identifiers import image_ids
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
 from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata, where_of
 from debatch.screen.profiles.spread import beyond_reason
-from debatch.text_table import each_text
+from debatch.text_cells import each_text
 
 log = logging.getLogger(__name__)
 FIELD = ["experiment", "plate", "well", "site"]
@@ -56,7 +58,7 @@ def index_profiles(screen: Screen, problems: Problems | None = None) -> pd.DataF
         _refuse_contradiction(file, profiles.metadata, own, screen, catalogue, where)
     if problems.fatal:
         raise DataError(
-            f"{where}: does not list the wells of {problems.count} profiles, as {_places(problems.rows)}; mend the "
+            f"{where}: does not list the wells of {problems.count} profiles, as {places_of(problems.rows)}; mend the "
             "names, or set `on_problem: drop` to leave those profiles out"
         )
     fields = pd.concat(found, ignore_index=True).dropna(subset="experiment").drop_duplicates(ignore_index=True)
@@ -153,10 +155,10 @@ def _usable(
     return good, kept
 
 
-def _places(rows: list[dict[str, str]]) -> str:
+def places_of(rows: Sequence[Mapping[Any, Any]]) -> str:
     """The first of some problems' wells, quoted so that blanks show."""
-    names = [f"plate {row['plate']!r} well {row['well']!r}" for row in rows]
-    return ", ".join(names[:EXAMPLES]) + (" …" if names[EXAMPLES:] else "")
+    names = [f"plate {row['plate']!r} well {row['well']!r}" for row in rows[: EXAMPLES + 1]]
+    return ", ".join(names[:EXAMPLES]) + (", …" if names[EXAMPLES:] else "")
 
 
 def described(row: dict[str, str]) -> str:
