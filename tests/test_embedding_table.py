@@ -15,6 +15,7 @@ from debatch.embedding_table import (
     features_of,
     images_of,
     own_metadata,
+    prediction_table,
 )
 from debatch.evaluate.scores import score_embeddings
 from debatch.tabular import read_frame, write_frame
@@ -118,3 +119,9 @@ def test_pycytominer_takes_no_own_column_for_a_feature(index):
     assert own_metadata(selected) == own_metadata(table)
     wells = aggregate(table, strata=["Metadata_Plate", "Metadata_Well", "Metadata_concentration"], features=names)
     assert set(wells.columns) == {"Metadata_Plate", "Metadata_Well", "Metadata_concentration", *names}
+
+
+def test_the_users_own_columns_stand_beside_predictions_too(index):
+    table = prediction_table(index, np.log(np.full((len(index), 4), 0.25)))
+    assert list(table.columns[-2:]) == ["Metadata_concentration", "Metadata_Site_Count"]
+    assert table["Metadata_concentration"].tolist() == index["concentration"].tolist()

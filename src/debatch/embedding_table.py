@@ -117,8 +117,8 @@ def prediction_table(
     """Predictions of images.
 
     Columns: image_id, label, predicted, predicted_well, batch, batch_predicted, log_probability (of the label),
-    statistics_images; and of the `TOP` most probable classes `class_1`, … and `log_probability_1`, … (empty beyond
-    K).
+    statistics_images; of the `TOP` most probable classes `class_1`, … and `log_probability_1`, … (empty beyond
+    K); and the user's own, as beside embeddings.
 
     Args:
         rows: (N, …) of the index.
@@ -147,6 +147,7 @@ def prediction_table(
             "log_probability": own,
             "statistics_images": 0 if statistics is None else statistics,
             **top_classes(log_probabilities, classes),
+            **{name: rows[column] for column, name in _own_names(rows).items()},
         }
     )
 
