@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from debatch.config import Screen
 from debatch.config.images import Source
-from debatch.config.screen import Columns, Derive, Metadata, MetadataFile
+from debatch.config.metadata import Columns, Derive, Metadata, MetadataFile
 from debatch.screen.contents import contents
 from debatch.screen.index import expected_index
 from debatch.screen.layout import layout

@@ -15,9 +15,9 @@ from helpers.raw_screens import ingest, make_screen, write_png_screen
 
 from debatch.config import Screen
 from debatch.config.images import ImageProcessing
+from debatch.config.metadata import Columns, Metadata, MetadataFile
 from debatch.config.profiles import ProfileSet
 from debatch.config.read import check_entry_name, read_yaml, validate
-from debatch.config.screen import Columns, Metadata, MetadataFile
 from debatch.embedding_table import METADATA
 from debatch.errors import ConfigError, DataError
 from debatch.screen.ingest.check import check_screen

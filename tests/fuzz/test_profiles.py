@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from debatch.cli.check_profiles import check_profiles_lines
 from debatch.config import Screen
+from debatch.config.metadata import Columns, Derive, Metadata
 from debatch.config.profiles import ProfileSet
-from debatch.config.screen import Columns, Derive, Metadata
 from debatch.embedding_table import features_of
 from debatch.screen.ingest.plan import Problems
 from debatch.screen.profiles.index import embed_profiles, index_profiles

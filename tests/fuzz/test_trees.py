@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from debatch.cli.check_text import check_lines
 from debatch.config import Screen
 from debatch.config.images import ImageProcessing, Source, Store
-from debatch.config.screen import Columns, Metadata
+from debatch.config.metadata import Columns, Metadata
 from debatch.screen.index import build_index
 from debatch.screen.ingest.check import check_screen
 from debatch.screen.ingest.experiment import ingest_experiment

@@ -6,7 +6,7 @@ import pandas as pd
 
 from debatch.config import Screen
 from debatch.config.images import Source, Store
-from debatch.config.screen import Columns, Metadata
+from debatch.config.metadata import Columns, Metadata
 from debatch.screen.ingest.experiment import ingest_experiment
 from debatch.screen.metadata import read_catalogue
 

@@ -19,6 +19,7 @@ RXRX1_BASELINE = {
     "epochs": 100, "optimizer": "sgd", "learning_rate": 0.1024, "learning_rate_images": 512, "warmup_epochs": 5.0,
     "momentum": 0.9, "weight_decay": 0.0001, "augmentation": "dihedral", "snapshot_every": 5,
     "precision": "auto", "shuffle_labels": False, "channels": None, "parts": None, "checkpointing": False,
+    "learn_from": "all", "final_learning_rate": 0.0, "final_weight_decay": None, "gradient_clip": None,
     "objective": {
         "kind": "classification", "mixing": "cutmix", "gradient_reversal": 0.0, "reversal_schedule": "dann",
         "batch_loss_weight": 1.0, "batch_head_rate": 1.0,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from debatch.config import Screen
 from debatch.config.images import Source
-from debatch.config.screen import Columns, Derive, Metadata, MetadataFile
+from debatch.config.metadata import Columns, Derive, Metadata, MetadataFile
 from debatch.errors import DataError
 from debatch.screen.metadata import class_labels, natural_key, read_catalogue
 

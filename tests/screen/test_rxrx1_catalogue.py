@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from debatch.config.screen import MetadataFile
+from debatch.config.metadata import MetadataFile
 from debatch.registry import build_registry
 from debatch.screen.index import expected_index
 from debatch.screen.metadata import read_catalogue

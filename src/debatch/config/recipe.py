@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from debatch.config.backbones import Backbone
 from debatch.config.base import Section, Size, height_and_width
-from debatch.config.objectives import Classification, Objective, laid_over
+from debatch.config.objectives import Byol, Classification, Dino, Objective, laid_over
 from debatch.config.statistics import RECIPE_STATISTICS
 from debatch.errors import ConfigError
 
@@ -20,6 +20,7 @@ OTHER_WORDS = {
     "bfloat16": ("bf16", "half", "fp16", "float16", "16", "16-mixed", "bf16-mixed", "mixed", "amp"),
     "float32": ("fp32", "f32", "single", "full", "32", "32-true", "tf32"),
 }
+LearnFrom = Literal["all", "controls", "treatments", "half_of_treatments", "half_of_images"]
 TestStatistics = Annotated[str, Field(pattern=f"^(?:{RECIPE_STATISTICS})$")]
 
 # Families of timm that have no batch normalization, by the start of their names. It only serves to say so before
@@ -52,7 +53,11 @@ class Recipe(Section):
         description="Side of the network's input, or its [height, width] where images are not square; larger images "
         "are area-averaged.",
     )
-    embedding_width: int = Field(1024, ge=2, description="Length of the embedding, and of the layer before it.")
+    embedding_width: Annotated[int, Field(ge=2)] | None = Field(
+        1024,
+        description="Length of the embedding, and of the layer before it; null: no such layers, the embedding is what "
+        "the backbone gives.",
+    )
     channels: list[str] | None = Field(
         None, min_length=1, description="Names of the channels that the network sees, of the screen's; null: all."
     )
@@ -77,20 +82,43 @@ class Recipe(Section):
     statistics_images: int = Field(
         6400, ge=2, description="Training images that the `train` statistics are computed from."
     )
-    group: int = Field(64, ge=4, description="Images in a batch-norm group: the unit of a forward pass.")
+    learn_from: LearnFrom = Field(
+        "all",
+        description="Training images that the network learns from: all of the split's; controls; treatments; "
+        "half_of_treatments (every second treatment, and controls); half_of_images (of each treatment on a plate every "
+        "second image, and controls). Statistics and classifiers of embeddings are of all of them.",
+    )
+    group: int = Field(
+        64,
+        ge=4,
+        description="Images in a batch-norm group: the unit of a forward pass. Objectives that compare a step's images "
+        "with each other (dino, byol) take a whole step of the screen's training as one group.",
+    )
     groups_per_step: int = Field(
         8, ge=1, description="Groups whose gradients an optimizer step averages, or a few more: no small step is left."
     )
-    epochs: int = Field(100, ge=1, description="Passes over the training images.")
+    epochs: int = Field(100, ge=0, description="Passes over the training images; 0: the network as it starts.")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="Optimizer.")
     learning_rate: float = Field(0.1024, gt=0, description="Peak learning rate at `learning_rate_images`.")
     learning_rate_images: int = Field(
         512, ge=1, description="Images a step that `learning_rate` is stated for; it scales linearly."
     )
-    warmup_epochs: float = Field(5.0, ge=0, description="Epochs of linear warm-up, before the cosine to zero.")
+    warmup_epochs: float = Field(5.0, ge=0, description="Epochs of linear warm-up, before the cosine.")
+    final_learning_rate: float = Field(
+        0.0, ge=0, description="Learning rate at which the cosine ends, at `learning_rate_images`."
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     weight_decay: float = Field(
         0.0001, ge=0, description="Weight decay of weight matrices and kernels; never of biases and norms."
+    )
+    final_weight_decay: float | None = Field(
+        None, ge=0, description="Weight decay at the end, to which half a cosine leads; null: it stays."
+    )
+    gradient_clip: float | None = Field(
+        None,
+        gt=0,
+        description="Largest length of a step's gradient, of all weights but those of heads that only measure; null: "
+        "as it is.",
     )
     augmentation: Literal["dihedral", "none"] = Field(
         "dihedral", description="Random flips and quarter turns of each image."
@@ -144,6 +172,11 @@ class Recipe(Section):
         return isinstance(self.objective, Classification) and self.objective.gradient_reversal > 0
 
     @property
+    def compares_images(self) -> bool:
+        """Whether the loss is of a step's images together: of fewer it would be another loss."""
+        return isinstance(self.objective, Dino | Byol)
+
+    @property
     def inference(self) -> str:
         """The test-time statistics that the recipe comes to."""
         return self.test_statistics or ("batch" if self.batch_norm == "adaptive" else "train")
@@ -161,7 +194,17 @@ class Recipe(Section):
     @property
     def peak_learning_rate(self) -> float:
         """The learning rate scaled to the images of this recipe's step."""
-        return self.learning_rate * self.group * self.groups_per_step / self.learning_rate_images
+        return self.learning_rate * self.images_per_step / self.learning_rate_images
+
+    @property
+    def last_learning_rate(self) -> float:
+        """Where the schedule ends, likewise scaled."""
+        return self.final_learning_rate * self.images_per_step / self.learning_rate_images
+
+    @property
+    def images_per_step(self) -> int:
+        """Of an optimizer step."""
+        return self.group * self.groups_per_step
 
 
 class Method(Recipe):
@@ -194,7 +237,10 @@ def resolve_recipe(training: Recipe, method: Method, name: str) -> Recipe:
     """
     changes = {key: value for key, value in method.stated().items() if key in Recipe.model_fields}
     try:
-        return Recipe.model_validate(laid_over(training.stated(), changes))
+        recipe = Recipe.model_validate(laid_over(training.stated(), changes))
+        if recipe.compares_images and not {"group", "groups_per_step"} & changes.keys():
+            return recipe.model_copy(update={"group": recipe.images_per_step, "groups_per_step": 1})
+        return recipe
     except ValueError as error:
         reason = str(error).split("Value error, ")[-1].split(" [type=")[0]
         raise ConfigError(f"method {name!r}: {reason}") from None

@@ -1,6 +1,5 @@
 """A screen: where its images are, what its metadata's columns mean, how big its training is."""
 
-import re
 from collections import Counter
 from typing import Any, Literal
 
@@ -9,9 +8,10 @@ from pydantic import Field, field_validator, model_validator
 from debatch.config.backbones import Backbone
 from debatch.config.base import SAFE_NAME, Section
 from debatch.config.images import ONE_PART, ImageProcessing, Part, Source, Store, check_experiment_name
+from debatch.config.metadata import Columns, Derive, Metadata
+from debatch.config.objectives import Objective
 from debatch.config.paths import ConfigPath
 from debatch.config.profiles import Annotation, ProfileSet
-from debatch.config.read import expand
 from debatch.config.recipe import Recipe
 from debatch.config.simulation import SimulationConfig
 from debatch.config.splits import Splits
@@ -23,86 +23,6 @@ CONTROLS = (POSITIVE_CONTROL, NEGATIVE_CONTROL)
 PROFILE_TARGETS = ("table_correction", "table_s3", "figure_correction", "figure6", "figure7", "report")
 # what a linear classifier of profiles is fitted for, and the splits of which one must be there
 CLASSIFIED_TARGETS = {"table1": {"separated", "stratified", "stratified_site"}, "table3": {"separated"}}
-
-
-class MetadataFile(Section):
-    """One of several tables that make up the metadata."""
-
-    file: ConfigPath = Field(description="CSV; relative to this file; ~, $VAR and ${VAR:-default} expand.")
-    fields: dict[str, str | int | None] = Field(
-        default={},
-        description="Constants for columns that this file lacks, as in {dataset: train}; null: empty, as in "
-        "{sirna: null} where nothing has a label.",
-    )
-
-
-class Metadata(Section):
-    """The table that says what each well holds."""
-
-    file: ConfigPath | list[ConfigPath | MetadataFile] = Field(
-        description="CSV, a row a well or a row an image, or a list of such; relative to this file; ~, $VAR and "
-        "${VAR:-default} expand."
-    )
-    select: dict[str, list[str | int]] = Field(
-        default={}, description="Column -> values: only rows that have one of them are part of the screen."
-    )
-
-    def names(self) -> list[str]:
-        """The files as the screen calls them, their variables not expanded."""
-        given = self.file if isinstance(self.file, list) else [self.file]
-        return [table if isinstance(table, str) else table.file for table in given]
-
-    def tables(self) -> list[MetadataFile]:
-        """The files, their names expanded.
-
-        Raises:
-            ConfigError: an environment variable is not set.
-        """
-        given = self.file if isinstance(self.file, list) else [self.file]
-        tables = [MetadataFile(file=table) if isinstance(table, str) else table for table in given]
-        return [table.model_copy(update={"file": expand(table.file)}) for table in tables]
-
-
-class Columns(Section):
-    """Which column of the metadata is what. A list joins columns by `_`."""
-
-    experiment: str = Field("experiment", description="Set of plates run together.")
-    plate: str = Field("plate", description="Plate within the experiment.")
-    well: str = Field("well", description="Well within the plate.")
-    site: str | None = Field(None, description="Site, where the metadata has a row an image; null: a row a well.")
-    perturbation: str | list[str] = Field(
-        "perturbation", description="What the well was treated with: the class to predict."
-    )
-    batch: str | list[str] = Field("experiment", description="The domain whose effect is to be removed.")
-    cell_type: str | None = Field("cell_type", description="Cell type; null: one for all.")
-    well_type: str | None = Field(
-        "well_type",
-        description="treatment, positive_control or negative_control, or words that `well_types` translates; null: all "
-        "are treatments.",
-    )
-    subset: str | None = Field(None, description="Official train/test column, for the split `separated`; null: none.")
-    compound: str | None = Field(
-        None, description="Compound, where a perturbation is a compound at a dose; null: perturbations are compounds."
-    )
-    mechanism: str | None = Field(
-        None, description="Mechanism of action; null: not known. Empty where a well's is not."
-    )
-
-
-class Derive(Section):
-    """A column made from another one by a regular expression: its first group, or the whole match."""
-
-    source: str = Field(description="Column that is read.")
-    pattern: str = Field(description="Regular expression that must match, as in '([A-Z0-9]+)-'.")
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"{value!r} is not a regular expression: {error}") from None
-        return value
 
 
 class PlateFormat(Section):
@@ -220,10 +140,20 @@ class Screen(Section):
     splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
     compute: Compute = Field(default_factory=Compute, description="What training asks of the machine.")
+    objectives: list[Objective] = Field(
+        default=[],
+        description="What this screen changes of objectives of other kinds than its training's, by `kind`: a method of "
+        "that kind is laid over it.",
+    )
     substitutes: dict[Backbone, Backbone] = Field(
         default={},
-        description="Backbone that a table's variation names -> the smaller one that stands for it here, as in "
-        "{densenet121: small_densenet}: each another one, and named so.",
+        description="Backbone that a method or a table's variation names -> the smaller one that stands for it here, "
+        "as in {densenet121: small_densenet}: each another one, and named so.",
+    )
+    pretrained: dict[Backbone, ConfigPath] = Field(
+        default={},
+        description="Backbone -> local file of its pretrained weights, for every method that has that backbone and "
+        "does not name its own `weights`.",
     )
     seeds: int = Field(5, ge=1, description="The most seeds that a table takes here.")
     published: str | None = Field(

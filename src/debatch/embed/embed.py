@@ -50,7 +50,7 @@ def embed_images(
         batch_names: the training batches, in the batch head's order.
     """
     # what an empty list of groups comes to: a batch may have too few wells to be looked at by halves
-    width, classes = recipe.embedding_width, network.class_head.out_features
+    width, classes = network.width, network.class_head.out_features
     positions, batch_predicted, statistics = ([np.zeros(0, np.int64)] for _ in range(3))
     embeddings, log_probabilities = [np.zeros((0, width), np.float32)], [np.zeros((0, classes))]
     for part, outputs, used in outputs_by_group(network, images, groups, recipe):

@@ -40,7 +40,7 @@ def embed_screen(network: Network, images: ImageSet, recipe: Recipe) -> pd.DataF
         DataError: images are smaller than the network's input, or statistics would come from fewer than two.
     """
     _require_size(images, recipe.size)
-    embeddings = np.full((len(images), recipe.embedding_width), np.nan, np.float32)
+    embeddings = np.full((len(images), network.width), np.nan, np.float32)
     groups = screen_groups(recipe.inference, images.rows, recipe)
     for positions, outputs, _ in outputs_by_group(network, images, groups, recipe):
         embeddings[positions] = outputs.embedding.cpu().numpy()

@@ -117,7 +117,7 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     torch.set_num_threads(threads)
     recipe, model = Recipe(**job.recipe), Path(job.model)
     index, split = read_frame(job.index), read_frame(job.split)
-    data = training_data(of_parts(index, recipe.parts), split, recipe.shuffle_labels, job.seed)
+    data = training_data(of_parts(index, recipe.parts), split, recipe.shuffle_labels, job.seed, recipe.learn_from)
     files = Files(*job.results)
     stores = files.stores(data.rows["experiment"].unique())
     reader, statistics = ImageReader(stores, threads), read_frame(job.normalization)
@@ -149,7 +149,7 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
 
 
 def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, Any]:
-    seconds, rates = zip(*((row["seconds"], row["images_per_second"]) for row in trainer.history), strict=True)
+    seconds, rates = ([row[column] for row in trainer.history] for column in ("seconds", "images_per_second"))
     return {
         "screen": job.results[1],
         "method": job.method,
@@ -164,7 +164,7 @@ def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, 
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
         "starts": trainer.starts,
         "wall_seconds": round(sum(seconds), 1),
-        "images_per_second": round(median(rates), 1),
+        "images_per_second": round(median(rates), 1) if rates else None,
         "optimizer_steps": trainer.steps,
         "parameters": sum(parameter.numel() for parameter in trainer.objective.parameters()),
         "started": trainer.starts[0]["started"],

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from debatch.config.recipe import LearnFrom
+from debatch.config.screen import CONTROLS
 from debatch.errors import DataError
 from debatch.screen.subsets import images_in
 
@@ -28,7 +30,9 @@ class TrainingData:
     classes: int
 
 
-def training_data(index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool, seed: int) -> TrainingData:
+def training_data(
+    index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool, seed: int, learn_from: LearnFrom = "all"
+) -> TrainingData:
     """The labelled training images of a split.
 
     Args:
@@ -36,6 +40,7 @@ def training_data(index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool
         split: image_id, subset.
         shuffle_labels: permute the labels over wells (a null).
         seed: of that permutation.
+        learn_from: which of them.
 
     Raises:
         DataError: there is no training image, or one has no label.
@@ -46,6 +51,12 @@ def training_data(index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool
             f"no image of {', '.join(map(str, index['part'].unique()))} is on the training side of the split; see "
             "`parts` of the recipe and `splits.test_batches`"
         )
+    rows = rows[_learned_from(rows, learn_from)].reset_index(drop=True)
+    if rows.empty:
+        raise DataError(
+            f"none of the split's training images is left under `learn_from: {learn_from}`; see `well_types` of the "
+            "screen, which says what is a control"
+        )
     if rows["label"].isna().any():
         raise DataError(f"the training image {rows.loc[rows['label'].isna(), 'image_id'].iloc[0]} has no label")
     labels = rows["label"].to_numpy(np.int64)
@@ -53,6 +64,25 @@ def training_data(index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool
         labels = _shuffled_over_wells(rows, labels, seed)
     names, batches = np.unique(rows["batch"].to_numpy(str), return_inverse=True)
     return TrainingData(rows, labels, batches.astype(np.int64), names.tolist(), int(index["label"].dropna().max()) + 1)
+
+
+def _learned_from(rows: pd.DataFrame, rule: LearnFrom) -> np.ndarray:
+    """(N,) bool: the images that a network learns from."""
+    controls = rows["well_type"].isin(CONTROLS).to_numpy()
+    match rule:
+        case "controls":
+            return controls
+        case "treatments":
+            return ~controls
+        case "half_of_treatments":
+            # by label, so that every run leaves out the same ones
+            place = {label: at for at, label in enumerate(np.unique(rows.loc[~controls, "label"].dropna()))}
+            return controls | (rows["label"].map(place) % 2 == 1).to_numpy()
+        case "half_of_images":
+            order = rows.sort_values(["well", "site"], kind="stable")
+            number = order.groupby(["label", "experiment", "plate"], sort=False).cumcount().reindex(rows.index)
+            return controls | (number % 2 == 0).to_numpy()
+    return np.ones(len(rows), bool)
 
 
 def _shuffled_over_wells(rows: pd.DataFrame, labels: np.ndarray, seed: int) -> np.ndarray:

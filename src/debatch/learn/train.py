@@ -20,7 +20,7 @@ from debatch.learn.data import TrainingData
 from debatch.learn.groups import epoch_steps, steps_in_epoch
 from debatch.learn.identity import run_identity
 from debatch.learn.objectives import Progress, Step, objective_of
-from debatch.learn.optimizer import build_optimizer, build_schedule
+from debatch.learn.optimizer import build_optimizer, build_schedule, clip_gradients, set_weight_decay
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
 from debatch.model.population import set_population_statistics, without_running_averages
@@ -145,6 +145,8 @@ class Trainer:
             # an epoch of one step has no pause within
             if epoch + 1 < self.recipe.epochs and self.ranks.from_first(pauses.must_leave):
                 raise self._out_of_time(epoch + 1, self.epoch_steps)
+        if not self.recipe.epochs:
+            log.info("%s: not trained (`epochs: 0`)", self.name)
         self.set_training_statistics()
         return pd.DataFrame(self.history)
 
@@ -267,6 +269,8 @@ class Trainer:
             (part.loss / len(groups)).backward()
             sums += torch.stack([part.sums[name].double() for name in columns])
         sum_gradients(self.objective.parameters(), self.ranks)
+        clip_gradients(self.optimizer, self.recipe)
+        set_weight_decay(self.optimizer, self.recipe, progress.share)
         self.optimizer.step()
         self.schedule.step()
         self.objective.after_step(progress, self.ranks)

@@ -15,7 +15,7 @@ class Outputs(NamedTuple):
     """What the network gives N images.
 
     Attributes:
-        embedding: (N, embedding_width), non-negative.
+        embedding: (N, width), non-negative where it comes from a neck.
         class_logits: (N, classes).
         batch_logits: (N, training batches).
     """
@@ -28,9 +28,13 @@ class Outputs(NamedTuple):
 class Network(nn.Module):
     """Features, then (Linear, BN, ReLU) x 2 to the embedding, on which both heads hang (RxRx1 paper, Figure 5).
 
-    The last ReLU makes embeddings non-negative, and so their cosines. The batch head has no batch norm: under groups
+    The last ReLU makes embeddings non-negative, and so their cosines. Where the recipe gives the embedding no width,
+    the heads hang on the features. The batch head has no batch norm: under groups
     of one batch a norm would erase what it predicts. Where the recipe reverses its gradient it is the adversary of
     Ganin et al. 2016; else it reads a detached embedding, and never trains the trunk.
+
+    Attributes:
+        width: length of the embedding.
 
     Raises:
         ConfigError: the recipe adapts batch norm and the backbone has none, or asks for `checkpointing` likewise.
@@ -47,24 +51,17 @@ class Network(nn.Module):
             )
         if recipe.checkpointing:
             compute_twice(self.backbone, recipe.backbone)
-        width = recipe.embedding_width
-        self.neck = nn.Sequential(
-            nn.Linear(features, width, bias=False),
-            nn.BatchNorm1d(width),
-            nn.ReLU(inplace=True),
-            nn.Linear(width, width, bias=False),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
-        )
-        self.class_head = nn.Linear(width, classes)
-        self.batch_head = nn.Linear(width, batches)
+        self.width = recipe.embedding_width or features
+        self.neck = _neck(features, self.width) if recipe.embedding_width else nn.Identity()
+        self.class_head = nn.Linear(self.width, classes)
+        self.batch_head = nn.Linear(self.width, batches)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Standardised images (N, C, H, W) to embeddings (N, embedding_width)."""
+        """Standardised images (N, C, H, W) to embeddings (N, width)."""
         return self.neck(self.backbone(images))
 
     def heads(self, embedding: Tensor, reversal: float = 0.0) -> Outputs:
-        """Both heads' logits of embeddings (N, embedding_width), in float32.
+        """Both heads' logits of embeddings (N, width), in float32.
 
         Args:
             embedding: as `embed` gives it.
@@ -73,6 +70,17 @@ class Network(nn.Module):
         embedding = embedding.float()
         read = ReverseGradient.apply(embedding, reversal) if reversal else embedding.detach()
         return Outputs(embedding, self.class_head(embedding), self.batch_head(read))
+
+
+def _neck(features: int, width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(features, width, bias=False),
+        nn.BatchNorm1d(width),
+        nn.ReLU(inplace=True),
+        nn.Linear(width, width, bias=False),
+        nn.BatchNorm1d(width),
+        nn.ReLU(),
+    )
 
 
 class ReverseGradient(torch.autograd.Function):

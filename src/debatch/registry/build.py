@@ -8,17 +8,19 @@ import pandas as pd
 from debatch.config.base import SAFE_NAME
 from debatch.config.corrections import Correction, read_corrections
 from debatch.config.images import check_experiment_name
+from debatch.config.metadata import MetadataFile
 from debatch.config.objectives import laid_over
 from debatch.config.parts import on_screen
 from debatch.config.paths import Written, called, path_beside, with_paths_beside
 from debatch.config.read import check_entry_name, expand, nearest, read_yaml, validate
-from debatch.config.recipe import Method, Recipe, resolve_recipe
-from debatch.config.screen import MetadataFile, Screen
+from debatch.config.recipe import Method, Recipe
+from debatch.config.screen import Screen
 from debatch.config.tables import Choice, Tables
 from debatch.config.trained import TrainedModel, channel_positions, read_trained_model
 from debatch.errors import ConfigError
 from debatch.files import UNCORRECTED
 from debatch.registry.kinds import kind_of, tables_model
+from debatch.registry.recipes import recipe_on
 from debatch.registry.registry import Registry
 from debatch.registry.targets import check_targets
 from debatch.registry.variants import BETWEEN, Derived, derive
@@ -188,8 +190,7 @@ def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict
         changes = {} if method.weights_of is None else methods[method.weights_of].stated()
         whole = method.model_copy() if not changes else Method(**laid_over(changes, method.stated()))
         try:
-            recipe = resolve_recipe(screen.training, whole, name)
-            recipes[name] = on_screen(recipe, screen, f"method {name!r}")
+            recipes[name] = recipe_on(screen, whole, name)
         except ConfigError:
             if name in used:
                 raise

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from debatch.config.objectives import laid_over
 from debatch.config.parts import on_screen
-from debatch.config.recipe import Method, Recipe, Variation, resolve_recipe
+from debatch.config.recipe import Method, Recipe, Variation
 from debatch.config.screen import Screen
 from debatch.config.tables import Tables
 from debatch.errors import ConfigError
 from debatch.registry.kinds import kind_of
+from debatch.registry.recipes import recipe_on
 
 # parts a derived method's name: a method's and a variation's own have none
 BETWEEN = "__"
@@ -146,7 +147,7 @@ class Deriver:
                 target, method, derived, changed, self._resolve(self.methods[weights], own.stated(), derived)
             )
         if changes.get("backbone", self.recipes[method].backbone) != self.recipes[method].backbone:
-            changes = {"weights": None, **changes}  # pretrained weights are of one network
+            changes = {**dict.fromkeys({"weights"} & own.stated().keys()), **changes}  # they are of one network
         recipe = self._resolve(own, changes, derived)
         identity = _identity(recipe)
         if identity == _identity(self.recipes[method]):
@@ -163,8 +164,7 @@ class Deriver:
     def _resolve(self, method: Method, changes: dict[str, Any], name: str) -> Recipe:
         # not checked as it stands: what cannot be trained is refused by its name, once all of it is known
         changed = method.model_copy(update=laid_over(method.stated(), changes))
-        recipe = resolve_recipe(self.screen.training, changed, name)
-        return on_screen(recipe, self.screen, f"method {name!r}")
+        return recipe_on(self.screen, changed, name)
 
     def _add(self, target: str, base: str, name: str, method: Method, recipe: Recipe) -> str:
         if self.recipes.get(name, recipe) != recipe:

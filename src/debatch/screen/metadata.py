@@ -7,8 +7,9 @@ from typing import Any, get_args
 import pandas as pd
 from natsort import natsort_keygen
 
+from debatch.config.metadata import Columns, Derive, MetadataFile
 from debatch.config.read import nearest
-from debatch.config.screen import Columns, Derive, MetadataFile, PlateFormat, Screen, WellType
+from debatch.config.screen import PlateFormat, Screen, WellType
 from debatch.embedding_table import METADATA, QC_PREFIXES
 from debatch.errors import DataError
 from debatch.screen.names.spelling import unlisted_look_alike

@@ -1,8 +1,9 @@
 """Where a screen's raw images and metadata lie: where its file says, or where a simulated one was drawn."""
 
 from debatch.config.images import Source
+from debatch.config.metadata import MetadataFile
 from debatch.config.read import expand
-from debatch.config.screen import MetadataFile, Screen
+from debatch.config.screen import Screen
 from debatch.files import Files
 
 

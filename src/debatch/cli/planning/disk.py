@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import prod
 
 from debatch.cli.planning.dry_run import Job
-from debatch.cli.planning.networks import FLOAT32, weight_bytes
+from debatch.cli.planning.networks import FLOAT32, embedding_width, weight_bytes
 from debatch.cli.planning.sizes import ScreenSize
 from debatch.cli.planning.work import weight_sets
 from debatch.config.splits import Split
@@ -51,7 +51,7 @@ def disk(jobs: list[Job], registry: Registry, size: ScreenSize, throughput: Thro
         rooms += _weights(trainings, registry, size, throughput, gpus)
     embeddings = [(job, kind) for job in jobs for kind in _embedded(job)]
     if embeddings:
-        rooms.append(_embeddings(embeddings, registry, size))
+        rooms.append(_embeddings(embeddings, registry, size, throughput))
     return rooms
 
 
@@ -128,14 +128,15 @@ def _embedded(job: Job) -> list[str]:
     return [product.kind for product in job.products if product.kind in ("view", "training", "corrected")]
 
 
-def _embeddings(written: list[tuple[Job, str]], registry: Registry, size: ScreenSize) -> Room:
+def _embeddings(written: list[tuple[Job, str]], registry: Registry, size: ScreenSize, throughput: Throughput) -> Room:
     total, unknown, reasons = 0, 0, []
     for job, kind in written:
         method, split = job.wildcards.get("method"), job.wildcards.get("split")
         rows = _rows(kind, split, size)
         recipe = registry.model.recipe if registry.model and method is None else registry.recipes.get(method or "")
-        if rows is not None and recipe is not None:
-            total += rows * recipe.embedding_width * FLOAT32
+        width = embedding_width(recipe, size, throughput) if recipe is not None else None
+        if rows is not None and width is not None:
+            total += rows * width * FLOAT32
             continue
         unknown += 1
         lacking = size.why_no_images if split is None else size.why_no_split(split)

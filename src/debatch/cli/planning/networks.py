@@ -42,19 +42,28 @@ def count_networks(recipes: Iterable[Recipe], size: ScreenSize, throughput: Thro
         _floats(recipe, size, throughput)
 
 
+def embedding_width(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> int | None:
+    """How long a run's embeddings are; None where its network cannot be built here."""
+    if recipe.embedding_width:
+        return recipe.embedding_width
+    floats = _floats(recipe, size, throughput)
+    return floats.each_class - 1 if floats else None
+
+
 def _floats(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> Floats | None:
     channels = len(recipe.channels) if recipe.channels else size.shape[0] if size.shape else 1
-    network = recipe.backbone, recipe.side, recipe.embedding_width, channels
+    width = recipe.embedding_width
+    network = recipe.backbone, recipe.side, width, channels
     for counted in throughput.networks:
-        if counted.parameters and network == (
+        if width and counted.parameters and network == (
             counted.backbone, counted.pixels, counted.embedding_width, counted.channels,
         ):  # fmt: skip
-            return Floats(counted.parameters, recipe.embedding_width + 1, recipe.embedding_width + 1)
+            return Floats(counted.parameters, width + 1, width + 1)
     return count_floats(*network)
 
 
 @cache
-def count_floats(backbone: str, pixels: int, width: int, channels: int) -> Floats | None:
+def count_floats(backbone: str, pixels: int, width: int | None, channels: int) -> Floats | None:
     """Of a network of that embedding width; None where it cannot be built here."""
     import torch  # seconds
 

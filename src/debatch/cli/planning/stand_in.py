@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from debatch.config.screen import Columns
+from debatch.config.metadata import Columns
 from debatch.config.splits import Split, Splits
 from debatch.screen.splits import TEST_SHARE
 

@@ -80,7 +80,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Parameters for the optimizer, each with `weight_decay` and, as `initial_lr`, its share of the rate."""
+        """Parameters for the optimizer, in groups as `optimizer.by_weight_decay` makes them."""
 
     def reads(self, positions: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Which images are read for a group: its own first, and behind them what else the objective looks at.
@@ -113,6 +113,6 @@ class Objective(nn.Module, ABC):
         """
 
     def embed(self, images: Tensor) -> Tensor:
-        """Standardised images (n, C, H, W) to embeddings (n, embedding_width), in the run's arithmetic."""
+        """Standardised images (n, C, H, W) to embeddings (n, width), in the run's arithmetic."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             return self.network.embed(images)

@@ -22,7 +22,7 @@ class Byol(SelfSupervised):
 
     def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
-        settings, width = self.settings, recipe.embedding_width
+        settings, width = self.settings, self.network.width
         self.projector = _two_layers(width, settings, norm=True)
         self.predictor = _two_layers(settings.projection_width, settings, norm=False)
         followed = {"backbone": self.network.backbone, "neck": self.network.neck, "projector": self.projector}

@@ -80,7 +80,7 @@ class Dino(SelfSupervised):
         settings = self.settings
         # the teacher is the run's network; its heads alone learn, from what it embeds
         self.student = copy.deepcopy(nn.ModuleDict({"backbone": self.network.backbone, "neck": self.network.neck}))
-        self.student_head = Head(recipe.embedding_width, settings)
+        self.student_head = Head(self.network.width, settings)
         self.teacher_head = copy.deepcopy(self.student_head)
         for part in (self.network.backbone, self.network.neck, self.teacher_head):
             part.requires_grad_(False)

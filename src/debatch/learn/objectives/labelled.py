@@ -8,16 +8,21 @@ from torch import Tensor
 from debatch.config.recipe import Arithmetic, Recipe
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Objective
-from debatch.learn.optimizer import by_weight_decay
+from debatch.learn.optimizer import LEARNING, by_weight_decay
 from debatch.model.inputs import Group
 from debatch.model.network import Network
 
 
 class Labelled(Objective):
-    """A class head and a batch head on the embedding, whose shares of right answers stand in the history."""
+    """A class head and a batch head on the embedding, whose shares of right answers stand in the history.
+
+    Attributes:
+        measuring: heads that only measure, the same under every method: at a rate of their own, without weight decay.
+    """
 
     columns: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "batch_accuracy")
     logged = ("accuracy",)
+    measuring: ClassVar[tuple[str, ...]] = ("batch_head",)
     labels: Tensor
     batches: Tensor
 
@@ -30,7 +35,7 @@ class Labelled(Objective):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """As `parameter_groups` of all that learns."""
-        return parameter_groups(self, self.recipe)
+        return parameter_groups(self, self.recipe, self.measuring)
 
     def targets(self, group: Group) -> tuple[Tensor, Tensor]:
         """(n,) labels and (n,) batches of a group's images."""
@@ -38,19 +43,23 @@ class Labelled(Objective):
         return self.labels[at], self.batches[at]
 
 
-def parameter_groups(module: torch.nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """The batch head learns at a rate of its own, without weight decay: it measures, the same under every method.
+def parameter_groups(
+    module: torch.nn.Module, recipe: Recipe, measuring: tuple[str, ...] = ("batch_head",)
+) -> list[dict[str, Any]]:
+    """Weights that learn by the recipe, and last those of heads that only measure.
 
     What takes no gradient, as a teacher, is not among them.
 
     Args:
         module: a network, or what holds one.
         recipe: of the run.
+        measuring: names of those heads.
     """
-    head: list[torch.nn.Parameter] = []
+    heads: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []
     for name, weight in module.named_parameters():
         if weight.requires_grad:
-            (head if "batch_head" in name.split(".") else others).append(weight)
-    measuring = {"params": head, "weight_decay": 0.0, "initial_lr": recipe.objective.batch_head_rate}
-    return [*by_weight_decay(others, recipe.weight_decay), measuring]
+            (heads if set(measuring) & set(name.split(".")) else others).append(weight)
+    rate = recipe.objective.batch_head_rate
+    measured = {**LEARNING, "params": heads, "weight_decay": 0.0, "initial_lr": rate, "measures": True}
+    return [*by_weight_decay(others, recipe.weight_decay), measured]

@@ -32,6 +32,7 @@ class SelfSupervised(Labelled):
     """
 
     columns: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "batch_accuracy", "embedding_sd", "effective_rank")
+    measuring = ("class_head", "batch_head")
     settings: Dino | Byol
 
     def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:

@@ -24,7 +24,7 @@ class SupervisedContrastive(Labelled):
 
     def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
-        width = recipe.embedding_width
+        width = self.network.width
         self.projection = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Linear(width, self.settings.projection_width)
         )

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from debatch.config.images import Source
-from debatch.config.screen import MetadataFile, Screen
+from debatch.config.metadata import MetadataFile
+from debatch.config.screen import Screen
 from debatch.errors import DataError, UserError
 from debatch.screen.flags import cut_off_words
 from debatch.screen.index import expected_index, with_labels

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from debatch.config.metadata import Columns
 from debatch.config.profiles import NO_FEATURE_WORDS, NO_FEATURES, ProfileSet
 from debatch.config.read import nearest
-from debatch.config.screen import Columns, Screen
+from debatch.config.screen import Screen
 from debatch.embedding_table import METADATA, OPTIONAL
 from debatch.errors import DataError
 from debatch.screen.profiles.formats import ProfileFile, open_profiles
