@@ -19,7 +19,7 @@ MAY = {
     for scripts, allowed in {
         ("train", "embed_run", "embed_adaptation", "embed_screen"): ["torch"],
         ("probe_run", "probe_training_side", "probe_profiles", "predict_profiles", "nulls"): ["sklearn", "scipy.stats"],
-        ("figure", "report", "paper", "plates", "qc"): ["matplotlib"],
+        ("figure", "report", "page", "plates", "qc"): ["matplotlib"],
         ("illumination",): ["matplotlib", "dask", "zarr"],
         ("ingest_experiment",): ["skimage", "imagecodecs", "zarr"],
         ("embed_profiles", "index_profiles", "simulate_experiment", "simulate_metadata"): ["imagecodecs"],

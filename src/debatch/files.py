@@ -210,9 +210,9 @@ class Files:
         """All of it on one page."""
         return f"{self.root}/report.html"
 
-    def paper(self) -> str:
-        """The same of all that the paper shows."""
-        return f"{self.root}/paper.html"
+    def page(self, name: str) -> str:
+        """The same of all that a paper shows."""
+        return f"{self.root}/{name}.html"
 
     def log(self, *parts: str) -> str:
         """A job's log, outside the results, so that those can be shipped."""

@@ -17,7 +17,7 @@ DOES = {
     "ingest_experiment": "reading images of",
     "make_figure": "drawing",
     "make_illumination": "mean images of plates",
-    "make_paper": "writing the paper's page",
+    "make_page": "writing a paper's page",
     "make_plates": "plate heat maps",
     "make_report": "writing the report",
     "make_table": "making",

@@ -65,6 +65,7 @@ RUN = FILES.run("{method}", "{split}", "{seed}")
 EXTERNAL = FILES.external("{external}")
 ANY_RUN = FILES.any_run("{run}")
 EXTERNALS = [*REGISTRY.externals, *([REGISTRY.model.name] if REGISTRY.model else [])]
+PAGES = {page: REGISTRY.of_page(page) for page in REGISTRY.targets_of.pages}
 EXPERIMENTS = frozenset(REGISTRY.experiments)
 SCREEN = REGISTRY.screen.model_dump()
 PARTS = {part: REGISTRY.screen.of_part(part).model_dump() for part in REGISTRY.screen.part_names()}
@@ -93,6 +94,7 @@ wildcard_constraints:
     corrected=f"(?:\\.(?:{any_of(REGISTRY.corrections)}))?",
     table="|".join(REGISTRY.tables),
     figure="|".join(REGISTRY.figures),
+    page=any_of(PAGES),
 
 
 def room_hash(*rooms):
@@ -302,8 +304,8 @@ def target_files(target):
         return [FILES.h5ad(folder, view) for folder, view in embedded_views()]
     if target == "report":
         return [FILES.report()]
-    if target == "paper":
-        return [*paper_parts("tables"), *paper_parts("figures"), FILES.paper()]
+    if target in PAGES:
+        return [*page_parts(target, "tables"), *page_parts(target, "figures"), FILES.page(target)]
     if target == "tables":
         return [target_files(table) for table in REGISTRY.targets("tables")]
     if target == "figures":
@@ -317,9 +319,9 @@ def target_files(target):
     return [FILES.figure(target, suffix) for suffix in ("svg", "png", "csv")]
 
 
-def paper_parts(kind):
-    """The tables or figures of the paper's page, those of the screen's own targets included."""
-    return [target_files(target) for target in REGISTRY.with_paper().targets(kind)]
+def page_parts(page, kind):
+    """The tables or figures of a paper's page."""
+    return [path for target in PAGES[page].targets(kind) for path in target_files(target)]
 
 
 def raw_files(wildcards):

@@ -80,17 +80,17 @@ rule make_report:
         "../scripts/report.py"
 
 
-# The same page of all that the paper shows, whatever the screen's own targets are.
-rule make_paper:
+# The same page of all that a paper shows, whatever the screen's own targets are.
+rule make_page:
     input:
         index=FILES.index(),
-        splits=[FILES.split(split) for split in REGISTRY.with_paper().shown_splits()],
-        tables=paper_parts("tables"),
-        figures=paper_parts("figures"),
+        splits=lambda wildcards: [FILES.split(split) for split in PAGES[wildcards.page].shown_splits()],
+        tables=lambda wildcards: page_parts(wildcards.page, "tables"),
+        figures=lambda wildcards: page_parts(wildcards.page, "figures"),
     output:
-        FILES.paper(),
+        FILES.page("{page}"),
     log:
-        FILES.log("paper"),
+        FILES.log("{page}"),
     localrule: True
     conda:
         "../../envs/debatch.yaml"
@@ -104,17 +104,12 @@ rule make_paper:
         screen=SCREEN,
         code=room_hash("evaluate", "report"),
     script:
-        "../scripts/paper.py"
+        "../scripts/page.py"
 
 
 rule report:
     input:
         target_files("report"),
-
-
-rule paper:
-    input:
-        target_files("paper"),
 
 
 rule tables:
@@ -127,7 +122,7 @@ rule figures:
         target_files("figures"),
 
 
-for target in [*REGISTRY.tables, *REGISTRY.figures]:
+for target in [*REGISTRY.tables, *REGISTRY.figures, *PAGES]:
 
     rule:
         name:

@@ -65,7 +65,7 @@ def runs_of(registry: Registry, targets: Sequence[str]) -> list[Run]:
 
 def known_targets(registry: Registry) -> list[str]:
     """What can be named after `snakemake` on every screen."""
-    return [*registry.tables, *registry.figures, *get_args(FixedTarget)]
+    return [*registry.tables, *registry.figures, *registry.targets_of.pages, *get_args(FixedTarget)]
 
 
 def _specs(registry: Registry, target: str) -> list[str]:
@@ -73,8 +73,8 @@ def _specs(registry: Registry, target: str) -> list[str]:
     made = {**registry.tables, **registry.figures}
     if target in made:
         return [target]
-    if target == "paper":
-        return [name for name in registry.with_paper().shown if name in made]
+    if target in registry.targets_of.pages:
+        return [name for name in registry.of_page(target).shown if name in made]
     own = [name for name in registry.screen.targets if name in made]
     if target in {"report", "tables", "figures"}:
         return [name for name in own if target == "report" or name in registry.targets(target)]

@@ -4,13 +4,14 @@ The keys of a kind of table or figure stand in its own file, in `report/kinds`.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from debatch.config.base import Section
-from debatch.config.read import nearest
+from debatch.config.read import check_entry_name, nearest
 from debatch.config.splits import SplitName
+from debatch.errors import ConfigError
 
 
 class Target(Section):
@@ -48,17 +49,30 @@ class Tables(Section):
 
     tables: Mapping[str, Table] = Field(description="Tables.")
     figures: Mapping[str, Figure] = Field(description="Figures that show trained runs.")
-    paper: list[str] = Field(
-        default=[],
-        description="Tables and figures that `snakemake paper` makes, in the paper's order; reports begin with them.",
+    pages: dict[str, list[str]] = Field(
+        default={},
+        description="Page -> the tables and figures of a paper, in its order: `snakemake <page>` makes them and a page "
+        "of them, and reports show them in this order.",
     )
 
     @model_validator(mode="after")
-    def _paper_is_there(self) -> "Tables":
-        for name in self.paper:
-            if name not in self.all():
-                raise ValueError(f"`paper`: no table or figure {name!r}{nearest(name, list(self.all()))}")
+    def _pages_are_there(self) -> "Tables":
+        known = self.all()
+        for page, names in self.pages.items():
+            try:
+                check_entry_name(page, "pages", "page")
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+            if page in known or page in get_args(FixedTarget):
+                raise ValueError(f"`pages.{page}`: there is a target of this name already; take another one")
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"`pages.{page}`: no table or figure {name!r}{nearest(name, list(known))}")
         return self
+
+    def on_pages(self) -> list[str]:
+        """The tables and figures of all pages, in order, each once."""
+        return list(dict.fromkeys(name for names in self.pages.values() for name in names))
 
     def all(self) -> dict[str, Target]:
         """Tables and figures together."""
@@ -100,7 +114,7 @@ SCREEN_FIGURES = {
     "illumination": ["illumination"],
 }
 FixedTarget = Literal[
-    "qc", "plates", "illumination", "report", "paper", "ingest", "embed", "h5ad", "ome_zarr", "tables", "figures"
+    "qc", "plates", "illumination", "report", "ingest", "embed", "h5ad", "ome_zarr", "tables", "figures"
 ]
 # What there is only of images.
 IMAGE_TARGETS = ("qc", "plates", "illumination", "ingest", "ome_zarr")

@@ -42,8 +42,9 @@ def asked_targets(registry: Registry, files: Files, named: Iterable[str]) -> lis
     A call that names what is not known here, as a workflow that has this one as a module does, may need any of them.
     """
     own, specs = registry.screen.targets, registry.targets_of.all()
-    pages = {"all": own, "report": own, "tables": own, "figures": own, "paper": registry.with_paper().screen.targets}
-    made = {files.report(): "report", files.paper(): "paper"}
+    pages = {"all": own, "report": own, "tables": own, "figures": own}
+    pages |= {page: registry.of_page(page).screen.targets for page in registry.targets_of.pages}
+    made = {files.report(): "report", **{files.page(page): page for page in registry.targets_of.pages}}
     made |= {files.table(target, suffix): target for target in specs for suffix in ("csv", "md", "json")}
     made |= {files.figure(target, suffix): target for target in specs for suffix in ("svg", "png", "csv")}
     found: list[str] = []

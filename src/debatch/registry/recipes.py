@@ -1,5 +1,7 @@
 """A method's recipe on a screen: the screen's training, objectives, networks and weights, and over them the method."""
 
+from typing import Any
+
 from debatch.config.parts import on_screen
 from debatch.config.recipe import Method, Recipe, resolve_recipe
 from debatch.config.screen import Screen
@@ -20,7 +22,7 @@ def recipe_on(screen: Screen, method: Method, name: str) -> Recipe:
     own = next((each for each in screen.objectives if each.kind == method.objective.kind), None)
     if own is not None and "objective" in stated:
         training = training.model_copy(update={"objective": own})
-    changes = {}
+    changes: dict[str, Any] = {}
     if "backbone" in stated:
         changes["backbone"] = screen.substitutes.get(method.backbone, method.backbone)
     backbone = changes.get("backbone", training.backbone)

@@ -23,9 +23,6 @@ from debatch.registry.run import ALL_IMAGES, PROFILES, Run
 from debatch.registry.targets import lacking
 from debatch.registry.variants import Variant
 
-# targets that hold others
-PAGES = ("report", "paper")
-
 
 @dataclass(frozen=True)
 class Registry:
@@ -36,6 +33,7 @@ class Registry:
         changed: derived method -> the method that it is a change of.
         targets_of: every table and figure.
         written: path that the screen names -> how its file writes it.
+        page: the paper that is compared with.
     """
 
     name: str
@@ -52,6 +50,7 @@ class Registry:
     ome_zarr: list[str]
     model: TrainedModel | None
     written: Mapping[str, Written]
+    page: str = "paper"
 
     @property
     def tables(self) -> Mapping[str, Table]:
@@ -202,17 +201,16 @@ class Registry:
 
     @property
     def shown(self) -> list[str]:
-        """The screen's own targets, those of the paper first and in its order."""
-        paper = self.targets_of.paper
+        """The screen's own targets, those of papers first and in their order."""
+        first = self.targets_of.on_pages()
         own = self.screen.targets
-        return [*(name for name in paper if name in own), *(name for name in own if name not in paper)]
+        return [*(name for name in first if name in own), *(name for name in own if name not in first)]
 
-    def with_paper(self) -> "Registry":
-        """The same, all of the paper that the screen can make among its targets."""
-        able = [name for name in self.targets_of.paper if not self.lacking(name)]
-        targets = list(dict.fromkeys([*able, *self.screen.targets]))
-        own = self.screen.model_copy(update={"targets": [name for name in targets if name not in PAGES]})
-        return replace(self, screen=own)
+    def of_page(self, page: str) -> "Registry":
+        """The same, its targets those of a paper that the screen can make, and the pictures of the screen itself."""
+        able = [name for name in self.targets_of.pages[page] if not self.lacking(name)]
+        pictures = [name for name in self.screen.targets if name in SCREEN_FIGURES]
+        return replace(self, screen=self.screen.model_copy(update={"targets": [*pictures, *able]}), page=page)
 
     def shown_splits(self) -> list[str]:
         """The screen's splits, and those of few training batches that its own targets are made from.

@@ -15,7 +15,7 @@ def check_targets(name: str, screen: Screen, tables: Tables) -> None:
     Raises:
         ConfigError: the target, and why.
     """
-    known = [*tables.all(), *get_args(FixedTarget)]
+    known = [*tables.all(), *tables.pages, *get_args(FixedTarget)]
     for target in screen.targets:
         where = f"screen {name!r}: `targets`: "
         if target not in known:

@@ -247,7 +247,7 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         lines.append(f"AdaBN needs many {noun.many} of a batch at once, of nearly all classes.{unknown}")
     lines += [
         f"The paper's {name} cannot be made here: it {registry.lacking(name)}."
-        for name in registry.targets_of.paper
+        for name in registry.targets_of.pages.get(registry.page, [])
         if registry.lacking(name)
     ]
     if registry.screen.published is None:

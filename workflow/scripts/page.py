@@ -8,6 +8,7 @@ from debatch.report.page.html import build_report
 from debatch.tabular import write_text
 
 with job(snakemake) as log:
-    registry = build_registry(snakemake.params.choice, Path(snakemake.params.base)).with_paper()
+    registry = build_registry(snakemake.params.choice, Path(snakemake.params.base))
+    registry = registry.of_page(snakemake.wildcards.page)
     write_text(build_report(registry, Files(registry.results, registry.name)), snakemake.output[0])
-    log.info("the paper's tables and figures: %s", Path(snakemake.output[0]).resolve())
+    log.info("the tables and figures of the paper: %s", Path(snakemake.output[0]).resolve())
