@@ -18,7 +18,10 @@ MAY = {
     script: set(allowed)
     for scripts, allowed in {
         ("train", "embed_run", "embed_adaptation", "embed_screen"): ["torch"],
-        ("probe_run", "probe_training_side", "probe_profiles", "predict_profiles", "nulls"): ["sklearn", "scipy.stats"],
+        ("probe_run", "probe_training_side", "readout_run", "probe_profiles", "predict_profiles", "nulls"): [
+            "sklearn",
+            "scipy.stats",
+        ],
         ("figure", "report", "page", "plates", "qc"): ["matplotlib"],
         ("illumination",): ["matplotlib", "dask", "zarr"],
         ("ingest_experiment",): ["skimage", "imagecodecs", "zarr"],

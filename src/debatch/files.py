@@ -17,7 +17,7 @@ UNCORRECTED = "none"
 
 Kind = Literal[
     "view", "training", "epochs", "adaptation", "metrics", "cosine", "scores", "probe", "training_side_probe",
-    "corrected", "corrected_cosine", "corrected_scores",
+    "corrected", "corrected_cosine", "corrected_scores", "readouts",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -176,6 +176,10 @@ class Files:
         """How well probes predict the batch from a run's embeddings."""
         return f"{folder}/metrics/{inference}.probe.csv"
 
+    def readouts(self, folder: str, inference: str) -> str:
+        """What classifiers make of a run's embeddings, and how batches mix in them, on either side of its split."""
+        return f"{folder}/metrics/{inference}.readouts.csv"
+
     def training_side_probe(self, folder: str, inference: str) -> str:
         """The same of training and validation batches together."""
         return f"{folder}/metrics/{inference}.training_side_probe.csv"
@@ -276,6 +280,8 @@ def product_files(files: Files, folder: str, product: Product) -> list[str]:
             return [files.probe(folder, own)]
         case "training_side_probe":
             return [files.training_side_probe(folder, own)]
+        case "readouts":
+            return [files.readouts(folder, own)]
         case "corrected":
             return [files.embeddings(folder, corrected)]
         case "corrected_cosine":
@@ -290,8 +296,8 @@ def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]
 
     Args:
         files: of the screen.
-        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `embeddings`, `scores`, `epochs`, `adaptation` or
-            `nulls`.
+        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `readouts`, `embeddings`, `scores`, `epochs`,
+            `adaptation` or `nulls`.
         runs: the runs.
     """
     if need == "nulls":
@@ -313,6 +319,8 @@ def run_files(files: Files, need: str, run: RunPlace) -> list[str]:
             return [files.probe(folder, name)]
         case "training_side_probe":
             return [files.training_side_probe(folder, run.inference)]
+        case "readouts":
+            return [files.readouts(folder, run.inference)]
         case "embeddings":
             return [files.embeddings(folder, run.view)]
         case "scores":

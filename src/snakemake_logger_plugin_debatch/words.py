@@ -27,6 +27,7 @@ DOES = {
     "probe_profiles": "probing",
     "probe_run": "probing",
     "probe_training_side": "probing",
+    "readout_run": "classifying",
     "qc": "a look at the images",
     "score_run": "scoring",
     "simulate_experiment": "simulating",

@@ -102,6 +102,37 @@ for words, products, runs in forms("probe_training_side"):
             "../scripts/probe_training_side.py"
 
 
+# Classifiers that are fitted on training images' embeddings, and how batches mix there and among test images.
+for words, products, runs in forms("readout_run"):
+
+    rule:
+        name:
+            form_name("readout_run", words)
+        input:
+            training=FILES.training_embeddings(ANY_RUN, products[0].statistics),
+            test=FILES.embeddings(ANY_RUN, products[0].statistics),
+        output:
+            files_of(products),
+        log:
+            FILES.log("readout_run", "{run}", words),
+        benchmark:
+            FILES.benchmark("readout_run", "{run}", words)
+        wildcard_constraints:
+            run=any_of(runs),
+        group:
+            form_group("readout_run")
+        conda:
+            "../../envs/debatch.yaml"
+        threads: min(2, COMPUTE.threads)
+        resources:
+            mem_mb=with_attempt(6000, times_input=4),
+            runtime=240,
+        params:
+            code=room_hash("correct", "evaluate"),
+        script:
+            "../scripts/readout_run.py"
+
+
 rule nulls:
     input:
         index=FILES.index(),

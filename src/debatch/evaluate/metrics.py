@@ -86,6 +86,21 @@ METRICS: dict[str, Metric] = {
     "positive_control_retention": Metric("Positive controls kept"),
     "separability": Metric("Treatments stand out, AUROC", unit="", decimals=3),
     "weak_separability": Metric("Weak ones stand out, AUROC", unit="", decimals=3),
+    # of classifiers that are fitted on embeddings of training images, and of those embeddings
+    "linear_accuracy": Metric("Linear accuracy", "accuracy per image of a linear classifier of embeddings"),
+    "knn_accuracy": Metric("k-NN accuracy", "accuracy per image of the 10 nearest training images"),
+    "znorm_knn_accuracy": Metric("Z-norm k-NN accuracy", "the same after Z-norm by a batch's controls"),
+    "znorm_all_knn_accuracy": Metric("Z-norm k-NN accuracy, by all of a batch", "the same by all of a batch"),
+    "kbet_train": Metric("k-BET, training images"),
+    "kbet_test": Metric("k-BET, test images"),
+    "kbet_test_znorm": Metric("k-BET, test images, Z-norm"),
+    "neighbor_same_batch_train": Metric("Nearest neighbour of same batch, training images", better="chance"),
+    "neighbor_same_batch_test": Metric("Nearest neighbour of same batch, test images", better="chance"),
+    "neighbor_same_batch_test_znorm": Metric("Nearest neighbour of same batch, test images, Z-norm", better="chance"),
+    "grit_train": Metric("Grit, training images", unit="sd", decimals=2, is_share=False),
+    "grit_test": Metric("Grit, test images", unit="sd", decimals=2, is_share=False),
+    "grit_test_znorm": Metric("Grit, test images, Z-norm", unit="sd", decimals=2, is_share=False),
+    "nsc_znorm": Metric("Mechanism, NSC, Z-norm"),
     # of the distributions of cosine similarities
     "ks_same_perturbation": Metric("KS, same perturbation", unit="", decimals=3, better="lower"),
     "ks_different_perturbation": Metric("KS, different perturbations", unit="", decimals=3, better="lower"),
@@ -100,4 +115,11 @@ METRICS: dict[str, Metric] = {
         "Wasserstein, negative controls", unit="", decimals=3, better="lower", is_share=False
     ),
 }
+# of `readout_scores`
+OF_READOUTS = (
+    "linear_accuracy", "knn_accuracy", "znorm_knn_accuracy", "znorm_all_knn_accuracy",
+    "kbet_train", "kbet_test", "kbet_test_znorm",
+    "neighbor_same_batch_train", "neighbor_same_batch_test", "neighbor_same_batch_test_znorm",
+    "grit_train", "grit_test", "grit_test_znorm", "nsc", "nsc_znorm",
+)  # fmt: skip
 OF_PREDICTIONS = {name: metric for name, metric in METRICS.items() if metric.score is not None}

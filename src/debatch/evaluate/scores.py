@@ -11,22 +11,10 @@ from debatch.config.screen import NEGATIVE_CONTROL, POSITIVE_CONTROL
 from debatch.embedding_table import features_of, images_of
 from debatch.evaluate.batch_effect.mixing import mixing
 from debatch.evaluate.controls import Scored, control_halves, of_images
-from debatch.evaluate.neighbors import nearest_neighbor_hits
+from debatch.evaluate.mechanisms import mechanism_values
 from debatch.evaluate.replicates.separability import positive_control_retention, weak_perturbations
 from debatch.evaluate.replicates.wells import by_place, well_metrics
-from debatch.evaluate.values import (
-    OF_A_WELL,
-    RECORD,
-    Record,
-    Values,
-    by_kind,
-    exclusions,
-    mean_profiles,
-    record,
-    records,
-    share_of_alike,
-    units_of,
-)
+from debatch.evaluate.values import RECORD, Record, Values, record, records, units_of
 
 
 def score_embeddings(
@@ -114,34 +102,10 @@ def _values(earlier: Scored, scored: Scored) -> dict[str, Values]:
     return {
         **mixing(scored),
         **well_metrics(scored),
-        **_of_mechanisms(scored.table),
+        "nsc": mechanism_values(scored.table, ()),
+        "nscb": mechanism_values(scored.table, ("batch",)),
         "weak_separability": _of_weak_ones(earlier, scored),
     }
-
-
-def _of_mechanisms(table: pd.DataFrame) -> dict[str, Values]:
-    """NSC of treatments' mean profiles, NSCB of those by batch."""
-    images = images_of(table)
-    if "mechanism" not in images:
-        nothing = Values(np.full(1, np.nan), np.array([""]), np.array([""]))
-        return {"nsc": nothing, "nscb": nothing}
-    known = images["mechanism"].notna() & images["perturbation"].notna() & (images["well_type"] != NEGATIVE_CONTROL)
-    wells = mean_profiles(table[known.to_numpy()].reset_index(drop=True), OF_A_WELL)
-    found = {}
-    for name, more in (("nsc", []), ("nscb", ["batch"])):
-        means = mean_profiles(wells, ["cell_type", "mechanism", "compound", "perturbation", *more])
-        own = images_of(means)
-        exclude = exclusions(own, ["perturbation", "compound", *more])
-        mechanisms, kinds, every = (
-            own["mechanism"].to_numpy(str),
-            own["cell_type"].to_numpy(str),
-            np.ones(len(own), bool),
-        )
-        hits = by_kind(kinds, every, nearest_neighbor_hits, features_of(means), mechanisms, exclude)
-        chance = by_kind(kinds, every, share_of_alike, mechanisms, exclude)
-        batches = own["batch"].to_numpy(str) if more else None
-        found[name] = Values(np.where(chance > 0, hits, np.nan), units_of(own), kinds, batches, chance)
-    return found
 
 
 def _of_weak_ones(earlier: Scored, scored: Scored) -> Values:

@@ -22,6 +22,7 @@ COLUMNS = [
     "row", "column", "mean", "sd", "n", "low", "high", "unit", "published_mean", "published_sd", "verdict", "note",
 ]  # fmt: skip
 NOT_RUN = "not run"
+SEEDS = "training seeds"
 RANGE = "low and high are of the worst and the best batch of each cell type: too few for an interval"
 
 
@@ -134,6 +135,7 @@ class Draft:
         ranges_of: columns whose n and range are of something else than seeds and test batches -> of what.
         contrasts: rows that are one published row less another -> the two.
         unchanged: rows of recipes that change nothing of the screen's own training.
+        repeats: what sds are over.
         notes: what holds for the whole table.
     """
 
@@ -150,6 +152,7 @@ class Draft:
     ranges_of: dict[str, str] = field(default_factory=dict)
     contrasts: dict[str, tuple[str, str]] = field(default_factory=dict)
     unchanged: tuple[str, ...] = ()
+    repeats: str = SEEDS
     notes: list[str] = field(default_factory=list)
 
     def text(self, value: float, column: str) -> str:
@@ -306,12 +309,13 @@ def uncertainty_notes(draft: Draft, *, profiles: bool) -> list[str]:
     bounded = [(column, own) for (_, column), own in draft.cells.items() if own.low is not None and not own.bounds_of]
     shown = [own for column, own in bounded if column not in draft.ranges_of]
     spread = (
-        f"mean ± standard deviation over {seeds} training seeds" if seeds > 1 else "one training seed, so no spread"
+        f"mean ± standard deviation over {seeds} {draft.repeats}" if seeds > 1 else "one training seed, so no spread"
     )
     notes = [spread] if seeds and not profiles else []
     if any(not cell.is_range for cell in shown):
-        drawn = "batches" if profiles else "test batches" + (" and training seeds" if seeds > 1 else "")
-        alone = "" if profiles or seeds > 1 else "; one training seed says nothing of other seeds"
+        of_seeds = seeds > 1 and draft.repeats == SEEDS
+        drawn = "batches" if profiles else "test batches" + (" and training seeds" if of_seeds else "")
+        alone = "" if profiles or of_seeds else "; one training seed says nothing of other seeds"
         notes.append(f"in brackets a 95 % interval: what other {drawn} of the same cell types would give{alone}")
     if any(cell.is_range for cell in shown):
         notes.append(

@@ -118,7 +118,11 @@ def _words(jobs: list[Measured], by: str) -> str:
 
 def _kinds(job: Job) -> list[str]:
     """What a job makes, under whichever statistics; probes make one thing, and their times do not name it."""
-    return [] if job.rule in ("probe_run", "probe_training_side") else sorted(product.kind for product in job.products)
+    return (
+        []
+        if job.rule in ("probe_run", "probe_training_side", "readout_run")
+        else sorted(product.kind for product in job.products)
+    )
 
 
 def _without_epochs(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,20 @@ def mixing(scored: Scored) -> dict[str, Values]:
     }
 
 
+def image_mixing(table: pd.DataFrame) -> dict[str, Values]:
+    """`kbet` and `neighbor_same_batch`, as `mixing` has them, without permutations."""
+    images, features = images_of(table), features_of(table)
+    kinds, names = images["cell_type"].to_numpy(str), images["batch"].to_numpy(str)
+    treated = ((images["well_type"] != NEGATIVE_CONTROL) & images["perturbation"].notna()).to_numpy()
+    mixed = by_kind(kinds, _one_a_well(images), _mixed, features, names[:, None]).reshape(len(images))
+    same, chance = _neighbors(kinds, treated, features, names[:, None], _barred(images))
+    units = units_of(images)
+    return {
+        "kbet": Values(mixed, units, kinds, names),
+        "neighbor_same_batch": Values(same.reshape(len(images)), units, kinds, names, chance),
+    }
+
+
 def _barred(images: pd.DataFrame) -> np.ndarray:
     return exclusions(images, ["perturbation", "compound", "mechanism"])
 

@@ -60,6 +60,19 @@ def well_metrics(scored: Scored) -> dict[str, Values]:
     return found
 
 
+def grit_of_wells(scored: Scored) -> Values:
+    """`grit` alone, as `well_metrics` has it."""
+    wells = _wells(scored)
+    one_group = np.where(wells.negative, "", wells.perturbations)
+    found = []
+    for held in scored.halves:
+        reference = wells.negative & (wells.half == held.number)
+        chosen = (wells.asked & np.isin(wells.half, (-1, held.number))) | reference
+        found.append(by_kind(wells.kinds, chosen, grit, held.profiles, one_group, reference))
+    averaged = np.where(wells.asked, _mean_of(found, len(wells.kinds)), np.nan)
+    return Values(averaged, wells.units, wells.kinds, wells.batches)
+
+
 def by_place(scored: Scored) -> dict[str, tuple[float, int]]:
     """What knowing no more of a well than its place on the plate would score; metric -> mean, wells.
 

@@ -1,0 +1,142 @@
+"""What tables of classifiers of embeddings share: their metrics, their splits, what stands below them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator
+
+from debatch.config.base import Section
+from debatch.config.read import nearest
+from debatch.config.screen import Screen
+from debatch.config.splits import Split
+from debatch.evaluate.metrics import METRICS, OF_READOUTS
+from debatch.evaluate.uncertainty import UNKNOWN, Scale, mean_spread
+from debatch.learn.collapse import collapse_of
+from debatch.registry import Registry, Run
+from debatch.registry.kinds import Kind
+from debatch.report.cells import SEEDS, Cell, Origin, pooled, scaled_cell
+from debatch.report.frames import by_batch, by_seed
+from debatch.report.results import ByRun, Results
+
+OF_MECHANISMS = ("nsc", "nsc_znorm")
+NOT_DEFINED = "not defined on this screen"
+FOLDS = "folds, each tested on batches of its own"
+
+
+def check_readout(name: str) -> str:
+    """A metric of readouts.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if name not in OF_READOUTS:
+        raise ValueError(f"no metric {name!r} of readouts{nearest(name, list(OF_READOUTS))}")
+    return name
+
+
+class OfReadouts(Section):
+    """Keys of kinds that show several metrics of readouts."""
+
+    metrics: list[str] = Field(min_length=1, description=f"Columns: {', '.join(OF_READOUTS)}.")
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        return [check_readout(name) for name in value]
+
+
+class ReadoutsKind(Kind):
+    """A kind that is made from classifiers of embeddings: over all folds that the screen has, else of one split."""
+
+    needs = ("readouts",)
+    trains = True
+
+    def splits(self, spec: Any, screen: Screen) -> list[str]:
+        """All folds; else the first of the others."""
+        there = [split for split in spec.splits if split in screen.splits.names]
+        folds = [split for split in there if Split.named(split).form == "fold"]
+        return folds or there[:1]
+
+    def lacking(self, spec: Any, screen: Screen) -> str:
+        """Mechanisms, where it is of nothing else."""
+        asked = set(getattr(spec, "metrics", []))
+        if asked and asked <= set(OF_MECHANISMS) and screen.columns.mechanism is None:
+            return "needs to know mechanisms; name their column as `columns.mechanism`"
+        return ""
+
+
+def over_splits(results: Results, name: str, method: str) -> ByRun:
+    """The readouts of a method's runs, on all of a table's splits."""
+    parts = [results.by_seed("readouts", name, method, split) for split in results.registry.splits(name)]
+    return ByRun([run for part in parts for run in part.runs], [frame for part in parts for frame in part])
+
+
+def readout_cell(frames: ByRun, metric: str, lacking: str) -> Cell:
+    """A metric: mean and sd over seeds, or over folds; how sure it is over test batches."""
+    values = by_seed(frames, metric)
+    if len({run.split for run in frames.runs}) <= 1 or not values:
+        return pooled(frames, metric, lacking)
+    # folds differ by their batches: to draw over both would count these twice
+    batches, spread = by_batch(frames, metric), UNKNOWN
+    if len(batches):
+        value, stratum, n = (batches[column].to_numpy() for column in ("value", "stratum", "n"))
+        scale: Scale = "share" if METRICS[metric].is_share else "plain"
+        spread = mean_spread(value, stratum, n, (), scale, float(np.mean(values)))
+    return scaled_cell(metric, values, spread, "", Origin.of(frames))
+
+
+def repeats_of(registry: Registry, name: str) -> str:
+    """What the sd of its cells is over."""
+    return FOLDS if len(registry.splits(name)) > 1 else SEEDS
+
+
+def training_notes(results: Results, runs: Sequence[Run]) -> list[str]:
+    """What was spent on each method, where its weights began, and which runs collapsed."""
+    registry, records = results.registry, results.records(list(runs))
+    notes = []
+    steps: dict[str, list[str]] = {}
+    for record in records:
+        recipe = record["recipe"]
+        if not recipe.get("epochs", 1) or "optimizer_steps" not in record:
+            continue
+        images = recipe["group"] * recipe["groups_per_step"]
+        budget = f"{record['optimizer_steps']:,} optimizer steps of about {images} images"
+        title = registry.title(record["method"])
+        if title not in steps.setdefault(budget, []):
+            steps[budget].append(title)
+    if steps:
+        said = "; ".join(f"{budget}: {', '.join(titles)}" for budget, titles in steps.items())
+        alone = len(steps) == 1
+        notes.append(f"training budget, the same for all: {next(iter(steps))}" if alone else f"training budget: {said}")
+    networks: dict[str, list[str]] = {}
+    for record in records:
+        recipe = record["recipe"]
+        start = "pretrained weights" if recipe.get("weights") else "random weights"
+        network = f"{recipe.get('backbone', 'a network')} from {start}"
+        title = registry.title(record["method"])
+        if title not in networks.setdefault(network, []):
+            networks[network].append(title)
+    if networks:
+        notes.append(
+            "networks: " + "; ".join(f"{network}: {', '.join(titles)}" for network, titles in networks.items())
+        )
+    return [*notes, *_collapsed(results, runs)]
+
+
+def _collapsed(results: Results, runs: Sequence[Run]) -> list[str]:
+    found = []
+    for run in dict.fromkeys(runs):
+        history = results.history(run)
+        if history is None or not len(history):
+            continue
+        reason = collapse_of(_last(history))
+        if reason:
+            title = results.registry.title(run.method)
+            found.append(f"warning: {title}, {run.split}, seed {run.seed} collapsed at its last epoch: {reason}")
+    return found
+
+
+def _last(history: pd.DataFrame) -> dict[str, float]:
+    return {str(name): float(value) for name, value in history.iloc[-1].items() if pd.notna(value)}
