@@ -56,6 +56,17 @@ def test_a_methods_keys_join_the_screens_of_the_same_kind():
     assert resolve_recipe(training, method("epochs: 3"), "mine").objective == training.objective
 
 
+def test_objectives_that_compare_a_steps_images_take_them_as_one_group():
+    training = recipe("{group: 16, groups_per_step: 4}")
+    resolved = resolve_recipe(training, method("objective: {kind: dino}"), "mine")
+    assert (resolved.group, resolved.groups_per_step) == (64, 1)
+    assert resolved.peak_learning_rate == training.peak_learning_rate
+    own = resolve_recipe(training, method("{objective: {kind: dino}, group: 32}"), "mine")
+    assert (own.group, own.groups_per_step) == (32, 4)
+    plain = resolve_recipe(training, method("objective: {kind: supcon}"), "mine")
+    assert (plain.group, plain.groups_per_step) == (16, 4)
+
+
 def test_another_kind_takes_nothing_of_the_screens():
     training = recipe("objective: {mixing: none, batch_head_rate: 3.0}")
     resolved = resolve_recipe(training, method("objective: {kind: supcon}"), "mine")

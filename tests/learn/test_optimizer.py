@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from debatch.config.recipe import Recipe
-from debatch.learn.optimizer import build_optimizer, by_weight_decay
+from debatch.learn.optimizer import (
+    LEARNING,
+    build_optimizer,
+    by_weight_decay,
+    clip_gradients,
+    learning_rate,
+    set_weight_decay,
+)
 
 TORCHS = {
     "adamw": lambda groups, rate: torch.optim.AdamW(groups, lr=rate),
@@ -65,3 +72,28 @@ def test_no_step_imports_the_compiler():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_a_gradient_is_clipped_without_heads_that_only_measure():
+    recipe = Recipe(backbone="small_resnet", gradient_clip=0.5)
+    body, head = nn.Linear(4, 4), nn.Linear(4, 2)
+    measured = {**LEARNING, "params": list(head.parameters()), "measures": True}
+    optimizer = build_optimizer([*by_weight_decay(body.parameters(), 0.1), measured], recipe)
+    (100 * (body(torch.ones(3, 4)).sum() + head(torch.ones(3, 4)).sum())).backward()
+    before = [weight.grad.clone() for weight in head.parameters()]
+    clip_gradients(optimizer, recipe)
+    length = torch.stack([weight.grad.square().sum() for weight in body.parameters()]).sum().sqrt()
+    assert float(length) == pytest.approx(0.5, rel=1e-4)
+    assert all(torch.equal(weight.grad, own) for weight, own in zip(head.parameters(), before, strict=True))
+
+
+def test_weight_decay_moves_to_its_last_value_where_weights_decay():
+    recipe = Recipe(backbone="small_resnet", weight_decay=0.1, final_weight_decay=0.3)
+    optimizer = build_optimizer(by_weight_decay(network().parameters(), 0.1), recipe)
+    seen = []
+    for share in (0.0, 0.5, 1.0):
+        set_weight_decay(optimizer, recipe, share)
+        seen.append([group["weight_decay"] for group in optimizer.param_groups])
+    assert [decay for decay, _ in seen] == pytest.approx([0.1, 0.2, 0.3])
+    assert {plain for _, plain in seen} == {0.0}
+    assert learning_rate(100, 100, 10, 1.0, 0.25) == pytest.approx(0.25)

@@ -41,6 +41,7 @@ RECIPES = {
     "dino": dino(),
     "cdcl": dino(**CDCL),
     "dino_bl": dino(barlow=1.0),
+    "dino_without_neck": dino().model_copy(update={"embedding_width": None, "gradient_clip": 0.5}),
     "byol": Recipe(**ADAMW, objective={"kind": "byol", "projector_width": 32, "projection_width": 16}),
     "byol_cb_bl": Recipe(
         **ADAMW,

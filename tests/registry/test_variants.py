@@ -262,6 +262,23 @@ def test_smaller_rxrx1_is_nowhere_comparable(root):
     assert len(registry.experiments) == 51
 
 
+def test_a_screen_says_what_its_size_asks_of_objectives_networks_and_weights(configured, tmp_path):
+    registry = configured(
+        "extends: demo_ssl\nobjectives: [{kind: dino, prototypes: 48, barlow: 0.5}]\n"
+        f"pretrained: {{vit_tiny_patch16_224: {tmp_path}/a.safetensors}}\n"
+        "substitutes: {deit_small_patch16_224: vit_tiny_patch16_224}\ntargets: [cdcl_table1]\n"
+    )
+    dino, cdcl, byol = (registry.recipes[name] for name in ("dino", "cdcl", "byol"))
+    assert (dino.objective.prototypes, dino.objective.barlow) == (48, 0.5)
+    assert (cdcl.objective.prototypes, cdcl.objective.barlow) == (48, 0.75)  # the method has the last word
+    assert byol.objective.kind == "byol"
+    assert {recipe.weights for recipe in (dino, cdcl, byol)} == {f"{tmp_path}/a.safetensors"}
+    baseline = registry.recipes["baseline"]
+    assert (baseline.backbone, baseline.weights) == ("small_resnet", None)
+    assert baseline.objective.kind == "classification"
+    assert registry.recipes["untrained"].epochs == 0
+
+
 def test_a_variation_that_cannot_be_trained_is_named(configured):
     rows = {"transformer": {"backbone": "deit_small_patch16_224"}}
     tables = of_variations(a={"methods": ["adabn"], "variations": rows})

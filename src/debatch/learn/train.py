@@ -16,6 +16,7 @@ from torch import Tensor
 
 from debatch.config.recipe import Recipe
 from debatch.errors import DataError
+from debatch.learn.collapse import collapse_of
 from debatch.learn.data import TrainingData
 from debatch.learn.groups import epoch_steps, steps_in_epoch
 from debatch.learn.identity import run_identity
@@ -142,6 +143,7 @@ class Trainer:
             self._save(files.checkpoint, begun)
             pauses.saved()
             log.info("%s: %s", self.name, self._epoch_line())
+            self._warn_of_collapse()
             # an epoch of one step has no pause within
             if epoch + 1 < self.recipe.epochs and self.ranks.from_first(pauses.must_leave):
                 raise self._out_of_time(epoch + 1, self.epoch_steps)
@@ -291,6 +293,12 @@ class Trainer:
             f"{last['images_per_second']:.0f} images/s  {int(left // 3600)}:{int(left % 3600 // 60):02d}:"
             f"{int(left % 60):02d} left"
         )
+
+    def _warn_of_collapse(self) -> None:
+        """Once it has had time to begin, and again where it is over."""
+        reason = collapse_of(self.history[-1])
+        if reason and len(self.history) in (max(1, self.recipe.epochs // 4), self.recipe.epochs):
+            log.warning("%s: collapsed in epoch %d: %s", self.name, len(self.history), reason)
 
     @cached_property
     def identity(self) -> str:

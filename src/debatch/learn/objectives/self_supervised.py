@@ -117,7 +117,8 @@ class SelfSupervised(Labelled):
 def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     """Move a teacher's parameters by a share 1 - momentum towards its student's; it shares no storage with it."""
     own, others = list(teacher.parameters()), [weight.detach() for weight in student.parameters()]
-    torch._foreach_lerp_([weight.detach() for weight in own], others, 1 - momentum)
+    if own:  # a neck may have none
+        torch._foreach_lerp_([weight.detach() for weight in own], others, 1 - momentum)
 
 
 def between(ends: Sequence[float], share: float) -> float:
