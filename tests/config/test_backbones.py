@@ -1,4 +1,5 @@
 import pytest
+import torch
 import yaml
 
 from debatch.cli import main
@@ -69,6 +70,22 @@ def test_the_list_is_the_installed_timms():
 
 def test_small_backbones_are_those_that_are_built():
     assert tuple(SMALL) == SMALL_BACKBONES
+
+
+def test_the_small_transformer_takes_views_of_any_size_and_sees_where_things_are():
+    torch.manual_seed(0)
+    network, width = build_backbone("small_vit", 3, 48, None)
+    assert sum(weight.numel() for weight in network.parameters()) < 600_000
+    network.eval()
+    images = torch.randn(2, 3, 48, 48)
+    with torch.no_grad():
+        features = [network(images), network(images[:, :, :24, :24]), network(images.roll(24, dims=3))]
+    assert [tuple(own.shape) for own in features] == [(2, width)] * 3
+    assert (features[0] - features[2]).abs().max() > 1e-3
+    network.set_grad_checkpointing()
+    network.train()
+    network(images).sum().backward()
+    assert all(weight.grad is not None for weight in network.parameters())
 
 
 # with a tag; by an older name, which stands for a model and a tag; one without tags

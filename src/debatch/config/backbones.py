@@ -9,7 +9,9 @@ from pydantic import AfterValidator
 from debatch.config.read import nearest
 
 # networks for images of about 64 pixels; `debatch.model.backbones` builds them
-SMALL_BACKBONES = ("small_resnet", "small_resnet_2", "small_resnet_3", "small_densenet", "small_densenet_wide")
+SMALL_BACKBONES = (
+    "small_resnet", "small_resnet_2", "small_resnet_3", "small_densenet", "small_densenet_wide", "small_vit",
+)  # fmt: skip
 TIMM_MODELS = Path(__file__).with_name("timm_models.txt")
 # where timm's models are known by a longer name: they are called by the rest of it
 _SOURCES = ("hf-hub:", "hf_hub:", "timm/")

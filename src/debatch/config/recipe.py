@@ -27,7 +27,7 @@ TestStatistics = Annotated[str, Field(pattern=f"^(?:{RECIPE_STATISTICS})$")]
 # anything runs: the training job looks at the network itself.
 WITHOUT_BATCH_NORM = (
     "beit", "cait", "convnext", "crossvit", "deit", "dinov2", "eva", "flexivit", "mixer", "mlp_mixer", "pit_",
-    "poolformer", "samvit", "swin", "twins", "vit_", "xcit",
+    "poolformer", "samvit", "small_vit", "swin", "twins", "vit_", "xcit",
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ class Recipe(Section):
     backbone: Backbone = Field(
         "densenet161",
         description="Name of any timm model, or for small images: small_resnet, small_resnet_2, small_resnet_3, "
-        "small_densenet, small_densenet_wide.",
+        "small_densenet, small_densenet_wide, small_vit.",
     )
     weights: str | None = Field(
         None,
