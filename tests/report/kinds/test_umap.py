@@ -7,6 +7,7 @@ from helpers.images import make_index
 
 from debatch.report.kinds.figures import umap as figure6
 from debatch.report.kinds.figures.umap import draw_umap
+from debatch.report.kinds.figures.umap_zoom import draw_umap_zoom
 from debatch.report.style import FAINT
 
 NAMES = {"image_id": "Image", "cell_type": "CellType", "well_type": "WellType"}
@@ -99,3 +100,21 @@ def test_groups_that_lie_on_each_other_are_all_seen():
     figure, _ = draw_umap({"one": frame_of(make_index(experiments=2, wells=60))}, "title")
     colours = [tuple(colour) for points in figure.axes[0].collections for colour in points.get_facecolor()]
     assert sum(one != other for one, other in pairwise(colours)) > 10
+
+
+def test_the_square_holds_most_points_and_each_correction_has_its_panels():
+    index = make_index(experiments=3, wells=60)
+    frame = frame_of(index)
+    frame[FEATURES[0]] += 3
+    crowded = frame.copy()
+    crowded.loc[: len(frame) // 2, FEATURES] = (
+        frame.loc[0, FEATURES].to_numpy() + 0.01 * frame.loc[: len(frame) // 2, FEATURES].to_numpy()
+    )
+    figure, numbers = draw_umap_zoom({"one": {"uncorrected": frame, "Z-norm": crowded}, "two": {"Z-norm": frame}}, "t")
+    assert len(figure.axes) == 2 * 4
+    own = numbers[(numbers["method"] == "one") & (numbers["correction"] == "Z-norm")]
+    assert own["in_square"].sum() > len(frame) // 2
+    inside = own[own["in_square"]]
+    extent = max(np.ptp(own["x"]), np.ptp(own["y"]))
+    assert max(np.ptp(inside["x"]), np.ptp(inside["y"])) <= 0.2501 * extent
+    assert set(numbers["method"]) == {"one", "two"}

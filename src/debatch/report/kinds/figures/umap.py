@@ -85,7 +85,7 @@ def draw_umap(
     reference = pd.concat(shown.values(), ignore_index=True)
     batches = category_styles(sorted(reference["Metadata_Batch"].unique(), key=natural_key))
     column, kind = _what_to_tell(reference)
-    told = category_styles(_most_frequent(reference, column))
+    told = category_styles(most_frequent(reference, column))
     records = []
     with look():
         figure = new_figure(9.4, 3.7 * len(shown) + 0.5)
@@ -94,8 +94,8 @@ def draw_umap(
             points, left_out, name = project(features_of(frame))
             note = _left_out_note(frame, left_out)
             frame = frame[~left_out]
-            _scatter(left, points, frame["Metadata_Batch"], batches, f"{method}: by batch{note}", name)
-            _scatter(right, points, frame[column], told, f"{method}: by {kind}", name)
+            scatter(left, points, frame["Metadata_Batch"], batches, f"{method}: by batch{note}", name)
+            scatter(right, points, frame[column], told, f"{method}: by {kind}", name)
             records.append(
                 pd.DataFrame(
                     {
@@ -109,9 +109,9 @@ def draw_umap(
                     }
                 )
             )
-        _legend(axes[0, 0], batches, "batch", others=False)
+        legend(axes[0, 0], batches, "batch", others=False)
         others = not set(reference[column].dropna()) <= set(told) or bool(reference[column].isna().any())
-        _legend(axes[0, 1], told, kind, others)
+        legend(axes[0, 1], told, kind, others)
         figure.suptitle(title + (f", cell type {chosen}" if chosen else ""))
     return figure, pd.concat(records, ignore_index=True)
 
@@ -137,7 +137,8 @@ def _treatments(frame: pd.DataFrame) -> pd.Series:
     return treatments if treatments.any() else ~treatments
 
 
-def _most_frequent(frame: pd.DataFrame, column: str) -> list[str]:
+def most_frequent(frame: pd.DataFrame, column: str) -> list[str]:
+    """The treatments, or their mechanisms, that most rows are of, in natural order."""
     counts = frame.loc[_treatments(frame), column].value_counts()
     names = sorted(counts.index, key=lambda name: (-counts[name], natural_key(str(name))))
     most = MOST_MECHANISMS if column == METADATA_MECHANISM else MOST_PERTURBATIONS
@@ -181,9 +182,10 @@ def _neighbors(unit: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([own for _, own, _ in found]).astype(np.int32), np.clip(1 - similarity, 0, None)
 
 
-def _scatter(
+def scatter(
     axis: Axes, points: np.ndarray, groups: pd.Series, styles: dict[str, tuple[str, str]], title: str, name: str
 ) -> None:
+    """Points (n, 2), each in the colour and the marker of its group; those of other groups in grey below."""
     values = groups.to_numpy()
     size = float(np.clip(9000 / max(len(points), 1), 4, 40))
     grey = ~np.isin(values.astype(str), list(styles))
@@ -201,7 +203,8 @@ def _scatter(
     axis.set(title=title, xlabel=f"{name} 1", ylabel=f"{name} 2", xticks=[], yticks=[], box_aspect=1)
 
 
-def _legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: bool) -> None:
+def legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: bool) -> None:
+    """Beside an axis, what its colours and markers are."""
     from matplotlib.lines import Line2D
 
     handles = [
