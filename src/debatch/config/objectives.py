@@ -61,6 +61,11 @@ class _SelfSupervised(_BatchHead):
         le=1,
         description="Share of the loss that Barlow's is of, beside the objective's own; 0: none; 1: Barlow's alone.",
     )
+    view_pixels: Size | None = Field(
+        None,
+        description="Side of a large view, or its [height, width]; null: `pixels`. Smaller ones should show as much "
+        "smaller a share of the image (`scale`): cells are then as large in training as at inference.",
+    )
     scale: Between = Field(
         [0.9, 1.0], description="Least and largest share of an image's area that a large view shows; 1 at most."
     )
@@ -83,7 +88,7 @@ class Dino(_SelfSupervised):
         6, ge=0, description="Small views that the student alone sees, half of them of the partner where there is one."
     )
     local_pixels: Size | None = Field(
-        None, description="Side of a small view, or its [height, width]; null: half of `pixels`."
+        None, description="Side of a small view, or its [height, width]; null: half of a large one's."
     )
     local_scale: Between = Field(
         [0.3, 0.5], description="Least and largest share of an image's area that a small view shows."

@@ -32,8 +32,8 @@ class Byol(SelfSupervised):
         """A view of each image, and one of its partner."""
         scale = self.settings.scale
         own, partner = self.standardized_halves(group)
-        first = random_crops(own, self.recipe.size, scale, generator, self.dihedral)
-        return first, random_crops(partner, self.recipe.size, scale, generator, self.dihedral)
+        first = random_crops(own, self.view_size, scale, generator, self.dihedral)
+        return first, random_crops(partner, self.view_size, scale, generator, self.dihedral)
 
     def forward(self, views: tuple[Tensor, Tensor], group: Group, progress: Progress) -> Step:
         """The sum over both directions."""

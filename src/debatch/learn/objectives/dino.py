@@ -88,7 +88,7 @@ class Dino(SelfSupervised):
         shares = np.bincount(domains) / len(domains)
         self.centres = Centres(settings.prototypes, shares.tolist(), settings.centre_momentum)
         self.register_buffer("domains", torch.from_numpy(domains), persistent=False)
-        height, width = recipe.size
+        height, width = self.view_size
         given = settings.local_pixels
         self.local_size = (height // 2, width // 2) if given is None else height_and_width(given)
 
@@ -97,7 +97,7 @@ class Dino(SelfSupervised):
         own, partner = self.standardized_halves(group)
         at_own, at_partner = self.halves(group)
         settings = self.settings
-        images = [random_crops(of, self.recipe.size, settings.scale, generator, self.dihedral) for of in (own, partner)]
+        images = [random_crops(of, self.view_size, settings.scale, generator, self.dihedral) for of in (own, partner)]
         first = math.ceil(settings.local_views / 2)
         for number in range(settings.local_views):
             of = own if number < first else partner

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from debatch.config.base import height_and_width
 from debatch.config.objectives import Byol, Dino
 from debatch.config.recipe import Arithmetic, Recipe
 from debatch.errors import DataError
@@ -40,6 +41,9 @@ class SelfSupervised(Labelled):
         rule = self.settings.partner
         self.partners = None if rule == "none" else Partners(data.rows, rule)
         self.dihedral = recipe.augmentation == "dihedral"
+        self.view_size = (
+            recipe.size if self.settings.view_pixels is None else height_and_width(self.settings.view_pixels)
+        )
 
     @staticmethod
     def require_usable(recipe: Recipe, data: TrainingData, name: str) -> None:

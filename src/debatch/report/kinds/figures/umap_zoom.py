@@ -115,7 +115,7 @@ def _densest(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     asked = points[np.linspace(0, len(points) - 1, min(len(points), 400)).astype(int)] if len(points) else points
     counts = [int((np.abs(points - centre) <= side / 2).all(axis=1).sum()) for centre in asked]
     centre = asked[int(np.argmax(counts))] if counts else np.zeros(2)
-    inside: np.ndarray = (np.abs(points - centre) <= side / 2).all(axis=1)
+    inside = np.asarray(np.all(np.abs(points - centre) <= side / 2, axis=1))
     return inside, np.asarray(centre - side / 2), side
 
 
