@@ -14,6 +14,7 @@ from debatch.config.splits import Split
 from debatch.evaluate.embeddings import cosine_metrics, seen_batch_probes
 from debatch.evaluate.nulls import score_nulls
 from debatch.evaluate.predictions import score_predictions
+from debatch.evaluate.readouts import readout_scores
 from debatch.files import Files
 from debatch.registry import build_registry
 from debatch.report.cells import tidy
@@ -62,6 +63,8 @@ def _make(root, folder, index, screen, seeds, unseen, seen, without, statistics,
     splits = {}
     shown = [*registry.targets("tables"), *registry.targets("figures"), *also]
     runs = {run for name in shown if name not in SCREEN_FIGURES for run in registry.runs(name)}
+    made = [name for name in shown if name not in SCREEN_FIGURES and name in registry.targets_of.all()]
+    read_out = {run for name in made if "readouts" in registry.needs(name) for run in registry.runs(name)}
     for name in dict.fromkeys([*registry.screen.splits.names, *sorted(run.split for run in runs)]):
         config = registry.screen.splits.model_copy(update={"test_batches": None, "cell_types": None})
         splits[name] = make_split(name, index, config)
@@ -83,6 +86,10 @@ def _make(root, folder, index, screen, seeds, unseen, seen, without, statistics,
             else seen
         )
         _write_run(files, run, index, test, accuracy + 0.02 * run.seed, statistics, scored)
+        if run in read_out:
+            train = index[index["image_id"].isin(split.loc[split["subset"] == "train", "image_id"])]
+            place = files.folder(run), run.inference
+            write_frame(_made_up_readouts(train.to_json(), test.to_json(), run.seed), files.readouts(*place))
     results = Results(registry, files)
     published = Published.read(root / "resources/published/published.csv")
     for name in registry.targets("tables"):
@@ -109,6 +116,13 @@ def _made_up_metrics(rows):
     test = pd.read_json(io.StringIO(rows), dtype=False)
     embeddings = made_up_embeddings(test)
     return *cosine_metrics(embeddings), seen_batch_probes(embeddings, embeddings)
+
+
+@cache
+def _made_up_readouts(train, test, seed):
+    return readout_scores(
+        *(made_up_embeddings(pd.read_json(io.StringIO(rows), dtype=False), seed) for rows in (train, test))
+    )
 
 
 def _made_up_accuracy(run, index, test, accuracy, statistics):

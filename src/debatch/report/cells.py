@@ -336,9 +336,11 @@ def brackets(draft: Draft, cell: Cell, column: str) -> str:
 
 
 def table_heading(name: str) -> str:
-    """`table_s3` as `Table S3`, `table_probe` as `Table probe`."""
-    label = name.removeprefix("table").removeprefix("_")
-    return f"Table {label.upper() if label[:1] == 's' and label[1:].isdigit() else label.replace('_', ' ')}"
+    """`table_s3` as `Table S3`, `table_probe` as `Table probe`, `cdcl_table2a` as `CDCL Table 2a`."""
+    paper, _, label = name.rpartition("table")
+    label = label.removeprefix("_")
+    label = label.upper() if label[:1] == "s" and label[1:].isdigit() else label.replace("_", " ")
+    return " ".join(filter(None, [paper.rstrip("_").upper(), "Table", label]))
 
 
 def _readable(draft: Draft, place: tuple[str, str], above: Mapping[tuple[str, str], NullChance]) -> str:

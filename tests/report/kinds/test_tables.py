@@ -183,6 +183,8 @@ def test_markdown(made, root, tmp_path):
     assert "| Shuffled labels (null) | 25.0" in text
     assert table_heading("table_s3") == "Table S3"
     assert table_heading("table_probe") == "Table probe"
+    assert table_heading("cdcl_table2a") == "CDCL Table 2a"
+    assert table_heading("table2") == "Table 2"
 
 
 def test_another_metric_is_one_key_of_a_table(made):
