@@ -31,6 +31,7 @@ class Registry:
     Attributes:
         variants: target -> its rows, where those are changes of methods.
         changed: derived method -> the method that it is a change of.
+        untrainable: table or figure of which not each method can be trained on the screen -> why.
         targets_of: every table and figure.
         written: path that the screen names -> how its file writes it.
         page: the paper that is compared with.
@@ -43,6 +44,7 @@ class Registry:
     methods: dict[str, Method]
     variants: dict[str, list[Variant]]
     changed: dict[str, str]
+    untrainable: dict[str, str]
     corrections: dict[str, Correction]
     targets_of: Tables
     seeds: int
@@ -176,7 +178,7 @@ class Registry:
             kind_of(spec).statistics(spec, self.recipes[name].inference)
             for spec in self.targets_of.all().values()
             for name in spec.methods
-            if method in (name, self.methods[name].weights_of)
+            if method in (name, self.methods[name].weights_of) and name in self.recipes
         ]
         found = [each for each in asked if each is not None]
         names = dict.fromkeys(name for each in found for name in each.names)
@@ -224,7 +226,7 @@ class Registry:
 
     def lacking(self, target: str) -> str:
         """Why the screen cannot make a target, as the rest of a sentence; empty where it can."""
-        return lacking(target, self.screen, self.targets_of)
+        return lacking(target, self.screen, self.targets_of, self.untrainable)
 
     def target(self, name: str) -> Target:
         """A table or figure as it is configured."""
