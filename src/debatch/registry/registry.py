@@ -9,7 +9,7 @@ from pathlib import Path
 
 from debatch.config.corrections import Correction
 from debatch.config.paths import Written, called
-from debatch.config.profiles import ProfileSet
+from debatch.config.profiles import ProfileSet, TableFiles
 from debatch.config.read import expand, unset_variables
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
@@ -81,8 +81,9 @@ class Registry:
         Raises:
             ConfigError: an environment variable is not set.
         """
-        profiles = [file for each in self.externals.values() for file in each.files()]
-        return (*(Path(expand(name)) for name in self._tables()), *profiles)
+        metadata = [Path(expand(name)) for name in self.screen.metadata.names()] if self.screen.metadata else []
+        joined: list[TableFiles] = [*self.screen.annotations, *self.externals.values()]
+        return (*metadata, *(file for each in joined for file in each.files()))
 
     def refuse_missing_sources(self) -> None:
         """Look whether those files are there.
@@ -90,8 +91,9 @@ class Registry:
         Raises:
             ConfigError: one is not.
         """
-        profiles = [name for each in self.externals.values() for name in each.names()]
-        for given in [*self._tables(), *profiles]:
+        metadata = self.screen.metadata.names() if self.screen.metadata else []
+        joined: list[TableFiles] = [*self.screen.annotations, *self.externals.values()]
+        for given in [*metadata, *(name for each in joined for name in each.names())]:
             path = expand(given)
             if not Path(path).exists() and not glob.glob(path):
                 unset = [f"; the environment variable {name} is not set" for name in unset_variables(given)]
@@ -106,11 +108,6 @@ class Registry:
                 if error.startswith(f"{expand(path)}: no such"):
                     return error + called(path, self.written)
         return error
-
-    def _tables(self) -> list[str]:
-        metadata = self.screen.metadata.names() if self.screen.metadata else []
-        annotations = [annotation.file for annotation in self.screen.annotations]
-        return [*metadata, *annotations]
 
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""
