@@ -261,6 +261,13 @@ def test_splits_that_the_configuration_names_are_drawn_before_the_data_is_there(
         tmp_path, "splits: {names: [separated, separated_val, stratified, stratified_site, fold1], folds: 5}", "fold1"
     )
     assert fold.scored == pytest.approx(125_510 / 5, rel=0.1)
+    in_order = (
+        "splits: {names: [separated, separated_val, stratified, stratified_site, fold1], folds: 5, "
+        "fold_order: natural, fold_column: replicate, fold_validation: true}"
+    )
+    (fold,) = splits_of(tmp_path, in_order, "fold1")
+    assert fold.scored == pytest.approx(125_510 / 5, rel=0.1)
+    assert fold.train == pytest.approx(3 * 125_510 / 5, rel=0.1)
 
 
 def test_batches_that_are_no_experiments_are_not_known_before_the_data_is_there(tmp_path):

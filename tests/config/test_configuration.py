@@ -13,7 +13,9 @@ from debatch.config.read import expand, read_yaml, validate
 from debatch.config.recipe import resolve_recipe
 from debatch.config.screen import PROFILE_TARGETS
 from debatch.errors import ConfigError
+from debatch.files import Files
 from debatch.registry import Run, build_registry
+from debatch.registry.asked import asked_products, refuse_lacking
 from debatch.registry.schemas import json_schemas
 
 
@@ -93,6 +95,48 @@ def test_adabn_on_a_backbone_without_batch_norm_is_a_config_error(root, tmp_path
     (tmp_path / "mine.yaml").write_text("extends: demo\ntraining: {backbone: deit_small_patch16_224}\n")
     with pytest.raises(ConfigError, match=r"method 'adabn'.*'deit_small_patch16_224' has no batch normalization"):
         build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
+
+
+def test_a_screen_on_which_some_methods_cannot_be_trained_makes_the_tables_of_the_others(root, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "extends: demo\ntraining: {backbone: deit_small_patch16_224}\ntargets: [qc, table5]\n"
+    )
+    registry = build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
+    assert registry.lacking("table5") == ""
+    assert registry.lacking("table1").startswith(
+        "needs methods that cannot all be trained on this screen: method 'adabn': adaptive batch normalization"
+    )
+    assert {"adabn", "adabn_test_only"}.isdisjoint(registry.recipes)
+    assert registry.runs("table1") == []
+    assert len(registry.runs("table5")) == 6 * registry.seeds_on("table5", "separated")
+    assert not {"table1", "table6"} & set(registry.of_page("paper").screen.targets)
+    files = Files(registry.results, registry.name)
+    assert asked_products(registry, files, ["every target of another workflow"])
+    refuse_lacking(registry, files, ["table5", "report", "paper"])
+    for named in ("table1", files.table("table1", "md")):
+        with pytest.raises(ConfigError, match=r"screen 'mine': table1 needs methods .* 'adabn'"):
+            refuse_lacking(registry, files, [named])
+
+
+def test_a_screen_on_which_no_method_can_be_trained_is_refused(root, tmp_path):
+    """Whatever its targets are: its own training is at fault, and not a method."""
+    (tmp_path / "mine.yaml").write_text("extends: demo\ntraining: {channels: [DNAA]}\ntargets: [qc]\n")
+    with pytest.raises(ConfigError, match=r"method 'baseline': `channels`: the screen has no channel 'DNAA'"):
+        build_registry({"screen": str(tmp_path / "mine.yaml")}, root)
+
+
+def test_a_method_whose_weights_cannot_be_trained_cannot_either(root, tmp_path):
+    methods = "first: {test_statistics: batch}\nsecond: {weights_of: first, test_statistics: train}\nplain: {}\n"
+    tables = "{kind: variations, title: t, splits: [separated], variations: {a: {}}, methods: "
+    (tmp_path / "methods.yaml").write_text(methods)
+    (tmp_path / "tables.yaml").write_text(
+        f"tables:\n  one: {tables}[plain]}}\n  two: {tables}[plain, second]}}\nfigures: {{}}\n"
+    )
+    (tmp_path / "mine.yaml").write_text("extends: demo\ntraining: {backbone: deit_small_patch16_224}\ntargets: [one]\n")
+    where = {key: str(tmp_path / f"{key}.yaml") for key in ("methods", "tables")}
+    registry = build_registry({"screen": str(tmp_path / "mine.yaml"), **where}, root)
+    assert registry.lacking("one") == ""
+    assert "method 'first': adaptive batch normalization" in registry.lacking("two")
 
 
 def test_screen_that_extends_itself(root, tmp_path):

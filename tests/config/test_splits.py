@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debatch.config.splits import Split
+from debatch.config.splits import Split, Splits
 from debatch.errors import ConfigError
 
 SPLITS = st.one_of(
@@ -31,3 +31,18 @@ def test_which_splits_test_on_unseen_batches():
 def test_a_split_that_there_is_not_is_said():
     with pytest.raises(ConfigError, match="no split 'seperated'; did you mean 'separated'"):
         Split.named("seperated")
+
+
+@pytest.mark.parametrize(
+    ("keys", "error"),
+    [
+        ({"fold_order": "natural"}, "`fold_order` needs `folds:`, the number of folds"),
+        ({"fold_column": "replicate"}, "`fold_column` needs `folds:`"),
+        ({"fold_validation": True}, "`fold_validation` needs `folds:`"),
+        ({"folds": 2, "fold_validation": True}, "none would train; write `folds: 3` or more"),
+        ({"folds": 3, "fold_order": "named"}, "'drawn' or 'natural'"),
+    ],
+)
+def test_folds_that_cannot_be(keys, error):
+    with pytest.raises(ValueError, match=error):
+        Splits(**keys)

@@ -22,7 +22,7 @@ ASKED = config.pop("asked", None)
 
 from debatch.config import SCREEN_FIGURES
 from debatch.registry import build_registry
-from debatch.registry.asked import asked_products, embedded_targets, partly_made
+from debatch.registry.asked import asked_products, embedded_targets, partly_made, refuse_lacking
 from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.splits import Split
 from debatch.config.base import SAFE_NAME
@@ -138,15 +138,8 @@ def part_params(*keys):
 
 
 def split_params(wildcards):
-    """What a split is drawn by, and nothing that only other splits look at: they would be drawn again, and everything
-    trained again."""
-    split = Split.named(wildcards.split)
-    others = {"names"} | (set() if split.form == "few" else {"cell_types", "few_batches"})
-    others |= set() if split.form == "fold" else {"folds"}
-    drawn_by = {key: value for key, value in SCREEN["splits"].items() if key not in others}
-    if split.form == "few" and drawn_by.get("cell_types"):
-        drawn_by["cell_types"] = {split.cell_type: drawn_by["cell_types"][split.cell_type]}
-    return drawn_by
+    """What a split is drawn by: another value draws it again, and trains everything again."""
+    return REGISTRY.screen.splits.looked_at(Split.named(wildcards.split))
 
 
 def run_recipe(wildcards):
@@ -187,6 +180,11 @@ def tell_jobs(asked):
 
 
 TARGETS = ASKED["targets"] if ASKED else named_targets()
+if not ASKED:
+    try:
+        refuse_lacking(REGISTRY, FILES, TARGETS)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 PRODUCTS = asked_products(REGISTRY, FILES, TARGETS)
 # of runs of which an earlier call made a part
 THERE = {run: [*map(int, at)] for run, at in ASKED["made"].items()} if ASKED else partly_made(FILES, PRODUCTS)

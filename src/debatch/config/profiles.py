@@ -2,6 +2,7 @@
 
 import glob
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -27,23 +28,11 @@ NO_FEATURE_WORDS = frozenset(
 )  # fmt: skip
 
 
-class ProfileSet(Section):
-    """Profiles of one maker, as of CellProfiler or of a foundation model: a row a well, or a row an image."""
+class TableFiles(Section):
+    """A table in one file or several."""
 
-    file: ConfigPath | list[ConfigPath] = Field(
-        description="CSV or TSV (also packed, .csv.gz), Parquet or AnnData (.h5ad); relative to this file; ~, $VAR "
-        "and ${VAR:-default} expand. Shell patterns as in 'plates/*.csv' and lists of files are joined, as where each "
-        "plate has its own."
-    )
-    title: str | None = Field(None, description="Name in tables and figures; null: the set's own.")
-    description: str = Field("", description="One sentence for the report.")
-    features: list[str] | None = Field(
-        None,
-        min_length=1,
-        description="Shell patterns of the columns that are features, as in ['Cells_*', 'Nuclei_*']; null: where any "
-        "column is called Metadata_…, all others; else all columns of numbers that the screen does not name. Numbers "
-        "of objects and images, and places in the image, are no features then (`NO_FEATURES`).",
-    )
+    called: ClassVar[str]
+    file: ConfigPath | list[ConfigPath]
 
     def names(self) -> list[str]:
         """The files and patterns as the screen calls them, their variables not expanded."""
@@ -61,14 +50,38 @@ class ProfileSet(Section):
             found += sorted(glob.glob(path)) or [path]
         twice = [name for name in found if found.count(name) > 1]
         if twice:
-            raise ConfigError(f"{twice[0]}: named twice by `profiles`")
+            raise ConfigError(f"{twice[0]}: named twice by `{self.called}`")
         return [Path(name) for name in found]
 
 
-class Annotation(Section):
+class ProfileSet(TableFiles):
+    """Profiles of one maker, as of CellProfiler or of a foundation model: a row a well, or a row an image."""
+
+    called: ClassVar[str] = "profiles"
+    file: ConfigPath | list[ConfigPath] = Field(
+        description="CSV or TSV (also packed, .csv.gz), Parquet or AnnData (.h5ad); relative to this file; ~, $VAR "
+        "and ${VAR:-default} expand. Shell patterns as in 'plates/*.csv' and lists of files are joined, as where each "
+        "plate has its own."
+    )
+    title: str | None = Field(None, description="Name in tables and figures; null: the set's own.")
+    description: str = Field("", description="One sentence for the report.")
+    features: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Shell patterns of the columns that are features, as in ['Cells_*', 'Nuclei_*']; null: where any "
+        "column is called Metadata_…, all others; else all columns of numbers that the screen does not name. Numbers "
+        "of objects and images, and places in the image, are no features then (`NO_FEATURES`).",
+    )
+
+
+class Annotation(TableFiles):
     """A table joined to the metadata, as one of mechanisms: its columns are added to the metadata's."""
 
-    file: ConfigPath = Field(description="CSV; relative to this file; ~, $VAR and ${VAR:-default} expand.")
+    called: ClassVar[str] = "annotations"
+    file: ConfigPath | list[ConfigPath] = Field(
+        description="CSV; relative to this file; ~, $VAR and ${VAR:-default} expand. Shell patterns as in "
+        "'platemaps/*.txt' and lists of files are read as one table."
+    )
     match: dict[str, str] = Field(
         min_length=1,
         description="Column of the metadata -> column of this table, as in {Metadata_Compound: compound}. Numbers "
@@ -78,4 +91,14 @@ class Annotation(Section):
         False,
         description="Whether the table may know only some of the rows: the others get empty ones. Else they are an "
         "error, since their names are likely written otherwise.",
+    )
+    many: bool = Field(
+        False,
+        description="Whether the table may have many rows for one of the metadata's, which then becomes as many: as a "
+        "plate map has wells for metadata with a row a plate.",
+    )
+    fill: dict[str, str | int] = Field(
+        default={},
+        description="Column of this table -> what an empty cell of it means, as in {compound: DMSO} of plate maps that "
+        "leave wells without a compound empty.",
     )

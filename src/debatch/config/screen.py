@@ -182,6 +182,8 @@ class Screen(Section):
                 "a screen has one of `source:` (raw images), `simulate:` (drawn ones), `parts:` (several of those) and "
                 "`profiles:` (made elsewhere)"
             )
+        if self.profiles and any(annotation.many for annotation in self.annotations):
+            raise ValueError("`annotations.many` is for the wells of images; a profile has one row of each annotation")
         if self.source is not None and self.metadata is None and self.experiments is None:
             raise ValueError("a screen without `metadata:` lists its `experiments:`")
         if self.simulated and self.published is not None:

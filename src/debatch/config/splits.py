@@ -1,7 +1,7 @@
 """Which images train and which test: the splits that a screen may have."""
 
 import re
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -39,6 +39,22 @@ class Splits(Section):
     folds: int | None = Field(
         None, ge=2, description="Number of folds that the batches are dealt to, for the splits fold1, fold2, …"
     )
+    fold_order: Literal["drawn", "natural"] = Field(
+        "drawn",
+        description="How the batches of each cell type come to blocks, as many as folds, of which each is tested "
+        "once: dealt in a drawn order, a fold tests on the block of its number; or cut in natural order, fold 1 tests "
+        "on the last block, fold 2 on the first, fold 3 on the second, ….",
+    )
+    fold_column: str | None = Field(
+        None,
+        description="Column of the metadata whose values come to blocks in place of the batches, as the number of a "
+        "replicate, over all cell types at once; all of a batch has one value. null: the batches.",
+    )
+    fold_validation: bool = Field(
+        False,
+        description="Whether the block before a fold's test one, of the first the last one, is its `val`: it does not "
+        "train.",
+    )
     seed: int = Field(0, ge=0, description="Seed of what is drawn.")
     test_batches: list[str] | None = Field(
         None,
@@ -69,7 +85,35 @@ class Splits(Section):
         numbers = [split.fold for split in map(Split.named, self.names) if split.form == "fold"]
         if numbers and (self.folds is None or max(numbers) > self.folds):
             raise ValueError(f"the split fold{max(numbers)} needs `folds: {max(max(numbers), 2)}` or more")
+        stated = [key for key in _OF_FOLDS if getattr(self, key) != Splits.model_fields[key].default]
+        if stated and self.folds is None:
+            raise ValueError(f"`{stated[0]}` needs `folds:`, the number of folds")
+        if self.fold_validation and self.folds is not None and self.folds < 3:
+            raise ValueError(
+                f"`fold_validation` takes one of {self.folds} blocks and the test another, so that none would train; "
+                "write `folds: 3` or more, or leave it out"
+            )
         return self
+
+    def looked_at(self, split: "Split") -> dict[str, Any]:
+        """What a split is drawn by, and nothing that only other splits look at: what is in here draws it again.
+
+        Args:
+            split: of the screen.
+        """
+        others = {"names"}
+        if split.form != "few":
+            others |= {"cell_types", "few_batches"}
+        if split.form != "fold":
+            others |= {"folds", *_OF_FOLDS}
+        # left out, they are not there: folds that were drawn before there were such keys stay as they are
+        others |= {key for key in _OF_FOLDS if getattr(self, key) == Splits.model_fields[key].default}
+        if split.form == "fold" and self.fold_order == "natural":
+            others |= {"seed", "test_batches"}
+        found = {key: value for key, value in self.model_dump().items() if key not in others}
+        if split.form == "few" and found.get("cell_types"):
+            found["cell_types"] = {split.cell_type: found["cell_types"][split.cell_type]}
+        return found
 
 
 class Split(NamedTuple):
@@ -120,4 +164,5 @@ class Split(NamedTuple):
         return self.has_unseen_batches and self.form != "few"
 
 
+_OF_FOLDS = ("fold_order", "fold_column", "fold_validation")
 _PLAIN = ("separated", "separated_val", "stratified", "stratified_site", "all")

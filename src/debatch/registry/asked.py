@@ -7,6 +7,7 @@ from typing import get_args
 
 from debatch.config.statistics import STATISTICS
 from debatch.config.tables import FixedTarget
+from debatch.errors import ConfigError
 from debatch.files import Files, Product, product_files
 from debatch.registry.products import RunFolder, in_order, sources_of, wanted
 from debatch.registry.registry import Registry
@@ -41,12 +42,9 @@ def asked_targets(registry: Registry, files: Files, named: Iterable[str]) -> lis
 
     A call that names what is not known here, as a workflow that has this one as a module does, may need any of them.
     """
-    own, specs = registry.screen.targets, registry.targets_of.all()
+    own, specs, made = registry.screen.targets, registry.targets_of.all(), _targets_of_files(registry, files)
     pages = {"all": own, "report": own, "tables": own, "figures": own}
     pages |= {page: registry.of_page(page).screen.targets for page in registry.targets_of.pages}
-    made = {files.report(): "report", **{files.page(page): page for page in registry.targets_of.pages}}
-    made |= {files.table(target, suffix): target for target in specs for suffix in ("csv", "md", "json")}
-    made |= {files.figure(target, suffix): target for target in specs for suffix in ("svg", "png", "csv")}
     found: list[str] = []
     for name in named:
         target = made.get(name, name)
@@ -57,6 +55,19 @@ def asked_targets(registry: Registry, files: Files, named: Iterable[str]) -> lis
         elif "/" not in target and target not in STAGES:
             found += [spec for spec in specs if not registry.lacking(spec)]
     return [target for target in dict.fromkeys(found) if target in specs]
+
+
+def refuse_lacking(registry: Registry, files: Files, named: Iterable[str]) -> None:
+    """Look whether the screen can make the tables and figures that a call names, before anything runs.
+
+    Raises:
+        ConfigError: it cannot make one, and why.
+    """
+    made = _targets_of_files(registry, files)
+    for name in named:
+        target = made.get(name, name)
+        if target in registry.targets_of.all() and (reason := registry.lacking(target)):
+            raise ConfigError(f"screen {registry.name!r}: {target} {reason}")
 
 
 def embedded_targets(registry: Registry) -> list[str]:
@@ -80,6 +91,14 @@ def partly_made(files: Files, products: Mapping[RunFolder, Sequence[Product]]) -
         if 0 < len(there) < len(asked):
             found[run_folder.path] = there
     return found
+
+
+def _targets_of_files(registry: Registry, files: Files) -> dict[str, str]:
+    """File -> the table, figure or page that it is of."""
+    specs = registry.targets_of.all()
+    made = {files.report(): "report", **{files.page(page): page for page in registry.targets_of.pages}}
+    made |= {files.table(target, suffix): target for target in specs for suffix in ("csv", "md", "json")}
+    return made | {files.figure(target, suffix): target for target in specs for suffix in ("svg", "png", "csv")}
 
 
 def _of_file(registry: Registry, files: Files, path: str) -> Iterator[tuple[RunFolder, Product]]:

@@ -56,11 +56,12 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
             used.add(method)
     corrections = read_corrections(_find(choice.corrections, base))
     _check_corrections(choice, screen, name, tables, corrections)
-    check_targets(name, screen, tables)
-    recipes = _resolve(screen, methods, used)
-    derived = Derived(methods, recipes, {}, {})
+    recipes, refused = _resolve(screen, methods, used)
+    derived = Derived(methods, recipes, {}, {}, _untrainable(tables, refused))
     if not screen.profiles:
-        derived = derive(screen, methods, recipes, tables)
+        derived = derive(screen, derived, tables)
+    check_targets(name, screen, tables, derived.untrainable)
+    if not screen.profiles:
         trained = {method: recipe for method, recipe in derived.recipes.items() if method in {*used, *derived.changed}}
         _check_devices(name, screen, trained)
     experiments = [] if screen.profiles else _experiments(name, screen, written)
@@ -74,6 +75,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         methods=derived.methods,
         variants=derived.variants,
         changed=derived.changed,
+        untrainable=derived.untrainable,
         corrections=corrections,
         targets_of=tables,
         seeds=choice.seeds or screen.seeds,
@@ -183,18 +185,40 @@ def _check_shared_weights(path: Path, name: str, method: Method, methods: dict[s
         )
 
 
-def _resolve(screen: Screen, methods: dict[str, Method], used: set[str]) -> dict[str, Recipe]:
-    """Every method's recipe on this screen; one that no table uses may be impossible there."""
-    recipes = {}
+def _resolve(
+    screen: Screen, methods: dict[str, Method], used: set[str]
+) -> tuple[dict[str, Recipe], dict[str, ConfigError]]:
+    """Each method's recipe on this screen, and why others have none here.
+
+    Raises:
+        ConfigError: no method that a table uses can be trained: it is the screen's own training that is at fault.
+    """
+    recipes: dict[str, Recipe] = {}
+    refused: dict[str, ConfigError] = {}
     for name, method in methods.items():
         changes = {} if method.weights_of is None else methods[method.weights_of].stated()
         whole = method.model_copy() if not changes else Method(**laid_over(changes, method.stated()))
         try:
             recipes[name] = recipe_on(screen, whole, name)
-        except ConfigError:
-            if name in used:
-                raise
-    return recipes
+        except ConfigError as error:
+            refused[name] = error
+    for name in [*recipes]:
+        if methods[name].weights_of in refused:
+            del recipes[name]
+            refused[name] = refused[methods[name].weights_of or name]
+    if used and not used & recipes.keys():
+        raise next(error for name, error in refused.items() if name in used)
+    return recipes, refused
+
+
+def _untrainable(tables: Tables, refused: dict[str, ConfigError]) -> dict[str, str]:
+    """The tables and figures with a method that has no recipe on this screen, and why it has none."""
+    found = {}
+    for target, spec in tables.all().items():
+        errors = [refused[method] for method in [*spec.methods, *kind_of(spec).nulls(spec)] if method in refused]
+        if errors:
+            found[target] = str(errors[0])
+    return found
 
 
 def _check_devices(name: str, screen: Screen, trained: dict[str, Recipe]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from debatch.config.corrections import Correction
 from debatch.config.paths import Written, called
-from debatch.config.profiles import ProfileSet
+from debatch.config.profiles import ProfileSet, TableFiles
 from debatch.config.read import expand, unset_variables
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
@@ -31,6 +31,7 @@ class Registry:
     Attributes:
         variants: target -> its rows, where those are changes of methods.
         changed: derived method -> the method that it is a change of.
+        untrainable: table or figure of which not each method can be trained on the screen -> why.
         targets_of: every table and figure.
         written: path that the screen names -> how its file writes it.
         page: the paper that is compared with.
@@ -43,6 +44,7 @@ class Registry:
     methods: dict[str, Method]
     variants: dict[str, list[Variant]]
     changed: dict[str, str]
+    untrainable: dict[str, str]
     corrections: dict[str, Correction]
     targets_of: Tables
     seeds: int
@@ -79,8 +81,9 @@ class Registry:
         Raises:
             ConfigError: an environment variable is not set.
         """
-        profiles = [file for each in self.externals.values() for file in each.files()]
-        return (*(Path(expand(name)) for name in self._tables()), *profiles)
+        metadata = [Path(expand(name)) for name in self.screen.metadata.names()] if self.screen.metadata else []
+        joined: list[TableFiles] = [*self.screen.annotations, *self.externals.values()]
+        return (*metadata, *(file for each in joined for file in each.files()))
 
     def refuse_missing_sources(self) -> None:
         """Look whether those files are there.
@@ -88,8 +91,9 @@ class Registry:
         Raises:
             ConfigError: one is not.
         """
-        profiles = [name for each in self.externals.values() for name in each.names()]
-        for given in [*self._tables(), *profiles]:
+        metadata = self.screen.metadata.names() if self.screen.metadata else []
+        joined: list[TableFiles] = [*self.screen.annotations, *self.externals.values()]
+        for given in [*metadata, *(name for each in joined for name in each.names())]:
             path = expand(given)
             if not Path(path).exists() and not glob.glob(path):
                 unset = [f"; the environment variable {name} is not set" for name in unset_variables(given)]
@@ -104,11 +108,6 @@ class Registry:
                 if error.startswith(f"{expand(path)}: no such"):
                     return error + called(path, self.written)
         return error
-
-    def _tables(self) -> list[str]:
-        metadata = self.screen.metadata.names() if self.screen.metadata else []
-        annotations = [annotation.file for annotation in self.screen.annotations]
-        return [*metadata, *annotations]
 
     def runs(self, target: str) -> list[Run]:
         """The runs that a table or figure is made of, on the splits that the screen has; nulls come last."""
@@ -176,7 +175,7 @@ class Registry:
             kind_of(spec).statistics(spec, self.recipes[name].inference)
             for spec in self.targets_of.all().values()
             for name in spec.methods
-            if method in (name, self.methods[name].weights_of)
+            if method in (name, self.methods[name].weights_of) and name in self.recipes
         ]
         found = [each for each in asked if each is not None]
         names = dict.fromkeys(name for each in found for name in each.names)
@@ -224,7 +223,7 @@ class Registry:
 
     def lacking(self, target: str) -> str:
         """Why the screen cannot make a target, as the rest of a sentence; empty where it can."""
-        return lacking(target, self.screen, self.targets_of)
+        return lacking(target, self.screen, self.targets_of, self.untrainable)
 
     def target(self, name: str) -> Target:
         """A table or figure as it is configured."""

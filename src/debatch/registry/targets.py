@@ -1,5 +1,6 @@
 """What can be asked for: known targets, and why a screen cannot make one."""
 
+from collections.abc import Mapping
 from typing import get_args
 
 from debatch.config.read import nearest
@@ -9,8 +10,14 @@ from debatch.errors import ConfigError
 from debatch.registry.kinds import kind_of
 
 
-def check_targets(name: str, screen: Screen, tables: Tables) -> None:
+def check_targets(name: str, screen: Screen, tables: Tables, untrainable: Mapping[str, str]) -> None:
     """Refuse targets that there are not, or that this screen could never make.
+
+    Args:
+        name: of the screen.
+        screen: whose targets they are.
+        tables: that there are.
+        untrainable: of these, those with a method that cannot be trained on the screen, and why.
 
     Raises:
         ConfigError: the target, and why.
@@ -20,13 +27,13 @@ def check_targets(name: str, screen: Screen, tables: Tables) -> None:
         where = f"screen {name!r}: `targets`: "
         if target not in known:
             raise ConfigError(f"{where}no target {target!r}{nearest(target, known)}")
-        reason = lacking(target, screen, tables)
+        reason = lacking(target, screen, tables, untrainable)
         if reason:
             raise ConfigError(f"{where}{target} {reason}")
 
 
-def lacking(target: str, screen: Screen, tables: Tables) -> str:
-    """Why a screen cannot make a target, as the rest of a sentence; empty where it can."""
+def lacking(target: str, screen: Screen, tables: Tables, untrainable: Mapping[str, str]) -> str:
+    """Why a screen cannot make a target, as the rest of a sentence; empty where it can. See `check_targets`."""
     specs = tables.all()
     kind = kind_of(specs[target]) if target in specs else None
     if screen.profiles and (target in IMAGE_TARGETS or (kind is not None and kind.trains)):
@@ -36,4 +43,6 @@ def lacking(target: str, screen: Screen, tables: Tables) -> str:
     spec = specs[target]
     if not set(spec.splits) & set(screen.splits.names):
         return f"needs one of the splits {', '.join(spec.splits)}; add it to `splits.names` of the screen"
+    if target in untrainable and not screen.profiles:
+        return f"needs methods that cannot all be trained on this screen: {untrainable[target]}"
     return kind.lacking(spec, screen)

@@ -46,15 +46,21 @@ class Derived(NamedTuple):
         recipes: resolved.
         variants: target -> its rows.
         changed: derived method -> the method that it is a change of.
+        untrainable: target of which not each method can be trained on the screen -> why.
     """
 
     methods: dict[str, Method]
     recipes: dict[str, Recipe]
     variants: dict[str, list[Variant]]
     changed: dict[str, str]
+    untrainable: dict[str, str]
 
 
-def derive(screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe], tables: Tables) -> Derived:
+class _UntrainableError(ConfigError):
+    """A derived method that has no recipe on the screen."""
+
+
+def derive(screen: Screen, named: Derived, tables: Tables) -> Derived:
     """The methods of all variations and channel subsets.
 
     A derived method whose recipe is the method's own, or that of one which another target trains, is that method and
@@ -62,20 +68,25 @@ def derive(screen: Screen, methods: dict[str, Method], recipes: dict[str, Recipe
 
     Args:
         screen: whose training, channels and `substitutes` count.
-        methods: the named ones.
-        recipes: of those.
+        named: the methods that have names of their own.
         tables: the targets.
 
     Raises:
-        ConfigError: a change that cannot be trained, or two of one name.
+        ConfigError: two changes of one name.
     """
-    deriver = Deriver(screen, methods, recipes, tables)
-    variants: dict[str, list[Variant]] = {}
+    deriver = Deriver(screen, named.methods, named.recipes, tables)
+    variants, untrainable = dict(named.variants), dict(named.untrainable)
     for target, spec in tables.all().items():
-        rows = kind_of(spec).variants(target, spec, deriver)
+        if target in untrainable:
+            continue
+        try:
+            rows = kind_of(spec).variants(target, spec, deriver)
+        except _UntrainableError as error:
+            untrainable[target] = str(error)
+            continue
         if rows is not None:
             variants[target] = rows
-    return Derived(deriver.methods, deriver.recipes, variants, deriver.changed)
+    return Derived(deriver.methods, deriver.recipes, variants, deriver.changed, untrainable)
 
 
 def subset_players(screen: Screen) -> list[str]:
@@ -99,7 +110,7 @@ class Deriver:
         self._origin: dict[str, str] = {}
         self.by_recipe: dict[str, str] = {}
         for method in dict.fromkeys(method for spec in tables.all().values() for method in spec.methods):
-            if methods[method].weights_of is None:
+            if methods[method].weights_of is None and method in recipes:
                 self.by_recipe.setdefault(_identity(recipes[method]), method)
 
     def variations(self, target: str, methods: list[str], changes: dict[str, Variation]) -> list[Variant]:
@@ -164,7 +175,10 @@ class Deriver:
     def _resolve(self, method: Method, changes: dict[str, Any], name: str) -> Recipe:
         # not checked as it stands: what cannot be trained is refused by its name, once all of it is known
         changed = method.model_copy(update=laid_over(method.stated(), changes))
-        return recipe_on(self.screen, changed, name)
+        try:
+            return recipe_on(self.screen, changed, name)
+        except ConfigError as error:
+            raise _UntrainableError(str(error)) from None
 
     def _add(self, target: str, base: str, name: str, method: Method, recipe: Recipe) -> str:
         if self.recipes.get(name, recipe) != recipe:

@@ -139,6 +139,8 @@ def _read_table(screen: Screen, table: MetadataFile) -> pd.DataFrame:
     raw = _with_derived(raw, screen.derive, table.file)
     raw = annotated(raw, screen, table.file)
     _require(raw, screen.columns, table.file)
+    # a line of metadata with a row a plate is many wells now
+    at, raw = [at[row] for row in raw.index], raw.reset_index(drop=True)
     raw[_SELECTED], raw[_AT] = _selected(raw, screen, table.file), at
     return raw
 

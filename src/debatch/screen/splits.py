@@ -17,6 +17,8 @@ from debatch.config.read import nearest
 from debatch.config.splits import Split, Splits
 from debatch.digests import sha256_of_text
 from debatch.errors import DataError
+from debatch.screen.draws import batches_by_cell_type, in_drawn_order, random_stream
+from debatch.screen.folds import fold
 from debatch.screen.metadata import natural_key
 from debatch.screen.nouns import noun_of_rows
 from debatch.screen.subsets import SUBSETS, images_in
@@ -34,8 +36,8 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
     `separated`: whole batches, those that the screen names, the metadata's own, or a drawn third of each cell type's.
     `separated_val`: its training side alone, with one batch of each cell type held out as `val`; settings are chosen
     on it. `stratified`: whole wells of every batch, as many of each class in each cell type as `separated` tests on.
-    `stratified_site`: likewise single sites, so that sites of a well stand on both sides. `fold1`, `fold2`, …: the
-    batches of each cell type, dealt to folds; a fold is its test.
+    `stratified_site`: likewise single sites, so that sites of a well stand on both sides. `fold1`, `fold2`, …: whole
+    batches in blocks, of which each is tested once.
     `few_<cell type>_draw<k>`: of `separated` one cell type alone, trained on a few drawn batches; of classes that those
     do not show, test images are kept and can only be wrong.
 
@@ -55,7 +57,7 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
         case "stratified_site":
             subset = _stratified(index, config, ["image_id"])
         case "fold":
-            subset = _fold(index, config, drawn.fold)
+            subset = fold(index, config, drawn.fold)
         case "separated_val":
             subset = _with_validation(index, _separated(index, config), config.seed)
         case _:
@@ -222,8 +224,8 @@ def _separated(index: pd.DataFrame, config: Splits) -> pd.Series:
             raise DataError(f"columns.subset: {min(unknown)!r} is not one of {', '.join(SUBSETS)}")
         return index["official_subset"]
     test = set()
-    for _, drawn in _drawn_batches(index, config.seed, "separated"):
-        test |= set(drawn[: round(len(drawn) / 3)])
+    for own in in_drawn_order(batches_by_cell_type(index), config.seed, "separated").values():
+        test |= set(own[: round(len(own) / 3)])
     return _held_out(index, test, "test")
 
 
@@ -233,25 +235,9 @@ def _with_validation(index: pd.DataFrame, separated: pd.Series, seed: int) -> pd
     if (subset == "val").any():
         return subset
     # a cell type of one training batch would be validated without having been trained on
-    by_type = [drawn for _, drawn in _drawn_batches(index[subset == "train"], seed, "separated_val")]
-    held_out = {drawn[0] for drawn in by_type if len(drawn) > 1}
+    by_type = in_drawn_order(batches_by_cell_type(index[subset == "train"]), seed, "separated_val")
+    held_out = {own[0] for own in by_type.values() if len(own) > 1}
     return subset.mask(subset.notna() & index["batch"].isin(held_out), "val")
-
-
-def _fold(index: pd.DataFrame, config: Splits, number: int) -> pd.Series:
-    folds = config.folds or number
-    test = set()
-    start = 0
-    for _, drawn in _drawn_batches(index, config.seed, "folds"):
-        # the next cell type goes on where this one ended, so that the folds stay level in batches
-        test |= {batch for at, batch in enumerate(drawn, start=start) if at % folds == number - 1}
-        start += len(drawn)
-    if not test:
-        raise DataError(
-            f"split 'fold{number}': {index['batch'].nunique()} batches cannot fill {folds} folds; set fewer "
-            "`splits.folds`"
-        )
-    return _held_out(index, test, "test")
 
 
 def _few(index: pd.DataFrame, config: Splits, few: Split) -> pd.Series:
@@ -282,7 +268,7 @@ def _few_drawn(batches: list[str], config: Splits, few: Split) -> set[str]:
             f"split {few.name!r}: {len(batches)} training batches have only {comb(len(batches), size)} different "
             f"choices of {size}"
         )
-    generator = _generator(config.seed, "few", few.cell_type)
+    generator = random_stream(config.seed, "few", few.cell_type)
     drawn: list[set[str]] = []
     while len(drawn) <= few.draw:
         choice = {batches[at] for at in generator.permutation(len(batches))[:size]}
@@ -295,16 +281,6 @@ def _held_out(index: pd.DataFrame, batches: set[str], subset: str) -> pd.Series:
     return pd.Series(np.where(index["batch"].isin(batches), subset, "train"), index=index.index)
 
 
-def _drawn_batches(index: pd.DataFrame, seed: int, purpose: str) -> list[tuple[str, list[str]]]:
-    """Each cell type's batches in a drawn order."""
-    drawn = []
-    for cell_type, images in index.groupby("cell_type"):
-        batches = sorted(images["batch"].unique(), key=natural_key)
-        order = _generator(seed, purpose, str(cell_type)).permutation(len(batches))
-        drawn.append((str(cell_type), [batches[at] for at in order]))
-    return drawn
-
-
 def _stratified(index: pd.DataFrame, config: Splits, unit: list[str]) -> pd.Series:
     """Whole units (wells or images) of every batch: as many of each class in each cell type as `separated` tests on.
 
@@ -315,7 +291,7 @@ def _stratified(index: pd.DataFrame, config: Splits, unit: list[str]) -> pd.Seri
     units = labelled.drop_duplicates(unit)
     test: set[tuple[str, ...]] = set()
     for cell_type, own in units.groupby("cell_type"):
-        test |= _level_draw(own, unit, config.seed, _generator(config.seed, "stratified", str(cell_type)))
+        test |= _level_draw(own, unit, config.seed, random_stream(config.seed, "stratified", str(cell_type)))
     in_test = [name in test for name in index[unit].itertuples(index=False, name=None)]
     subset = pd.Series(np.where(in_test, "test", "train"), index=index.index)
     return subset.mask(index["label"].isna())
@@ -364,9 +340,3 @@ def _drawn(units: list[tuple[str, ...]], count: int, seed: int) -> list[tuple[st
     if count == 0:
         return []
     return sorted(units, key=lambda unit: hashlib.blake2b(f"{seed}/{'/'.join(unit)}".encode()).digest())[:count]
-
-
-def _generator(seed: int, *names: str) -> np.random.Generator:
-    """A stream of its own for each thing drawn, so that one draw does not shift the next."""
-    digest = hashlib.sha256("/".join(names).encode()).digest()
-    return np.random.default_rng([seed, int.from_bytes(digest[:8], "little")])

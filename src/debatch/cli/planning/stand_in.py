@@ -40,6 +40,10 @@ def stand_in_index(name: str, splits: Splits, columns: Columns, experiments: lis
         label=0,
         image_id=rows["batch"] + "_" + rows["well"].astype(str),
     )
+    if splits.folds and splits.fold_column and splits.fold_column not in index:
+        # which batches share a value the metadata will say; as many as blocks, each of as many batches
+        turn = dict(zip(experiments, range(len(experiments)), strict=True))
+        index[splits.fold_column] = (index["batch"].map(turn) % splits.folds).astype(str)
     if splits.test_batches is None and test:
         index["official_subset"] = index["batch"].isin(test).map({True: "test", False: "train"})
     return index

@@ -1,12 +1,12 @@
 """Tables joined to the metadata, as one of mechanisms by compound."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
 from debatch.config.profiles import Annotation
-from debatch.config.read import expand, nearest
+from debatch.config.read import nearest
 from debatch.config.screen import Screen
 from debatch.errors import DataError
 from debatch.screen.names.spelling import look_alikes
@@ -23,7 +23,7 @@ def annotated(raw: pd.DataFrame, screen: Screen, where: str) -> pd.DataFrame:
     """Metadata with the columns of the screen's annotations beside it.
 
     A row that a table does not know is an error, unless the table is `partial`: then it gets empty ones. A row whose
-    own key is empty always does.
+    own key is empty always does. A row of which a table has `many` becomes as many, which share its place in the index.
 
     Args:
         raw: text columns.
@@ -31,8 +31,9 @@ def annotated(raw: pd.DataFrame, screen: Screen, where: str) -> pd.DataFrame:
         where: file of the metadata, for messages.
 
     Raises:
-        DataError: no such file or column, a key that stands twice, a column that is there already, or rows that a table
-            does not know.
+        DataError: no such file or column, a key that stands twice in a table that has not `many`, a column that is
+            there already, or rows that a table does not know.
+        ConfigError: a file is named twice.
     """
     for annotation in screen.annotations:
         raw = _joined(raw, annotation, screen, where)
@@ -40,25 +41,18 @@ def annotated(raw: pd.DataFrame, screen: Screen, where: str) -> pd.DataFrame:
 
 
 def _joined(raw: pd.DataFrame, annotation: Annotation, screen: Screen, where: str) -> pd.DataFrame:
-    file = expand(annotation.file)
-    table = read_text_table(file, "annotations")
-    for side, columns, there in (
-        (where, annotation.match.keys(), raw),
-        (file, annotation.match.values(), table),
-    ):
-        for column in columns:
-            if column not in there:
-                known = list(there.columns)
-                raise DataError(
-                    f"{side}: no column {column!r}, which `annotations.match` names{nearest(column, known)}"
-                )
+    table, file = _read(annotation)
+    _require(raw, annotation.match.keys(), "annotations.match", where)
     spell = {column: _spelling(column, screen) for column in annotation.match}
     own = _keys(raw, dict(spell), where)
     theirs = _keys(table, {annotation.match[column]: each for column, each in spell.items()}, file)
     table, theirs = table[theirs.notna()], theirs.dropna()
-    if theirs.duplicated().any():
+    if theirs.duplicated().any() and not annotation.many:
         twice = theirs[theirs.duplicated()].iloc[0]
-        raise DataError(f"{file}: {_shown(twice)} stands twice; `annotations.match` needs columns that tell rows apart")
+        raise DataError(
+            f"{file}: {_shown(twice)} stands twice; `annotations.match` needs columns that tell rows apart; where one "
+            "row of the metadata is to become many, as a plate its wells, say `many: true` beside it"
+        )
     unknown = own[own.notna() & ~own.isin(set(theirs))]
     if own.notna().any() and len(unknown) == own.notna().sum():
         raise DataError(
@@ -77,8 +71,34 @@ def _joined(raw: pd.DataFrame, annotation: Annotation, screen: Screen, where: st
     clash = [column for column in added if column in raw]
     if clash:
         raise DataError(f"{file}: the column {clash[0]!r} is in {where} already; rename one of the two")
-    table = table[added].set_axis(theirs)
-    return raw.assign(**{column: own.map(table[column]).astype("str") for column in added})
+    pairs = pd.DataFrame({"key": own.to_numpy(), "row": range(len(raw))}).merge(
+        pd.DataFrame({"key": theirs.to_numpy(), "of_table": range(len(theirs))}), on="key", how="left"
+    )
+    # no row of the table is called -1: what has none there gets empty cells
+    beside = table[added].reset_index(drop=True).reindex(pairs["of_table"].fillna(-1).astype(int))
+    raw = raw.iloc[pairs["row"]]
+    return raw.assign(**{column: beside[column].astype("str").to_numpy() for column in added})
+
+
+def _read(annotation: Annotation) -> tuple[pd.DataFrame, str]:
+    """The table, its empty cells filled where that is said, and a name for it."""
+    files = [str(file) for file in annotation.files()]
+    tables = []
+    for file in files:
+        table = read_text_table(file, "annotations")
+        _require(table, annotation.match.values(), "annotations.match", file)
+        _require(table, annotation.fill.keys(), "annotations.fill", file)
+        tables.append(table)
+    whole = pd.concat(tables, ignore_index=True)
+    for column, meant in annotation.fill.items():
+        whole[column] = whole[column].fillna(str(meant))
+    return whole, files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+
+
+def _require(table: pd.DataFrame, columns: Iterable[str], key: str, file: str) -> None:
+    for column in columns:
+        if column not in table:
+            raise DataError(f"{file}: no column {column!r}, which `{key}` names{nearest(column, list(table.columns))}")
 
 
 def _spelling(column: str, screen: Screen) -> Callable[[str], str]:
