@@ -69,8 +69,14 @@ pytestmark = pytest.mark.workflow
         ("rxrx1_sample", "table1", {"ingest_experiment": 2, "split": 1, "train": 5}),
         ("demo_no_batch_effect", "table1", {"train": 9}),
         ("demo_hits_only", "all", {"train": 5, "split": 1, "make_table": 2}),
-        ("rxrx1_huvec", "all", {"ingest_experiment": 24, "split": 8, "qc": 1, "train": 0, "make_report": 1}),
-        ("cpg0004", "all", {"ingest_experiment": 136, "split": 5, "qc": 1, "train": 0, "make_report": 1}),
+        (
+            "rxrx1_huvec",
+            "all",
+            {"ingest_experiment": 24, "split": 8, "train": 6 * (9 + 8), "readout_run": 6 * 17, "make_report": 1},
+        ),
+        ("rxrx1_huvec", "table_all_methods", {"split": 1, "train": 15, "readout_run": 16, "make_table": 1}),
+        ("cpg0004", "all", {"ingest_experiment": 136, "split": 5, "train": 5 * 3, "make_table": 1, "make_report": 1}),
+        ("demo_ssl", "cdcl", {"train": 17, "embed_run": 17, "readout_run": 17, "make_table": 5, "make_page": 1}),
         ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 61}),
         ("rxrx1_simulated", "table1", {"simulate_experiment": 51, "ingest_experiment": 51, "split": 3, "train": 13}),
         ("pediatric_sample", "all", {"ingest_experiment": 1, "train": 0, "make_plates": 1, "make_report": 1}),
@@ -92,7 +98,7 @@ def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expect
 def test_every_shipped_screen_has_a_dry_run():
     shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
     planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
-    planned_above |= {"tiny_parts", "rxrx1_huvec", "cpg0004"}
+    planned_above |= {"tiny_parts", "rxrx1_huvec", "cpg0004", "demo_ssl"}
     planned_above |= {"rxrx1_small", "rxrx1_simulated", "pediatric_sample", "bbbc021", "bbbc022_sample"}
     assert shipped == planned_above, "add it to the dry runs above"
 
@@ -117,9 +123,13 @@ def test_what_goes_beyond_the_paper_trains_nothing(tmp_path):
 
 def test_a_table_that_a_call_names_and_the_screen_cannot_make_is_refused_before_anything_runs(tmp_path):
     """DeiT has no batch norm, which AdaBN adapts."""
-    done = snakemake(own_folder(tmp_path / "w"), "-n", "table1", screen="rxrx1_huvec", check=False)
+    folder = own_folder(tmp_path / "w")
+    (folder / "vit.yaml").write_text(
+        "extends: rxrx1\ntraining: {backbone: deit_small_patch16_224, pixels: 224}\ntargets: [qc]\n"
+    )
+    done = snakemake(folder, "-n", "table1", screen="vit.yaml", check=False)
     assert done.returncode != 0
-    assert "screen 'rxrx1_huvec': table1 needs methods that cannot all be trained on this screen: method 'adabn'" in (
+    assert "screen 'vit': table1 needs methods that cannot all be trained on this screen: method 'adabn'" in (
         done.output.replace("\n", " ")
     )
     assert "Job stats" not in done.output
