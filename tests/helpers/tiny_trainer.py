@@ -44,6 +44,22 @@ DEALT_RECIPES = {
     "standard": Recipe(**SHARED),
     "adaptive": Recipe(**SHARED, batch_norm="adaptive"),
     "reversed": Recipe(**SHARED, batch_norm="adaptive", objective={"gradient_reversal": 0.2}),
+    "cdcl": Recipe(
+        **SHARED,
+        gradient_clip=1.0,
+        objective={
+            "kind": "dino",
+            "partner": "other_batch",
+            "centres": "batch",
+            "barlow": 0.75,
+            "local_views": 0,
+            "head_width": 32,
+            "bottleneck": 16,
+            "prototypes": 16,
+            "head_norm": True,
+            "teacher_momentum": [0.9, 0.99],
+        },
+    ),
 }
 
 
@@ -75,7 +91,8 @@ def note_gradients(trainer):
     step = trainer.optimizer.step
 
     def noting():
-        noted.append({name: parameter.grad.clone() for name, parameter in trainer.network.named_parameters()})
+        weights = {name: weight for name, weight in trainer.objective.named_parameters() if weight.grad is not None}
+        noted.append({name: weight.grad.clone() for name, weight in weights.items()})
         return step()
 
     trainer.optimizer.step = noting

@@ -105,7 +105,9 @@ def test_more_devices_than_groups_in_a_step_are_refused_before_anything_runs(roo
         screen = tmp_path / f"with{gpus}.yaml"
         screen.write_text(f"extends: rxrx1\ncompute: {{gpus: {gpus}}}\n")
         if gpus == 8:
-            assert build_registry({"screen": str(screen)}, root).screen.compute.gpus == 8
+            registry = build_registry({"screen": str(screen)}, root)
+            assert registry.devices("baseline") == 8
+            assert registry.devices("cdcl") == 1  # its loss is of a step's images together
             continue
         with pytest.raises(ConfigError, match=r"`compute.gpus: 9` is more than the 8 groups .* the others would idle"):
             build_registry({"screen": str(screen)}, root)

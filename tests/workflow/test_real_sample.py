@@ -6,6 +6,7 @@ import pytest
 from helpers.workflow import own_folder, snakemake
 from PIL import Image
 
+from debatch.evaluate.tidy import of_all
 from debatch.files import Files
 from debatch.screen import open_screen
 
@@ -65,3 +66,20 @@ def test_goes_all_the_way_and_the_report_explains_that_adabn_loses(sample):
     assert "Each test batch holds only 1 of the 2 classes" in report
     assert "Every number on this page comes from simulated images" not in report
     assert "no file of the channel MitoTracker" in report
+
+
+def test_self_supervision_takes_a_few_steps_on_real_images(sample):
+    """At the objectives' own settings: 8 views of each image, 4,096 prototypes, a centre for each plate."""
+    screen = (sample / "config/screens/rxrx1_sample.yaml").read_text()
+    short = screen.replace("epochs: 40", "epochs: 2").replace("snapshot_every: 10", "snapshot_every: 0")
+    (sample / "config/screens/short.yaml").write_text(short)
+    files = Files("results", "short")
+    made = [files.readouts(files.run(method, "separated", 0), "train") for method in ("dino", "cdcl")]
+    snakemake(sample, *made, screen="short")
+    for path in made:
+        scores = of_all(pd.read_csv(sample / path, keep_default_na=False))
+        whole = scores[scores["subset"] == "all"].set_index("metric")["value"].astype(float)
+        assert 0 <= whole["knn_accuracy"] <= 1
+        assert whole["neighbor_same_batch_train"] >= 0
+    history = pd.read_csv(sample / files.run("cdcl", "separated", 0) / "history.csv")
+    assert np.isfinite(history.to_numpy()).all()

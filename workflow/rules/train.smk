@@ -19,7 +19,7 @@ rule train:
     resources:
         mem_mb=with_attempt(COMPUTE.mem_mb),
         runtime=COMPUTE.runtime,
-        gpu=COMPUTE.gpus,
+        gpu=lambda wildcards: REGISTRY.devices(wildcards.method),
     params:
         recipe=run_recipe,
         results=results_and_screen,

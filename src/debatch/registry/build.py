@@ -224,7 +224,7 @@ def _untrainable(tables: Tables, refused: dict[str, ConfigError]) -> dict[str, s
 def _check_devices(name: str, screen: Screen, trained: dict[str, Recipe]) -> None:
     """Refuse more devices than a step has groups: a group is normalized as a whole, on one of them."""
     for method, recipe in trained.items():
-        if screen.compute.gpus > recipe.groups_per_step:
+        if screen.compute.gpus > recipe.groups_per_step and not recipe.compares_images:
             raise ConfigError(
                 f"screen {name!r}: `compute.gpus: {screen.compute.gpus}` is more than the {recipe.groups_per_step} "
                 f"groups of a training step of method {method!r} (`groups_per_step`): the others would idle; ask for "

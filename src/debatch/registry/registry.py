@@ -143,6 +143,11 @@ class Registry:
             return 1
         return min(self.target(target).seeds, self.seeds)
 
+    def devices(self, method: str) -> int:
+        """How many devices train it: a group is on one of them, and a loss of a whole step's images has one group."""
+        gpus, recipe = self.screen.compute.gpus, self.recipes[method]
+        return min(gpus, recipe.groups_per_step) if recipe.compares_images else gpus
+
     def is_derived(self, method: str) -> bool:
         """Whether a method is a variation of a named one."""
         return method in self.changed

@@ -112,7 +112,7 @@ class Pricing:
         job, known = counted[0][0], [n for _, n in counted if n is not None]
         each = round(sum(known) / len(known)) if known else None
         rate = self._rate(job, each)
-        devices = max(1, self.work.registry.screen.compute.gpus) if job.rule == "train" else 1
+        devices = max(1, self.work.registry.devices(job.wildcards["method"])) if job.rule == "train" else 1
         seconds = rate.seconds(each, devices) if rate else None
         why = self.work.why_unknown(job) if each is None else ""
         return Line(*of, len(counted), each, rate, seconds, devices, why)
