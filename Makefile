@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
 VIEWERS := .venv-viewers
 
-.PHONY: setup demo test test-slurm test-viewers mutations fuzz lint schemas envs timm-models slurm-profile clean
+.PHONY: setup demo test test-slurm test-viewers planted-truth mutations fuzz lint schemas envs timm-models slurm-profile clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +44,10 @@ test-viewers: setup
 	$(VIEWERS)/bin/python -m pip install --quiet "$$(grep '^pip==' requirements.lock)"
 	$(VIEWERS)/bin/python -m pip install --quiet --group viewers
 	VIEWERS_PYTHON=$(VIEWERS)/bin/python $(BIN)/python -m pytest -m viewers tests/viewers
+
+# self-supervised methods against a truth that was planted, on screens that no setting was chosen on (half an hour)
+planted-truth: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m trains --durations 0 tests/workflow/test_planted_self_supervision.py
 
 # what the tests notice: traps that are set one by one (a quarter of an hour)
 mutations: setup
