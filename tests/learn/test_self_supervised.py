@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from debatch.config import Recipe
 from debatch.errors import DataError
-from debatch.learn.objectives.crops import random_crops
 from debatch.learn.objectives.partners import Partners
 from debatch.learn.objectives.self_supervised import (
     Centres,
@@ -146,22 +145,6 @@ def test_a_centre_is_a_running_mean_of_its_domain_and_a_rare_one_does_not_oversh
     before = centres.values.clone()
     centres.move(lambda tensor: tensor)  # a step without an image of either
     torch.testing.assert_close(centres.values, before)
-
-
-def test_the_largest_crop_without_turns_is_the_image_and_crops_keep_to_their_share():
-    images = torch.randn(3, 2, 16, 16, generator=torch.Generator().manual_seed(0))
-    whole = random_crops(images, (16, 16), (1.0, 1.0), torch.Generator().manual_seed(1), dihedral=False)
-    torch.testing.assert_close(whole, images, atol=1e-5, rtol=1e-5)
-    turned = random_crops(images, (16, 16), (1.0, 1.0), torch.Generator().manual_seed(1))
-    torch.testing.assert_close(turned.flatten(2).sort(2).values, images.flatten(2).sort(2).values, atol=1e-5, rtol=1e-5)
-    ramp_of_columns = torch.arange(64.0).expand(40, 1, 64, 64).contiguous()
-    crops = random_crops(ramp_of_columns, (16, 16), (0.25, 0.25), torch.Generator().manual_seed(2), dihedral=False)
-    assert crops.shape == (40, 1, 16, 16)
-    spans = crops[:, 0, 0, -1] - crops[:, 0, 0, 0]
-    torch.testing.assert_close(spans, torch.full((40,), 30.0), atol=0.5, rtol=0)  # half of 64, between pixel centres
-    assert float(crops.min()) >= 0
-    assert float(crops.max()) <= 63
-    assert float(crops[:, 0, 0, 0].std()) > 3  # they stand in many places
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -14,7 +14,6 @@ from debatch.config.objectives import Dino as Settings
 from debatch.config.recipe import Arithmetic, Recipe
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Progress, Step
-from debatch.learn.objectives.crops import random_crops
 from debatch.learn.objectives.self_supervised import (
     Centres,
     SelfSupervised,
@@ -94,14 +93,14 @@ class Dino(SelfSupervised):
 
     def views(self, group: Group, generator: torch.Generator) -> Views:
         """Two large views and the small ones."""
-        own, partner = self.standardized_halves(group)
+        own, partner = self.summed_halves(group)
         at_own, at_partner = self.halves(group)
         settings = self.settings
-        images = [random_crops(of, self.view_size, settings.scale, generator, self.dihedral) for of in (own, partner)]
+        images = [of.random_crops(self.view_size, settings.scale, generator, self.dihedral) for of in (own, partner)]
         first = math.ceil(settings.local_views / 2)
         for number in range(settings.local_views):
             of = own if number < first else partner
-            images.append(random_crops(of, self.local_size, settings.local_scale, generator, self.dihedral))
+            images.append(of.random_crops(self.local_size, settings.local_scale, generator, self.dihedral))
         return Views(images, [self.domains[at] for at in (at_own, at_partner)])
 
     def forward(self, views: Views, group: Group, progress: Progress) -> Step:

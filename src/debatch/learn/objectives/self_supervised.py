@@ -17,6 +17,7 @@ from debatch.learn.augment import unmixed
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Step
 from debatch.learn.objectives.classification import classification_loss
+from debatch.learn.objectives.crops import SummedAreas
 from debatch.learn.objectives.labelled import Labelled
 from debatch.learn.objectives.partners import Partners
 from debatch.model.inputs import Group
@@ -78,11 +79,13 @@ class SelfSupervised(Labelled):
         count = len(at) // 2 if self.partners else len(at)
         return at[:count], at[count:] if self.partners else at
 
-    def standardized_halves(self, group: Group) -> tuple[Tensor, Tensor]:
-        """(n, C, H, W) of each, as large as they are stored: views are cut from it."""
-        images = group.standardized(list(group.images.shape[-2:]))
-        count = len(images) // 2 if self.partners else len(images)
-        return images[:count], images[count:] if self.partners else images
+    def summed_halves(self, group: Group) -> tuple[SummedAreas, SummedAreas]:
+        """A group's own images, and their partners: themselves where none are asked for; views are cut from them."""
+        count = len(group.images) // 2 if self.partners else len(group.images)
+        own = SummedAreas.of(group.images[:count], group.means[:count], group.sds[:count])
+        if not self.partners:
+            return own, own
+        return own, SummedAreas.of(group.images[count:], group.means[count:], group.sds[count:])
 
     def through(self, network: nn.ModuleDict, view: Tensor) -> Tensor:
         """A view (n, C, H, W) through a backbone and a neck, in the run's arithmetic."""
