@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from debatch.config import Recipe
-from debatch.errors import DataError
+from debatch.errors import ConfigError, DataError
 from debatch.learn.objectives.crops import SummedAreas
 
 
@@ -117,3 +117,19 @@ def test_a_run_on_images_smaller_than_its_views_says_so(tmp_path, kind):
     recipe = Recipe(**{**SHARED, "pixels": 64}, objective={"kind": kind})
     with pytest.raises(DataError, match=r"views of 64 x 64 pixels .* 32 x 32, which are smaller: lower `pixels`"):
         make_trainer(recipe).fit(files(tmp_path))
+
+
+TRANSFORMER = {**SHARED, "backbone": "vit_tiny_patch16_224", "objective": {"kind": "dino", "prototypes": 8}}
+
+
+def test_a_transformer_takes_small_views_beside_large_ones(tmp_path):
+    made = make_trainer(Recipe(**{**TRANSFORMER, "epochs": 1}))
+    assert made.objective.local_size == (16, 16)
+    assert len(made.fit(files(tmp_path))) == 1
+
+
+def test_a_network_of_one_size_is_refused_small_views():
+    with pytest.raises(
+        ConfigError, match=r"'vit_relpos_small_patch16_224' does not take small views of 16 x 16 pixels"
+    ):
+        make_trainer(Recipe(**{**TRANSFORMER, "backbone": "vit_relpos_small_patch16_224"}))
