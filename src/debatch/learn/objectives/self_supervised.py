@@ -167,10 +167,14 @@ def barlow_loss(first: Tensor, second: Tensor) -> Tensor:
 
     Source: Zbontar et al. 2021, equation 1, of means in place of sums, weighted as the released code of CDCL does.
     """
-    correlation = _standardised(first).T @ _standardised(second) / len(first)
-    diagonal = (correlation.diagonal() - 1).square().mean()
-    count = len(correlation)
-    others = (correlation.square().sum() - correlation.diagonal().square().sum()) / (count * (count - 1))
+    first, second = _standardised(first), _standardised(second)
+    images, count = first.shape
+    alike = (first * second).mean(dim=0)
+    if images < count:  # the same sum over K x K correlations by way of N x N products: K is 4,096, and N 92
+        squares = ((first @ first.T) * (second @ second.T)).sum() / images**2
+    else:
+        squares = (first.T @ second / images).square().sum()
+    diagonal, others = (alike - 1).square().mean(), (squares - alike.square().sum()) / (count * (count - 1))
     return (BARLOW_DIAGONAL * diagonal + BARLOW_OTHERS * others) / BARLOW_SCALE
 
 
