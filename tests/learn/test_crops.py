@@ -9,14 +9,15 @@ from torch.nn import functional
 
 from debatch.config import Recipe
 from debatch.errors import ConfigError, DataError
-from debatch.learn.objectives.crops import SummedAreas
+from debatch.learn.objectives.crops import TABLE_BYTES, cut, random_window
 
 
 def crops(images, size, scale, seed=1, dihedral=False):
     """Of images that are standardised already."""
     count, channels = images.shape[:2]
-    areas = SummedAreas.of(images, torch.zeros(count, channels), torch.ones(count, channels))
-    return areas.random_crops(size, scale, torch.Generator().manual_seed(seed), dihedral)
+    window = random_window(images, size, scale, torch.Generator().manual_seed(seed), dihedral)
+    (views,) = cut(images, torch.zeros(count, channels), torch.ones(count, channels), [window])
+    return views
 
 
 def noise(*shape):
@@ -93,11 +94,23 @@ def test_what_is_too_fine_for_a_small_view_is_grey_in_it(side, size, cell):
 def test_crops_are_standardised_by_their_images_statistics_and_16_bits_lose_nothing():
     images = torch.randint(0, 65536, (3, 2, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.int32)
     means, sds = torch.rand(3, 2) * 1000, 1 + torch.rand(3, 2) * 1000
-    whole = SummedAreas.of(images, means, sds).random_crops((32, 32), (1.0, 1.0), torch.Generator(), False)
+    window = random_window(images, (32, 32), (1.0, 1.0), torch.Generator(), False)
+    (whole,) = cut(images, means, sds, [window])
     expected = (images - means[:, :, None, None]) / sds[:, :, None, None]
     torch.testing.assert_close(whole, expected, atol=1e-5, rtol=1e-5)
     assert whole.dtype == torch.float32
     assert whole.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_many_views_of_a_few_images_at_a_time_are_those_of_all_at_once(monkeypatch):
+    images, generator = noise(7, 2, 24, 24), torch.Generator().manual_seed(0)
+    windows = [random_window(images, size, (0.2, 1.0), generator) for size in ((24, 24), (12, 12), (12, 12))]
+    statistics = noise(7, 2), 1 + noise(7, 2).abs()
+    together = cut(images, *statistics, windows)
+    monkeypatch.setitem(TABLE_BYTES, "cpu", 3 * 2 * 24 * 24 * 8)
+    for one, other in zip(cut(images, *statistics, windows), together, strict=True):
+        assert torch.equal(one, other)
+        assert one.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize(

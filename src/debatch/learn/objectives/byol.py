@@ -29,10 +29,9 @@ class Byol(SelfSupervised):
 
     def views(self, group: Group, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """A view of each image, and one of its partner."""
-        scale = self.settings.scale
-        own, partner = self.summed_halves(group)
-        first = own.random_crops(self.view_size, scale, generator, self.dihedral)
-        return first, partner.random_crops(self.view_size, scale, generator, self.dihedral)
+        large = (self.view_size, self.settings.scale)
+        (own,), (partner,) = self.cut(group, [large], [large], generator)
+        return own, partner
 
     def forward(self, views: tuple[Tensor, Tensor], group: Group, progress: Progress) -> Step:
         """The sum over both directions."""

@@ -17,7 +17,7 @@ from debatch.learn.augment import unmixed
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Step
 from debatch.learn.objectives.classification import classification_loss
-from debatch.learn.objectives.crops import SummedAreas
+from debatch.learn.objectives.crops import cut, random_window
 from debatch.learn.objectives.labelled import Labelled
 from debatch.learn.objectives.partners import Partners
 from debatch.model.inputs import Group
@@ -25,6 +25,7 @@ from debatch.model.inputs import Group
 BARLOW_DIAGONAL, BARLOW_OTHERS = 0.05, 0.95  # released code of CDCL
 # what the released code divides the loss by: its value where the diagonal is 0 and the rest 0.1
 BARLOW_SCALE = BARLOW_DIAGONAL + BARLOW_OTHERS * 0.01
+Drawn = tuple[tuple[int, int], Sequence[float]]  # of a view: its size, and the least and largest share of the area
 
 
 class SelfSupervised(Labelled):
@@ -79,13 +80,31 @@ class SelfSupervised(Labelled):
         count = len(at) // 2 if self.partners else len(at)
         return at[:count], at[count:] if self.partners else at
 
-    def summed_halves(self, group: Group) -> tuple[SummedAreas, SummedAreas]:
-        """A group's own images, and their partners: themselves where none are asked for; views are cut from them."""
+    def cut(
+        self, group: Group, of_own: Sequence[Drawn], of_partner: Sequence[Drawn], generator: torch.Generator
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Views of a group's own images, and of their partners: themselves where none are asked for.
+
+        Args:
+            group: as it is stored.
+            of_own: size and least and largest share of the area of each view.
+            of_partner: the same.
+            generator: of all draws, on the CPU.
+        """
         count = len(group.images) // 2 if self.partners else len(group.images)
-        own = SummedAreas.of(group.images[:count], group.means[:count], group.sds[:count])
-        if not self.partners:
-            return own, own
-        return own, SummedAreas.of(group.images[count:], group.means[count:], group.sds[count:])
+        halves = [slice(0, count), slice(count, None)] if self.partners else [slice(0, count)] * 2
+        wanted = [
+            [random_window(group.images[half], size, scale, generator, self.dihedral) for size, scale in drawn]
+            for half, drawn in zip(halves, (of_own, of_partner), strict=True)
+        ]
+        if not self.partners:  # all views of an image at once
+            both = cut(group.images, group.means, group.sds, [*wanted[0], *wanted[1]])
+            return both[: len(of_own)], both[len(of_own) :]
+        own, partner = (
+            cut(group.images[half], group.means[half], group.sds[half], windows)
+            for half, windows in zip(halves, wanted, strict=True)
+        )
+        return own, partner
 
     def through(self, network: nn.ModuleDict, view: Tensor) -> Tensor:
         """A view (n, C, H, W) through a backbone and a neck, in the run's arithmetic."""
