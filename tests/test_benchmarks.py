@@ -145,7 +145,8 @@ def test_statistics_that_are_off_or_no_numbers_fail_their_check(checks, off):
 
 
 @pytest.fixture
-def views(training_step):
+def views(training_step, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     return importlib.import_module("views")
 
 

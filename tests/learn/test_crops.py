@@ -141,8 +141,10 @@ def test_a_transformer_takes_small_views_beside_large_ones(tmp_path):
     assert len(made.fit(files(tmp_path))) == 1
 
 
-def test_a_network_of_one_size_is_refused_small_views():
+@pytest.mark.parametrize("objective", [{"kind": "dino"}, {"kind": "byol", "view_pixels": 16}])
+def test_a_network_of_one_size_is_refused_views_of_another(objective):
+    recipe = Recipe(**{**TRANSFORMER, "backbone": "vit_relpos_small_patch16_224", "objective": objective})
     with pytest.raises(
-        ConfigError, match=r"'vit_relpos_small_patch16_224' does not take small views of 16 x 16 pixels"
+        ConfigError, match=r"'vit_relpos_small_patch16_224' does not take views of 16 x 16 pixels .*_pixels"
     ):
-        make_trainer(Recipe(**{**TRANSFORMER, "backbone": "vit_relpos_small_patch16_224"}))
+        make_trainer(recipe)

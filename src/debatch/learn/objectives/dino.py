@@ -12,7 +12,6 @@ from torch.nn import functional
 from debatch.config.base import height_and_width
 from debatch.config.objectives import Dino as Settings
 from debatch.config.recipe import Arithmetic, Recipe
-from debatch.errors import ConfigError
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Progress, Step
 from debatch.learn.objectives.self_supervised import (
@@ -92,7 +91,7 @@ class Dino(SelfSupervised):
         given = settings.local_pixels
         self.local_size = (height // 2, width // 2) if given is None else height_and_width(given)
         if settings.local_views:
-            self._require_small_views(channels)
+            self.require_takes(self.local_size, "local_pixels", channels)
 
     def views(self, group: Group, generator: torch.Generator) -> Views:
         """Two large views and the small ones."""
@@ -127,21 +126,6 @@ class Dino(SelfSupervised):
             loss = loss + settings.barlow * torch.stack([barlow_loss(centred[t], students[s]) for t, s in pairs]).mean()
         sums = {"teacher_entropy": entropy_share(centred[0], temperature).double().sum()}
         return self.step(loss, embedded[0], views.images[0], group, sums)
-
-    def _require_small_views(self, channels: int) -> None:
-        """Some networks take images of one size, or none so small."""
-        backbone = self.student["backbone"]
-        try:
-            with torch.no_grad():
-                backbone.eval()(torch.zeros(1, channels, *self.local_size))
-        except (AssertionError, RuntimeError, ValueError) as error:
-            height, width = self.local_size
-            raise ConfigError(
-                f"objective: the backbone {self.recipe.backbone!r} does not take small views of {height} x {width} "
-                f"pixels ({str(error).splitlines()[0]}); give `local_pixels` the size of `pixels`, leave small views "
-                "out by `local_views: 0`, or choose another backbone"
-            ) from None
-        backbone.train()
 
     def after_step(self, progress: Progress, ranks: Ranks) -> None:
         """The teacher follows the student, and the centres the teacher."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 from debatch.config.base import height_and_width
 from debatch.config.objectives import Byol, Dino
 from debatch.config.recipe import Arithmetic, Recipe
-from debatch.errors import DataError
+from debatch.errors import ConfigError, DataError
 from debatch.learn.augment import unmixed
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Step
@@ -46,6 +46,22 @@ class SelfSupervised(Labelled):
         self.view_size = (
             recipe.size if self.settings.view_pixels is None else height_and_width(self.settings.view_pixels)
         )
+        self.require_takes(self.view_size, "view_pixels", channels)
+
+    def require_takes(self, size: tuple[int, int], key: str, channels: int) -> None:
+        """Refuse views of another size than the network's input where it takes no other, or none so small."""
+        backbone = self.network.backbone
+        if size == self.recipe.size:
+            return
+        try:
+            with torch.no_grad():
+                backbone.eval()(torch.zeros(1, channels, *size))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"objective: the backbone {self.recipe.backbone!r} does not take views of {size[0]} x {size[1]} pixels "
+                f"({str(error).splitlines()[0]}); give `{key}` the size of `pixels`, or choose another backbone"
+            ) from None
+        backbone.train()
 
     @staticmethod
     def require_usable(recipe: Recipe, data: TrainingData, name: str) -> None:
