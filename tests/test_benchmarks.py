@@ -1,4 +1,4 @@
-"""The benchmarks that wait for a GPU: what their records hold, at a size that needs none."""
+"""The benchmarks that a GPU is for: what their records hold, at a size that needs none."""
 
 import ast
 import importlib
@@ -142,6 +142,38 @@ def test_statistics_that_are_off_or_no_numbers_fail_their_check(checks, off):
     right = [(torch.zeros(3), torch.ones(3)), (torch.ones(2), torch.ones(2))]
     found = [right[0], (right[1][0] + torch.tensor([0.0, off]), right[1][1])]
     assert checks.judged({"without_tf32": checks.differences(found, right)})["passed"] is (off == 0)
+
+
+@pytest.fixture
+def views(training_step, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    return importlib.import_module("views")
+
+
+def views_record(views, monkeypatch, capsys):
+    size = ["--backbone", "small_resnet", "--stored", "64", "--pixels", "32", "--images", "4", "--images-read", "16"]
+    monkeypatch.setattr(sys, "argv", ["views.py", *size, "--rounds", "1"])
+    views.main()
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_parts_of_a_self_supervised_step_are_all_of_it_and_partners_double_what_is_read(views, monkeypatch, capsys):
+    record = views_record(views, monkeypatch, capsys)
+    assert record["device"] == "CPU"
+    parts = {name: share for name, share in record["shares"].items() if name != "step_seconds"}
+    assert list(parts) == ["views", "history", "network", "followers", "rest"]
+    assert sum(parts.values()) == pytest.approx(1, abs=0.001)
+    assert all(share >= 0 for share in parts.values())
+    assert parts["rest"] < 0.5
+    assert record["crops"]["torchvision"]["ratio_to_ours"] > 0
+    assert (record["reads"]["images_read_alone"], record["reads"]["images_read_with_partners"]) == (1.0, 2.0)
+
+
+def test_a_library_that_is_not_there_is_said_and_the_rest_is_measured(views, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "kornia", None)
+    crops = views_record(views, monkeypatch, capsys)["crops"]
+    assert crops["kornia"]["why"].startswith("not measured: ")
+    assert crops["torchvision"]["ratio_to_ours"] > 0
 
 
 STAND_IN = r"""#!/bin/bash

@@ -1,3 +1,4 @@
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -17,6 +18,17 @@ def test_conda_environment_has_the_lock_files_pins(root: Path):
 
 def test_every_dependency_is_pinned_exactly(root: Path):
     assert all("==" in pin for pin in pins((root / "requirements.lock").read_text().splitlines()))
+
+
+def test_what_only_tests_take_is_pinned_exactly_and_is_not_in_the_lock_file(root: Path):
+    """`pip install` of the lock file would bring what it asks for: two frameworks that train."""
+    groups = tomllib.loads((root / "pyproject.toml").read_text())["dependency-groups"]
+    locked = {pin.split("==")[0].lower() for pin in pins((root / "requirements.lock").read_text().splitlines())}
+    for pin in itertools.chain.from_iterable(groups.values()):
+        name, version = pin.split("==")
+        assert version
+        assert name not in locked
+    assert "install --quiet --no-deps --group oracle" in (root / "envs/set-up").read_text()
 
 
 def test_nothing_names_a_path_of_a_developers_machine(root: Path):

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.tiny_trainer import SHARED, files, make_dealt_trainer
+from helpers.images import make_images
+from helpers.tiny_trainer import LARGER, SHARED, files, make_dealt_trainer, make_trainer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debatch.config import Recipe
 from debatch.errors import DataError
-from debatch.learn.objectives.crops import random_crops
+from debatch.learn.objectives import Progress
 from debatch.learn.objectives.partners import Partners
 from debatch.learn.objectives.self_supervised import (
     Centres,
@@ -148,20 +149,32 @@ def test_a_centre_is_a_running_mean_of_its_domain_and_a_rare_one_does_not_oversh
     torch.testing.assert_close(centres.values, before)
 
 
-def test_the_largest_crop_without_turns_is_the_image_and_crops_keep_to_their_share():
-    images = torch.randn(3, 2, 16, 16, generator=torch.Generator().manual_seed(0))
-    whole = random_crops(images, (16, 16), (1.0, 1.0), torch.Generator().manual_seed(1), dihedral=False)
-    torch.testing.assert_close(whole, images, atol=1e-5, rtol=1e-5)
-    turned = random_crops(images, (16, 16), (1.0, 1.0), torch.Generator().manual_seed(1))
-    torch.testing.assert_close(turned.flatten(2).sort(2).values, images.flatten(2).sort(2).values, atol=1e-5, rtol=1e-5)
-    ramp_of_columns = torch.arange(64.0).expand(40, 1, 64, 64).contiguous()
-    crops = random_crops(ramp_of_columns, (16, 16), (0.25, 0.25), torch.Generator().manual_seed(2), dihedral=False)
-    assert crops.shape == (40, 1, 16, 16)
-    spans = crops[:, 0, 0, -1] - crops[:, 0, 0, 0]
-    torch.testing.assert_close(spans, torch.full((40,), 30.0), atol=0.5, rtol=0)  # half of 64, between pixel centres
-    assert float(crops.min()) >= 0
-    assert float(crops.max()) <= 63
-    assert float(crops[:, 0, 0, 0].std()) > 3  # they stand in many places
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 5000), st.integers(0, 40)), min_size=1, max_size=6),
+    st.floats(0, 0.99),
+    st.integers(0, 99),
+)
+def test_a_centre_never_moves_past_the_mean_of_its_domain(counts, momentum, seed):
+    """However rare the domain is, and however many of a step's images are of it."""
+    generator = torch.Generator().manual_seed(seed)
+    held = torch.tensor([count for count, _ in counts])
+    centres = Centres(4, (held / held.sum()).tolist(), momentum)
+    centres.values.copy_(torch.randn(len(counts), 4, generator=generator))
+    before = centres.values.clone()
+    domains = torch.tensor([domain for domain, (_, of_step) in enumerate(counts) for _ in range(of_step)]).long()
+    outputs = torch.randn(len(domains), 4, generator=generator)
+    centres.note(outputs, domains)
+    centres.move(lambda tensor: tensor)
+    for domain in range(len(counts)):
+        moved, own = centres.values[domain] - before[domain], outputs[domains == domain]
+        if not len(own):
+            assert not moved.any()
+            continue
+        way = own.mean(0) - before[domain]
+        share = float(moved @ way / (way @ way))
+        assert 0 < share <= 1 - momentum + 1e-5
+        torch.testing.assert_close(moved, share * way, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -189,8 +202,6 @@ def test_the_teacher_is_a_running_mean_of_the_student():
     with torch.no_grad():
         objective.student["backbone"].stem[0].weight.add_(1.0)
     student = objective.student["backbone"].stem[0].weight
-    from debatch.learn.objectives import Progress
-
     objective.after_step(Progress(0.5, 3), ALONE)
     torch.testing.assert_close(objective.network.backbone.stem[0].weight, 0.8 * before + 0.2 * student)
 
@@ -214,6 +225,53 @@ def test_partners_are_read_with_their_group():
     views = trainer.objective.views(group, torch.Generator().manual_seed(0))
     assert [tuple(view.shape) for view in views.images] == [(12, 3, 32, 32)] * 2 + [(12, 3, 16, 16)] * 2
     assert not torch.equal(*views.domains)
+
+
+def test_centres_are_of_batches_and_not_of_perturbations():
+    trainer = make_dealt_trainer(RECIPES["cdcl"])
+    objective, batches = trainer.objective.train(), trainer.data.batches
+    assert torch.equal(objective.domains, torch.from_numpy(batches))
+    assert len(objective.centres.values) == len(trainer.data.batch_names) == 3
+    assert trainer.data.classes == 4
+    first = np.flatnonzero(batches == 1)[:6]
+    second = np.flatnonzero(batches == 2)[:6]  # as partners
+    (group,) = trainer.images.groups([np.concatenate([first, second])])
+    views = objective.views(group, torch.Generator().manual_seed(0))
+    objective(views, group, Progress(0.5, 2))
+    objective.after_step(Progress(0.5, 2), ALONE)
+    assert objective.centres.values.abs().sum(1).gt(0).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("name", ["dino", "cdcl", "byol"])
+def test_every_image_has_its_turn_in_an_epoch(tmp_path, name):
+    """72 images in groups of about 10: none is left over at the end."""
+    trainer = make_dealt_trainer(RECIPES[name].model_copy(update={"group": 10, "epochs": 1}))
+    seen, views = [], trainer.objective.views
+
+    def noting(group, generator):
+        seen.append(group.positions[: len(group.positions) // (2 if trainer.objective.partners else 1)])
+        return views(group, generator)
+
+    trainer.objective.views = noting
+    trainer.fit(files(tmp_path))
+    assert len(trainer.images) % 10
+    assert sorted(np.concatenate(seen).tolist()) == list(range(len(trainer.images)))
+
+
+@pytest.mark.parametrize("name", ["cdcl", "byol_cb_bl"])
+def test_labels_of_images_that_are_not_trained_on_change_no_weight(tmp_path, name):
+    """Nothing is chosen by them: the weights are those of the last step."""
+    others = LARGER.assign(label=LARGER["label"].where(LARGER["batch"] != "E03", 3 - LARGER["label"]))
+    others["perturbation"] = "T" + others["label"].astype(str)
+    assert not others["label"].equals(LARGER["label"])
+    images = make_images(LARGER)
+    trainers = [make_trainer(RECIPES[name], images=images, index=index) for index in (LARGER, others)]
+    last = []
+    for number, trainer in enumerate(trainers):
+        trainer.fit(files(tmp_path / str(number)))
+        last.append(trainer.objective.state_dict())
+    for key, value in last[0].items():
+        assert torch.equal(value, last[1][key]), key
 
 
 @pytest.mark.parametrize("name", ["cdcl", "byol_cb_bl"])

@@ -208,6 +208,18 @@ def test_learning_rate_that_is_far_too_large_stops_with_the_same_error(tiny_reci
         trainer.fit(files(tmp_path))
 
 
+def test_the_log_says_what_a_run_starts_from(tiny_recipe, tmp_path, caplog):
+    caplog.set_level("INFO")
+    (tmp_path / "deit.pth").write_bytes(b"read as the network was built")
+    for name, weights in (("scratch", None), ("weights", str(tmp_path / "deit.pth"))):
+        trainer = make_trainer(tiny_recipe)
+        trainer.recipe = tiny_recipe.model_copy(update={"weights": weights})
+        trainer.fit(files(tmp_path / name))
+        said = [record.message for record in caplog.records if "starts from" in record.message]
+        assert said == [f"test: starts from {f'the weights of {weights}' if weights else 'scratch'}"]
+        caplog.clear()
+
+
 def test_snapshots_are_kept_on_the_way_and_training_is_the_same_without(tiny_recipe, tmp_path):
     kept = {}
 

@@ -11,6 +11,7 @@ from debatch.learn.augment import random_dihedral
 from debatch.learn.data import training_data
 from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.inputs import ImageSet
+from debatch.model.standardize import standardize
 from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import normalization_statistics
 from debatch.screen.store import ImageReader, StoreWriter
@@ -106,3 +107,10 @@ def test_network_is_trained_on_two_parts_by_the_channels_that_they_share(tmp_pat
     groups = statistics_groups("train", index, split, recipe)
     embedded = embed_images(trainer.network, every, groups, recipe, data.batch_names)
     assert len(embedded.embeddings) == (split["subset"] == "test").sum()
+
+
+def test_images_smaller_than_the_networks_input_are_refused():
+    """Area averaging would repeat their pixels."""
+    images = torch.zeros(2, 3, 24, 32, dtype=torch.uint8)
+    with pytest.raises(DataError, match=r"stored with 24 x 32 pixels .* input of 48 x 64 is larger: lower `pixels`"):
+        standardize(images, torch.zeros(2, 3), torch.ones(2, 3), [48, 64])

@@ -594,4 +594,26 @@ EDITS = [
         "while name in names.values():",
         ("tests/test_embedding_table.py::test_a_column_named_like_one_that_means_something_is_not_taken_for_it",),
     ),
+    # self-supervision
+    Edit(
+        "a rare batch's centre overshoots its mean",
+        "src/debatch/learn/objectives/self_supervised.py",
+        "self.shares.clamp(min=1e-12)).clamp(max=1.0)",
+        "self.shares.clamp(min=1e-12))",
+        ("tests/learn/test_self_supervised.py::test_a_centre_never_moves_past_the_mean_of_its_domain",),
+    ),
+    Edit(
+        "a pixel of a view is by what its window holds of the image, flipped or not",
+        "src/debatch/learn/objectives/crops.py",
+        "pixels = theta[:, :, :2].sum(2).prod(1) *",
+        "pixels = theta[:, :, :2].sum(2).prod(1).abs() *",
+        ("tests/learn/test_crops.py::test_turns_move_pixels_and_change_none",),
+    ),
+    Edit(
+        "pretrained weights that lack some of the network are taken",
+        "src/debatch/model/pretrained.py",
+        "        if lacking:",
+        "        if False:",
+        ("tests/model/test_pretrained.py::test_weights_without_one_of_the_networks_are_refused",),
+    ),
 ]

@@ -45,13 +45,14 @@ class Recipe(Section):
     )
     weights: str | None = Field(
         None,
-        description="Local file with pretrained backbone weights; relative to this file; ~, $VAR and ${VAR:-default} "
+        description="Local file with pretrained backbone weights, .safetensors or a state dict of torch; the three "
+        "kernels of colour images are repeated over the channels. Relative to this file; ~, $VAR and ${VAR:-default} "
         "expand; null: from scratch.",
     )
     pixels: Size = Field(
         512,
         description="Side of the network's input, or its [height, width] where images are not square; larger images "
-        "are area-averaged.",
+        "are area-averaged, smaller ones refused.",
     )
     embedding_width: Annotated[int, Field(ge=2)] | None = Field(
         1024,

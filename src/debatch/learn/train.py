@@ -334,6 +334,9 @@ class Trainer:
             begun = _Begun([sums.to(self.device) for sums in state["by_step"]], state["seconds"])
             within = f", step {len(begun.by_step)} of the next" if begun.by_step else ""
             log.info("%s: goes on after epoch %d of %d%s", self.name, len(self.history), self.recipe.epochs, within)
+        else:
+            weights = self.recipe.weights
+            log.info("%s: starts from %s", self.name, f"the weights of {weights}" if weights else "scratch")
         self.ranks.copy_from_first(self.objective.state_dict().values())
         self._require_agreement()
         return begun

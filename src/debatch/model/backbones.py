@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,8 +9,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from debatch.config.base import height_and_width
-from debatch.config.read import expand
 from debatch.errors import ConfigError
+from debatch.model.pretrained import build_pretrained
 from debatch.model.timm_import import import_timm
 
 
@@ -191,7 +190,7 @@ def build_backbone(name: str, channels: int, pixels: int | list[int], weights: s
         name: one of `SMALL` or a timm model.
         channels: input channels.
         pixels: side of the input, or its [height, width].
-        weights: local file of pretrained weights; timm fits its first layer to `channels`.
+        weights: local file of pretrained weights, as `build_pretrained` takes it; None: from scratch.
 
     Raises:
         ConfigError: no such model, or its weights cannot be read.
@@ -208,12 +207,9 @@ def build_backbone(name: str, channels: int, pixels: int | list[int], weights: s
     options: dict[str, Any] = {"in_chans": channels, "num_classes": 0}
     if name.startswith(("vit", "deit")):
         options["img_size"] = height_and_width(pixels)
-    if weights is not None:
-        path = Path(expand(weights))
-        if not path.is_file():
-            raise ConfigError(f"weights: no file {path} (from `{weights}`); null trains from scratch")
-        options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
-    backbone = timm.create_model(name, **options)
+        if "relpos" not in name:  # whose positions are of one size
+            options["dynamic_img_size"] = True
+    backbone: Any = timm.create_model(name, **options) if weights is None else build_pretrained(name, weights, options)
     return backbone, backbone.num_features
 
 

@@ -9,7 +9,6 @@ from debatch.config.objectives import Byol as Settings
 from debatch.config.recipe import Arithmetic, Recipe
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Progress, Step
-from debatch.learn.objectives.crops import random_crops
 from debatch.learn.objectives.self_supervised import SelfSupervised, barlow_loss, between, byol_loss, follow
 from debatch.model.inputs import Group
 from debatch.runtime.ranks import Ranks
@@ -30,10 +29,9 @@ class Byol(SelfSupervised):
 
     def views(self, group: Group, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """A view of each image, and one of its partner."""
-        scale = self.settings.scale
-        own, partner = self.standardized_halves(group)
-        first = random_crops(own, self.view_size, scale, generator, self.dihedral)
-        return first, random_crops(partner, self.view_size, scale, generator, self.dihedral)
+        large = (self.view_size, self.settings.scale)
+        (own,), (partner,) = self.cut(group, [large], [large], generator)
+        return own, partner
 
     def forward(self, views: tuple[Tensor, Tensor], group: Group, progress: Progress) -> Step:
         """The sum over both directions."""

@@ -14,7 +14,6 @@ from debatch.config.objectives import Dino as Settings
 from debatch.config.recipe import Arithmetic, Recipe
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Progress, Step
-from debatch.learn.objectives.crops import random_crops
 from debatch.learn.objectives.self_supervised import (
     Centres,
     SelfSupervised,
@@ -91,18 +90,17 @@ class Dino(SelfSupervised):
         height, width = self.view_size
         given = settings.local_pixels
         self.local_size = (height // 2, width // 2) if given is None else height_and_width(given)
+        if settings.local_views:
+            self.require_takes(self.local_size, "local_pixels", channels)
 
     def views(self, group: Group, generator: torch.Generator) -> Views:
         """Two large views and the small ones."""
-        own, partner = self.standardized_halves(group)
-        at_own, at_partner = self.halves(group)
-        settings = self.settings
-        images = [random_crops(of, self.view_size, settings.scale, generator, self.dihedral) for of in (own, partner)]
+        settings, at = self.settings, self.halves(group)
+        large, small = (self.view_size, settings.scale), (self.local_size, settings.local_scale)
         first = math.ceil(settings.local_views / 2)
-        for number in range(settings.local_views):
-            of = own if number < first else partner
-            images.append(random_crops(of, self.local_size, settings.local_scale, generator, self.dihedral))
-        return Views(images, [self.domains[at] for at in (at_own, at_partner)])
+        second = settings.local_views - first
+        own, partner = self.cut(group, [large, *[small] * first], [large, *[small] * second], generator)
+        return Views([own[0], partner[0], *own[1:], *partner[1:]], [self.domains[half] for half in at])
 
     def forward(self, views: Views, group: Group, progress: Progress) -> Step:
         """The loss over all pairs of a teacher's and a student's view that are not the same view."""

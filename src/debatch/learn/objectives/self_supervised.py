@@ -12,11 +12,12 @@ from torch.nn import functional
 from debatch.config.base import height_and_width
 from debatch.config.objectives import Byol, Dino
 from debatch.config.recipe import Arithmetic, Recipe
-from debatch.errors import DataError
+from debatch.errors import ConfigError, DataError
 from debatch.learn.augment import unmixed
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Step
 from debatch.learn.objectives.classification import classification_loss
+from debatch.learn.objectives.crops import cut, random_window
 from debatch.learn.objectives.labelled import Labelled
 from debatch.learn.objectives.partners import Partners
 from debatch.model.inputs import Group
@@ -24,6 +25,7 @@ from debatch.model.inputs import Group
 BARLOW_DIAGONAL, BARLOW_OTHERS = 0.05, 0.95  # released code of CDCL
 # what the released code divides the loss by: its value where the diagonal is 0 and the rest 0.1
 BARLOW_SCALE = BARLOW_DIAGONAL + BARLOW_OTHERS * 0.01
+Drawn = tuple[tuple[int, int], Sequence[float]]  # of a view: its size, and the least and largest share of the area
 
 
 class SelfSupervised(Labelled):
@@ -44,6 +46,22 @@ class SelfSupervised(Labelled):
         self.view_size = (
             recipe.size if self.settings.view_pixels is None else height_and_width(self.settings.view_pixels)
         )
+        self.require_takes(self.view_size, "view_pixels", channels)
+
+    def require_takes(self, size: tuple[int, int], key: str, channels: int) -> None:
+        """Refuse views of another size than the network's input where it takes no other, or none so small."""
+        backbone = self.network.backbone
+        if size == self.recipe.size:
+            return
+        try:
+            with torch.no_grad():
+                backbone.eval()(torch.zeros(1, channels, *size))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"objective: the backbone {self.recipe.backbone!r} does not take views of {size[0]} x {size[1]} pixels "
+                f"({str(error).splitlines()[0]}); give `{key}` the size of `pixels`, or choose another backbone"
+            ) from None
+        backbone.train()
 
     @staticmethod
     def require_usable(recipe: Recipe, data: TrainingData, name: str) -> None:
@@ -78,11 +96,31 @@ class SelfSupervised(Labelled):
         count = len(at) // 2 if self.partners else len(at)
         return at[:count], at[count:] if self.partners else at
 
-    def standardized_halves(self, group: Group) -> tuple[Tensor, Tensor]:
-        """(n, C, H, W) of each, as large as they are stored: views are cut from it."""
-        images = group.standardized(list(group.images.shape[-2:]))
-        count = len(images) // 2 if self.partners else len(images)
-        return images[:count], images[count:] if self.partners else images
+    def cut(
+        self, group: Group, of_own: Sequence[Drawn], of_partner: Sequence[Drawn], generator: torch.Generator
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Views of a group's own images, and of their partners: themselves where none are asked for.
+
+        Args:
+            group: as it is stored.
+            of_own: size and least and largest share of the area of each view.
+            of_partner: the same.
+            generator: of all draws, on the CPU.
+        """
+        count = len(group.images) // 2 if self.partners else len(group.images)
+        halves = [slice(0, count), slice(count, None)] if self.partners else [slice(0, count)] * 2
+        wanted = [
+            [random_window(group.images[half], size, scale, generator, self.dihedral) for size, scale in drawn]
+            for half, drawn in zip(halves, (of_own, of_partner), strict=True)
+        ]
+        if not self.partners:  # all views of an image at once
+            both = cut(group.images, group.means, group.sds, [*wanted[0], *wanted[1]])
+            return both[: len(of_own)], both[len(of_own) :]
+        own, partner = (
+            cut(group.images[half], group.means[half], group.sds[half], windows)
+            for half, windows in zip(halves, wanted, strict=True)
+        )
+        return own, partner
 
     def through(self, network: nn.ModuleDict, view: Tensor) -> Tensor:
         """A view (n, C, H, W) through a backbone and a neck, in the run's arithmetic."""
@@ -164,10 +202,14 @@ def barlow_loss(first: Tensor, second: Tensor) -> Tensor:
 
     Source: Zbontar et al. 2021, equation 1, of means in place of sums, weighted as the released code of CDCL does.
     """
-    correlation = _standardised(first).T @ _standardised(second) / len(first)
-    diagonal = (correlation.diagonal() - 1).square().mean()
-    count = len(correlation)
-    others = (correlation.square().sum() - correlation.diagonal().square().sum()) / (count * (count - 1))
+    first, second = _standardised(first), _standardised(second)
+    images, count = first.shape
+    alike = (first * second).mean(dim=0)
+    if images < count:  # the same sum over K x K correlations by way of N x N products: K is 4,096, and N 92
+        squares = ((first @ first.T) * (second @ second.T)).sum() / images**2
+    else:
+        squares = (first.T @ second / images).square().sum()
+    diagonal, others = (alike - 1).square().mean(), (squares - alike.square().sum()) / (count * (count - 1))
     return (BARLOW_DIAGONAL * diagonal + BARLOW_OTHERS * others) / BARLOW_SCALE
 
 
