@@ -102,6 +102,24 @@ def test_crops_are_standardised_by_their_images_statistics_and_16_bits_lose_noth
     assert whole.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_a_view_with_as_many_pixels_as_its_window_is_made_of_stored_pixels():
+    images = noise(40, 2, 32, 32)
+    views = crops(images, (24, 24), (0.5625, 0.5625), dihedral=True)
+    known = [set(image.flatten().tolist()) for image in images]
+    found = [
+        {min(own, key=lambda value: abs(value - pixel)) - pixel for pixel in view.flatten().tolist()[::37]}
+        for own, view in zip(known, views.double(), strict=True)
+    ]
+    assert max(abs(apart) for own in found for apart in own) < 1e-5
+    places = {
+        round(float(view[0, 0, 0]), 4) for view in crops(images[:1].expand(40, -1, -1, -1), (24, 24), (0.5625, 0.5625))
+    }
+    assert len(places) > 20  # of 81
+    # a window of any other size stands between pixels
+    finer = crops(images, (16, 16), (0.5625, 0.5625))
+    assert abs(float(finer.std()) - 1) > 0.1
+
+
 def test_many_views_of_a_few_images_at_a_time_are_those_of_all_at_once(monkeypatch):
     images, generator = noise(7, 2, 24, 24), torch.Generator().manual_seed(0)
     windows = [random_window(images, size, (0.2, 1.0), generator) for size in ((24, 24), (12, 12), (12, 12))]

@@ -109,8 +109,8 @@ def test_network_is_trained_on_two_parts_by_the_channels_that_they_share(tmp_pat
     assert len(embedded.embeddings) == (split["subset"] == "test").sum()
 
 
-def test_images_smaller_than_the_networks_input_are_refused():
-    """Area averaging would repeat their pixels."""
-    images = torch.zeros(2, 3, 24, 32, dtype=torch.uint8)
-    with pytest.raises(DataError, match=r"stored with 24 x 32 pixels .* input of 48 x 64 is larger: lower `pixels`"):
-        standardize(images, torch.zeros(2, 3), torch.ones(2, 3), [48, 64])
+def test_images_smaller_than_the_networks_input_are_interpolated_and_not_repeated():
+    slope = torch.arange(24).repeat(24, 1).to(torch.uint8)[None, None]
+    larger = standardize(slope, torch.zeros(1, 1), torch.ones(1, 1), 48)
+    steps = larger[0, 0, 0, 1:-1].diff()
+    torch.testing.assert_close(steps, torch.full_like(steps, 0.5))

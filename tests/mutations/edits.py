@@ -228,8 +228,8 @@ EDITS = [
     Edit(
         "the batch head decays and learns at the trunk's rate",
         "src/debatch/learn/objectives/labelled.py",
-        'if "batch_head" in name.split(".") else others',
-        "if False else others",
+        'heads if set(measuring) & set(name.split(".")) else others',
+        "heads if False else others",
         (LEARN, REVERSAL),
     ),
     # statistics
@@ -371,8 +371,8 @@ EDITS = [
     Edit(
         "k-BET counts the images of a well as neighbours",
         "src/debatch/evaluate/batch_effect/mixing.py",
-        "by_kind(kinds, _one_a_well(images), _mixed",
-        "by_kind(kinds, np.ones(len(images), bool), _mixed",
+        "by_kind(kinds, _one_a_well(images), _mixed, features, batches)",
+        "by_kind(kinds, np.ones(len(images), bool), _mixed, features, batches)",
         (SCORES,),
     ),
     Edit(

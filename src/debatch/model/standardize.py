@@ -10,7 +10,7 @@ from debatch.errors import DataError
 
 
 def standardize(images: Tensor, means: Tensor, sds: Tensor, pixels: int | list[int]) -> Tensor:
-    """Standardise stored images, and area-average them to the network's input.
+    """Standardise stored images, and area-average them to the network's input; smaller ones are interpolated.
 
     Args:
         images: (N, C, H, W) integers, as stored.
@@ -22,7 +22,7 @@ def standardize(images: Tensor, means: Tensor, sds: Tensor, pixels: int | list[i
         (N, C, height, width) float32, channels last.
 
     Raises:
-        DataError: images of another shape, which would be stretched; or smaller ones, whose pixels would be repeated.
+        DataError: images of another shape, which would be stretched.
     """
     # in place and channels first: to subtract a number from a plane takes a third of the time on a CPU
     values = images.to(torch.float32, copy=True).sub_(means[:, :, None, None]).div_(sds[:, :, None, None])
@@ -31,9 +31,7 @@ def standardize(images: Tensor, means: Tensor, sds: Tensor, pixels: int | list[i
         if not keeps_shape(stored, size):
             raise DataError(stretched(stored, size))
         if size[0] > stored[0] or size[1] > stored[1]:
-            raise DataError(
-                f"images are stored with {stored[0]} x {stored[1]} pixels (height x width), and the network's input of "
-                f"{size[0]} x {size[1]} is larger: lower `pixels`, lower `image.downsample` or raise `image.crop`"
-            )
-        values = functional.interpolate(values, size=size, mode="area")
+            values = functional.interpolate(values, size=size, mode="bilinear", align_corners=False)
+        else:
+            values = functional.interpolate(values, size=size, mode="area")
     return values.contiguous(memory_format=torch.channels_last)

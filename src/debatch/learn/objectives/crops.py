@@ -33,7 +33,7 @@ def random_window(
     """A random part of each image (N, C, H, W), flipped and turned.
 
     It has the image's shape; its area is a share of the image's, uniform in `scale`, which ends at 1; where it stands
-    is uniform over where it fits.
+    is uniform over where it fits; on whole pixels, where it has as many as the view.
 
     Args:
         images: that are cut.
@@ -49,7 +49,11 @@ def random_window(
     _require_fitting((height, width), size)
     share = scale[0] + (scale[1] - scale[0]) * torch.rand(count, generator=generator)
     side = share.clamp(max=1.0).sqrt().double()
-    centre = (2 * torch.rand(count, 2, generator=generator) - 1) * (1 - side[:, None])
+    centre = (2 * torch.rand(count, 2, generator=generator).double() - 1) * (1 - side[:, None])
+    # a window of as many pixels as its view stands on whole ones: between them each pixel would be a mean of four, and
+    # images would look sharper at inference than they ever did in training
+    as_stored = (side * height - size[0]).abs() < 1e-3
+    centre[as_stored] = _on_whole_pixels(centre[as_stored], (height, width), size)
     theta = torch.zeros(count, 2, 3, dtype=torch.float64)
     theta[:, 0, 0] = theta[:, 1, 1] = side
     if dihedral:
@@ -61,6 +65,13 @@ def random_window(
             theta[turned] = theta[turned].flip(1)
     theta[:, :, 2] = centre
     return Window(theta, size)
+
+
+def _on_whole_pixels(centre: Tensor, stored: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """(n, 2) centres (x, y) of windows, from -1 to 1, moved by less than a pixel."""
+    room = torch.tensor([(stored[1] - size[1]) / 2, (stored[0] - size[0]) / 2])
+    half = torch.tensor([stored[1] / 2, stored[0] / 2])
+    return ((centre * half + room).round() - room) / half
 
 
 def cut(images: Tensor, means: Tensor, sds: Tensor, windows: Sequence[Window]) -> list[Tensor]:
