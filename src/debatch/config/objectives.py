@@ -1,6 +1,6 @@
 """What a run may minimise: a section for each objective, told apart by `kind`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
@@ -9,6 +9,8 @@ from debatch.config.read import TAG
 
 
 class _BatchHead(Section):
+    # whether the loss is of a step's images together: of fewer it would be another loss
+    compares_images: ClassVar[bool] = False
     batch_head_rate: float = Field(
         1.0,
         gt=0,
@@ -49,7 +51,10 @@ class SupCon(_BatchHead):
 Between = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
-class _SelfSupervised(_BatchHead):
+class SelfSupervised(_BatchHead):
+    """What objectives share that compare views of an image, or of an image and its partner."""
+
+    compares_images: ClassVar[bool] = True
     partner: Literal["none", "other_batch", "any_batch"] = Field(
         "none",
         description="Whose image gives the second view: none: the image itself; other_batch: another image of its "
@@ -79,7 +84,7 @@ class _SelfSupervised(_BatchHead):
         return value
 
 
-class Dino(_SelfSupervised):
+class Dino(SelfSupervised):
     """DINO: the student predicts what its teacher, a running mean of it, makes of another view (Caron et al. 2021)."""
 
     # the released settings of CDCL on RxRx1, whose code reads no others
@@ -114,7 +119,7 @@ class Dino(_SelfSupervised):
     centre_momentum: float = Field(0.9, ge=0, lt=1, description="Share of itself that a centre keeps at a step.")
 
 
-class Byol(_SelfSupervised):
+class Byol(SelfSupervised):
     """BYOL: the student predicts its teacher's projection of another view (Grill et al. 2020)."""
 
     kind: Literal["byol"] = Field("byol", description="Which objective it is.")

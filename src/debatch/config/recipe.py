@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from debatch.config.backbones import Backbone
 from debatch.config.base import Section, Size, height_and_width
-from debatch.config.objectives import Byol, Classification, Dino, Objective, laid_over
+from debatch.config.objectives import Classification, Objective, laid_over
 from debatch.config.statistics import RECIPE_STATISTICS
 from debatch.errors import ConfigError
 
@@ -175,7 +175,7 @@ class Recipe(Section):
     @property
     def compares_images(self) -> bool:
         """Whether the loss is of a step's images together: of fewer it would be another loss."""
-        return isinstance(self.objective, Dino | Byol)
+        return self.objective.compares_images
 
     @property
     def inference(self) -> str:

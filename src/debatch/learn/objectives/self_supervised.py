@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from debatch.config.base import height_and_width
-from debatch.config.objectives import Byol, Dino
+from debatch.config.objectives import SelfSupervised as Settings
 from debatch.config.recipe import Arithmetic, Recipe
 from debatch.errors import ConfigError, DataError
 from debatch.learn.augment import unmixed
@@ -36,7 +36,7 @@ class SelfSupervised(Labelled):
 
     columns: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "batch_accuracy", "embedding_sd", "effective_rank")
     measuring = ("class_head", "batch_head")
-    settings: Dino | Byol
+    settings: Settings
 
     def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
@@ -72,7 +72,7 @@ class SelfSupervised(Labelled):
                 "teacher would follow statistics of one; leave `batch_norm` out under the objective "
                 f"{recipe.objective.kind!r}"
             )
-        assert isinstance(recipe.objective, Dino | Byol)
+        assert isinstance(recipe.objective, Settings)
         if recipe.objective.partner == "other_batch":
             if len(data.batch_names) < 2:
                 raise DataError(
