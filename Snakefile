@@ -30,6 +30,7 @@ include: "workflow/rules/embed.smk"
 include: "workflow/rules/correct.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/explorer.smk"
 include: "workflow/rules/start.smk"
 
 

@@ -40,12 +40,12 @@ def embedding_table(rows: pd.DataFrame, features: np.ndarray, names: list[str] |
         features: (N, D).
         names: of the features; None: `embedding_0`, ….
     """
-    columns = {**METADATA, **{column: name for column, name in OPTIONAL.items() if column in rows}, **_own_names(rows)}
+    columns = {**METADATA, **{column: name for column, name in OPTIONAL.items() if column in rows}, **own_names(rows)}
     metadata = rows[list(columns)].rename(columns=columns).reset_index(drop=True)
     return with_features(metadata, features, names)
 
 
-def _own_names(rows: pd.DataFrame) -> dict[str, str]:
+def own_names(rows: pd.DataFrame) -> dict[str, str]:
     """The user's own columns of the index -> their names as metadata; without those that only say again what is there.
 
     They are text as the index has it, and no categories: grouped by these, older pandas would make rows of all pairs.
@@ -147,7 +147,7 @@ def prediction_table(
             "log_probability": own,
             "statistics_images": 0 if statistics is None else statistics,
             **top_classes(log_probabilities, classes),
-            **{name: rows[column] for column, name in _own_names(rows).items()},
+            **{name: rows[column] for column, name in own_names(rows).items()},
         }
     )
 

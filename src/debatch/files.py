@@ -148,6 +148,10 @@ class Files:
         """The same as AnnData."""
         return f"{folder}/embeddings/{view}.h5ad"
 
+    def projections(self, folder: str) -> str:
+        """All that the explorer shows of a run's embeddings, as points on a plane."""
+        return f"{folder}/projections.parquet"
+
     def training_embeddings(self, folder: str, inference: str) -> str:
         """The same of the split's training images: only made where a probe is fitted on them."""
         return f"{folder}/embeddings/{inference}.training.parquet"
@@ -217,6 +221,14 @@ class Files:
     def page(self, name: str) -> str:
         """The same of all that a paper shows."""
         return f"{self.root}/{name}.html"
+
+    def explorer(self) -> str:
+        """The page on which wells, images and embeddings are looked at; what it loads lies beside it."""
+        return f"{self.root}/explorer/index.html"
+
+    def thumbnails(self, experiment: str) -> str:
+        """Where the explorer's small pictures of an experiment are, in the folder beside it."""
+        return f"{self.root}/explorer/images/{experiment}.js"
 
     def log(self, *parts: str) -> str:
         """A job's log, outside the results, so that those can be shipped."""

@@ -23,6 +23,7 @@ ASKED = config.pop("asked", None)
 from debatch.config import SCREEN_FIGURES
 from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, embedded_targets, partly_made, refuse_lacking
+from debatch.registry.explored import explored_files, explored_runs
 from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.splits import Split
 from debatch.config.base import SAFE_NAME
@@ -103,7 +104,7 @@ def room_hash(*rooms):
     import debatch
 
     files = (path for room in rooms for path in sorted(Path(debatch.__file__).parent.joinpath(room).rglob("*")))
-    return sha256_of_files(path for path in files if path.suffix in {".py", ".j2"})[:16]
+    return sha256_of_files(path for path in files if path.suffix in {".py", ".j2", ".js", ".css", ".html"})[:16]
 
 
 def results_and_screen(wildcards):
@@ -292,6 +293,15 @@ def embedded_views():
     return list(dict.fromkeys((FILES.folder(run), run.view) for run in runs))
 
 
+def explored_views(wildcards):
+    """The looks at a run's embeddings that the explorer shows."""
+    return [run.view for run in explored_runs(REGISTRY) if RunFolder.of(run).path == wildcards.run]
+
+
+def explored_embeddings(wildcards):
+    return [FILES.embeddings(FILES.any_run(wildcards.run), view) for view in explored_views(wildcards)]
+
+
 def target_files(target):
     """What a target of the screen comes to, as files."""
     if target == "ingest":
@@ -302,6 +312,8 @@ def target_files(target):
         return [FILES.h5ad(folder, view) for folder, view in embedded_views()]
     if target == "report":
         return [FILES.report()]
+    if target == "explorer":
+        return [FILES.explorer()]
     if target in PAGES:
         return [*page_parts(target, "tables"), *page_parts(target, "figures"), FILES.page(target)]
     if target == "tables":

@@ -78,7 +78,7 @@ def _specs(registry: Registry, target: str) -> list[str]:
     own = [name for name in registry.screen.targets if name in made]
     if target in {"report", "tables", "figures"}:
         return [name for name in own if target == "report" or name in registry.targets(target)]
-    if target in {"embed", "h5ad"}:
+    if target in {"embed", "h5ad", "explorer"}:
         return [name for name in own if {"embeddings", "scores"} & set(registry.needs(name))]
     if target in {"ingest", "ome_zarr", *SCREEN_FIGURES}:
         return []

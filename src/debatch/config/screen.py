@@ -53,6 +53,24 @@ class QcLimits(Section):
     )
 
 
+class Explorer(Section):
+    """What `snakemake explorer` shows. It changes no result."""
+
+    thumbnails: int = Field(
+        64,
+        ge=0,
+        le=512,
+        description="Longest side of its pictures, in pixels; 0: none. Of 64 a six-channel image takes about 3.5 kB.",
+    )
+
+    @field_validator("thumbnails")
+    @classmethod
+    def _are_seen(cls, value: int) -> int:
+        if 0 < value < 16:
+            raise ValueError("nothing is seen in fewer than 16 pixels; 0 makes no pictures")
+        return value
+
+
 class Compute(Section):
     """What jobs ask of the machine. It changes no result and re-runs nothing."""
 
@@ -139,6 +157,7 @@ class Screen(Section):
     qc: QcLimits = Field(default_factory=QcLimits, description="When an image is flagged.")
     splits: Splits = Field(default_factory=Splits, description="Which images train and which test.")
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
+    explorer: Explorer = Field(default_factory=Explorer, description="What `snakemake explorer` shows.")
     compute: Compute = Field(default_factory=Compute, description="What training asks of the machine.")
     objectives: list[Objective] = Field(
         default=[],

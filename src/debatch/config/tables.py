@@ -114,7 +114,7 @@ SCREEN_FIGURES = {
     "illumination": ["illumination"],
 }
 FixedTarget = Literal[
-    "qc", "plates", "illumination", "report", "ingest", "embed", "h5ad", "ome_zarr", "tables", "figures"
-]
+    "qc", "plates", "illumination", "report", "explorer", "ingest", "embed", "h5ad", "ome_zarr", "tables", "figures",
+]  # fmt: skip
 # What there is only of images.
 IMAGE_TARGETS = ("qc", "plates", "illumination", "ingest", "ome_zarr")

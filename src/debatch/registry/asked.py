@@ -9,7 +9,8 @@ from debatch.config.statistics import STATISTICS
 from debatch.config.tables import FixedTarget
 from debatch.errors import ConfigError
 from debatch.files import Files, Product, product_files
-from debatch.registry.products import RunFolder, in_order, sources_of, wanted
+from debatch.registry.explored import explored_runs
+from debatch.registry.products import RunFolder, in_order, needed_products, sources_of, wanted
 from debatch.registry.registry import Registry
 
 # rules without wildcards that look at no run
@@ -31,6 +32,11 @@ def asked_products(registry: Registry, files: Files, named: Iterable[str]) -> di
         for target in embedded_targets(registry):
             for run_folder, products in wanted(registry, [target], ["embeddings"]).items():
                 found.setdefault(run_folder, set()).update(products)
+    if {"explorer", files.explorer()} & set(named) or ("all" in named and "explorer" in registry.screen.targets):
+        for run in explored_runs(registry):
+            for product in needed_products(run, "embeddings"):
+                run_folder = RunFolder.of(run)
+                found.setdefault(run_folder, set()).update([*sources_of(product, run_folder), product])
     for path in named:
         for run_folder, product in _of_file(registry, files, path):
             found.setdefault(run_folder, set()).update([*sources_of(product, run_folder), product])

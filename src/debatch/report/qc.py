@@ -110,7 +110,7 @@ def _draw_grid(figure: Figure | SubFigure, grid: _Grid, colours: dict[str, str],
         colours: of each channel, in stored order.
         title: above it.
     """
-    limits = _display_limits(list(grid.shown.values()))
+    limits = display_limits(list(grid.shown.values()))
     same_batches = all(batches == grid.rows[0][1] for _, batches in grid.rows)
     axes = figure.subplots(len(grid.rows), grid.columns, squeeze=False)
     for axis in axes.flat:
@@ -215,7 +215,8 @@ def _first_image(images: pd.DataFrame, by: str, name: str, batch: str) -> pd.Ser
     return found.loc[min(found.index, key=lambda at: natural_key(str(found.at[at, "image_id"])))]
 
 
-def _display_limits(images: list[np.ndarray]) -> np.ndarray:
+def display_limits(images: list[np.ndarray]) -> np.ndarray:
+    """(C, 2) 1st and 99.7th percentile of images (C, H, W): one display range for all of them."""
     values = np.concatenate([image.reshape(len(image), -1) for image in images], axis=1)
     return np.quantile(values, [0.01, 0.997], axis=1).T
 

@@ -1,0 +1,75 @@
+# The explorer: a page that is opened from its folder, on which embeddings, plates, wells and images are looked at.
+
+
+# all of a run: to import and compile what projects takes longer than a small screen's points
+rule project_run:
+    input:
+        explored_embeddings,
+    output:
+        FILES.projections(ANY_RUN),
+    log:
+        FILES.log("project_run", "{run}"),
+    benchmark:
+        FILES.benchmark("project_run", "{run}")
+    conda:
+        "../../envs/debatch.yaml"
+    threads: 1
+    resources:
+        mem_mb=with_attempt(4000, times_input=6),
+        runtime=240,
+    params:
+        views=explored_views,
+    script:
+        "../scripts/project_run.py"
+
+
+# reads every stored image once: a job of its own on a cluster
+rule make_thumbnails:
+    input:
+        index=FILES.index(),
+    output:
+        FILES.thumbnails("{experiment}"),
+    log:
+        FILES.log("thumbnails", "{experiment}"),
+    benchmark:
+        FILES.benchmark("make_thumbnails", "{experiment}")
+    conda:
+        "../../envs/debatch.yaml"
+    threads: 1
+    resources:
+        mem_mb=with_attempt(3000, times_input=8),
+        runtime=120,
+    params:
+        results=results_and_screen,
+        size=SCREEN["explorer"]["thumbnails"],
+    script:
+        "../scripts/thumbnails.py"
+
+
+rule make_explorer:
+    input:
+        **explored_files(REGISTRY, FILES),
+        index=FILES.index(),
+    output:
+        FILES.explorer(),
+    log:
+        FILES.log("explorer"),
+    localrule: True
+    conda:
+        "../../envs/debatch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        choice=config,
+        base=str(BASE),
+        screen=screen_params("title", "label", "plate_format", "explorer"),
+        code=room_hash("report"),
+    script:
+        "../scripts/explorer.py"
+
+
+rule explorer:
+    input:
+        target_files("explorer"),
