@@ -56,6 +56,9 @@ class MemoryReader:
     def layout(self, experiments: np.ndarray) -> tuple[tuple[int, ...], np.dtype]:
         return self.images.shape[1:], self.images.dtype
 
+    def read(self, rows: pd.DataFrame) -> np.ndarray:
+        return self.read_at(rows["experiment"], rows["store_row"])
+
     def read_at(self, experiments: np.ndarray, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         images = self.images[[self.at[place] for place in zip(experiments, rows, strict=True)]]
         if out is not None:

@@ -53,7 +53,7 @@ class Look:
         key: by which an address names it.
         title: for people.
         points: projection (its name), image_id, x, y.
-        predictions: made from these embeddings, or from what they were before a correction; None where nothing predicts.
+        predictions: from these embeddings, or from what they were before a correction; None where nothing predicts.
         corrected: whether there was one.
     """
 

@@ -22,7 +22,7 @@ debatch.address = (() => {
       said.append("filter", filter.off ? `${key}:${[...filter.off].join(".")}` : `${key}:${filter.low}..${filter.high}`);
     }
     state.places.forEach((place, panel) => {
-      if (place) said.set(`at${panel}`, [place.x, place.y, place.zoom].map((value) => +value.toFixed(4)).join("_"));
+      if (place) said.set(`at${panel}`, [place.x, place.y, place.zoom].map((value) => +value.toFixed(6)).join("_"));
     });
     channels.forEach((channel, at) => {
       if (!channel.on || channel.low > 0 || channel.high < 1 || channel.colour !== channel.initial) {

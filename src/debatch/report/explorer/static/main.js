@@ -152,7 +152,7 @@ debatch.start = async () => {
   debatch.addKeys(app, { turnPlate, set });
   debatch.addTheme(byId("theme"), () => app.change("style"));
   await restore();
-  debatch.app = app;
+  debatch.app = Object.assign(app, { scatters });
 };
 
 debatch.start().catch((error) => debatch.tell(error.message));

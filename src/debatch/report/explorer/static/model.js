@@ -54,20 +54,21 @@ debatch.openModel = async () => {
       guesses[image] = classes[at];
       if (steps[at] !== 65535) probability[image] = steps[at] / 65534;
     });
-    return {
-      right: { key: "right", title: "right or wrong", kind: "names", names: ["not scored", "wrong", "right"], codes: scores },
-      probability: { key: "probability", title: "probability of the true class", kind: "number", values: probability },
-      predicted: { key: "predicted", title: "predicted class", kind: "names", names, codes: guesses },
-    };
+    const made = [
+      { key: "right", title: "right or wrong", kind: "names", names: ["not scored", "wrong", "right"], codes: scores },
+      { key: "probability", title: "probability of the true class", kind: "number", values: probability },
+      { key: "predicted", title: "predicted class", kind: "names", names, codes: guesses },
+    ];
+    return new Map(made.map((own) => [own.key, own]));
   }
 
   // A column by its key; of those that come from predictions, the one of a view. Undefined where there is none.
   function columnOf(key, view) {
-    return columns.get(key) ?? predicted.get(views.get(view)?.predictions)?.[key];
+    return columns.get(key) ?? predicted.get(views.get(view)?.predictions)?.get(key);
   }
 
   function columnsOf(view) {
-    return [...columns.values(), ...Object.values(predicted.get(views.get(view)?.predictions) ?? {})];
+    return [...columns.values(), ...(predicted.get(views.get(view)?.predictions)?.values() ?? [])];
   }
 
   async function imageIds() {
