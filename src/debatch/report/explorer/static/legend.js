@@ -84,7 +84,7 @@ debatch.makeLegend = (host, app) => {
       element.classList.toggle("off", !box.checked || counts[code] === 0);
     }
     const repeated = debatch.colours.repeats(own, state.palette, off);
-    note.textContent = [ofView(), repeated ? "More names than colours, so colours come again. Show a few names, and each gets its own." : ""].join(" ").trim();
+    note.textContent = [ofView(), repeated ? "More names than colours, so colours come again. Show a few names, and each gets its own; or take another palette." : ""].join(" ").trim();
   }
 
   function toggle(own, code) {

@@ -5,12 +5,14 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
   const { colours } = debatch;
   const pen = canvas.getContext("2d", { alpha: false });
   const marks = overlay.getContext("2d");
+  // share of 256 of the ground around a disc, by which discs that overlap are told apart
+  const HALO = 150;
   const place = { x: 0.5, y: 0.5, zoom: 1 };
   // in the order of drawing: filtered out, then not selected, then the others
   const drawn = { count: 0, faint: 0, x: new Float32Array(0), y: new Float32Array(0), paint: new Uint32Array(0), image: new Uint32Array(0) };
   let view = null;
   let pixels = null;
-  let words = null;
+  let ground = null;
   let line = [];
 
   const key = () => (panel === 0 ? app.state.view : app.state.beside);
@@ -32,10 +34,10 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     drawn.count = drawn.faint = 0;
     if (!view) return;
     const theme = getComputedStyle(document.documentElement);
-    const [ground, faint] = ["--canvas", "--faint"].map((name) => theme.getPropertyValue(name).trim());
+    const [under, faint] = ["--canvas", "--faint"].map((name) => theme.getPropertyValue(name).trim());
     const colouring = app.colouring(key());
     const full = Uint32Array.from(colouring.css, colours.packed);
-    const dim = Uint32Array.from(colouring.css, (colour) => colours.packed(colours.mixed(colour, ground, 0.72)));
+    const dim = Uint32Array.from(colouring.css, (colour) => colours.packed(colours.mixed(colour, under, 0.72)));
     const pale = colours.packed(faint);
     const { rows, x, y } = view;
     const size = rows.length;
@@ -59,7 +61,7 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
       drawn.paint[to] = level === 0 ? pale : (level === 1 ? dim : full)[colouring.codeOf(image)];
     }
     drawn.count = size;
-    words = colours.packed(ground);
+    ground = colours.packed(under);
   }
 
   function fit() {
@@ -77,13 +79,13 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
 
   // Of a point's middle, in canvas pixels.
   function radius() {
-    const few = 0.3 * Math.sqrt((canvas.width * canvas.height) / Math.max(1, drawn.count));
-    return Math.min(Math.max(few, 0.8 * scale()), 6 * scale()) * Math.min(3, Math.sqrt(place.zoom));
+    const few = 0.2 * Math.sqrt((canvas.width * canvas.height) / Math.max(1, drawn.count));
+    return Math.min(Math.max(few, 0.8 * scale()), 5 * scale()) * Math.min(3, Math.sqrt(place.zoom));
   }
 
   function draw() {
-    if (!view || words === null || !fit()) return;
-    pixels.data.fill(words);
+    if (!view || ground === null || !fit()) return;
+    pixels.data.fill(ground);
     stamp(radius());
     pen.putImageData(pixels.image, 0, 0);
     mark();
@@ -94,7 +96,7 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     const { data } = pixels;
     const brush = size < 1.6 ? square(Math.max(1, Math.round(2 * size)), width) : disc(size, width);
     const [step, left, top] = [side(), width / 2 - place.x * side(), height / 2 + place.y * side()];
-    const { reach, inner, rim, shares } = brush;
+    const { reach, halo, inner, rim, shares } = brush;
     const { count, x, y, paint } = drawn;
     for (let at = 0; at < count; at++) {
       const column = (x[at] * step + left) | 0;
@@ -102,6 +104,7 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
       if (column < reach || row < reach || column >= width - reach || row >= height - reach) continue;
       const middle = row * width + column;
       const colour = paint[at];
+      for (let part = 0; part < halo.length; part++) data[middle + halo[part]] = blended(ground, data[middle + halo[part]], HALO);
       for (let part = 0; part < inner.length; part++) data[middle + inner[part]] = colour;
       for (let part = 0; part < rim.length; part++) {
         const pixel = middle + rim[part];
@@ -111,30 +114,31 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
   }
 
   // share of 256: of two colours at once, since neither runs over into the next
-  function blended(colour, ground, share) {
+  function blended(colour, below, share) {
     const rest = 256 - share;
-    const outer = ((colour & 0xff00ff) * share + (ground & 0xff00ff) * rest) / 256;
-    const green = ((colour & 0xff00) * share + (ground & 0xff00) * rest) / 256;
+    const outer = ((colour & 0xff00ff) * share + (below & 0xff00ff) * rest) / 256;
+    const green = ((colour & 0xff00) * share + (below & 0xff00) * rest) / 256;
     return (0xff000000 | (outer & 0xff00ff) | (green & 0xff00)) >>> 0;
   }
 
   function square(size, width) {
     const inner = [];
     for (let row = 0; row < size; row++) for (let column = 0; column < size; column++) inner.push(row * width + column);
-    return { reach: size, inner: Int32Array.from(inner), rim: [], shares: [] };
+    return { reach: size, halo: [], inner: Int32Array.from(inner), rim: [], shares: [] };
   }
 
   function disc(size, width) {
-    const reach = Math.ceil(size) + 1;
-    const [inner, rim, shares] = [[], [], []];
+    const reach = Math.ceil(size) + 2;
+    const [halo, inner, rim, shares] = [[], [], [], []];
     for (let row = -reach; row <= reach; row++) {
       for (let column = -reach; column <= reach; column++) {
         const share = Math.round(256 * Math.min(1, Math.max(0, size + 0.5 - Math.hypot(row, column))));
+        if (share < 256 && Math.hypot(row, column) < size + 1.5) halo.push(row * width + column);
         if (share === 256) inner.push(row * width + column);
         else if (share > 0) rim.push(row * width + column) && shares.push(share);
       }
     }
-    return { reach, inner: Int32Array.from(inner), rim: Int32Array.from(rim), shares: Uint16Array.from(shares) };
+    return { reach, halo: Int32Array.from(halo), inner: Int32Array.from(inner), rim: Int32Array.from(rim), shares: Uint16Array.from(shares) };
   }
 
   // The line that is being drawn, and rings around what is looked at.
