@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
 VIEWERS := .venv-viewers
 
-.PHONY: setup demo test test-slurm test-viewers planted-truth mutations fuzz lint schemas envs timm-models slurm-profile clean
+.PHONY: setup demo test browser test-slurm test-viewers planted-truth mutations fuzz lint schemas envs timm-models \
+    slurm-profile clean
 
 setup: $(VENV)/.ready
 
@@ -28,8 +29,12 @@ lint: setup
 	$(BIN)/snakemake --lint
 
 # two processes of one thread each: with two each they would run many times slower on two cores
-test: lint
+test: lint browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30
+
+# Chromium and what drives it, for tests of pages; where it cannot be had, these are skipped and say so
+browser: setup
+	@envs/set-up-browser $(VENV)
 
 # a SLURM of two nodes on this machine, with faults: Debian, as root; its files of tests run side by side
 test-slurm: setup

@@ -22,7 +22,7 @@ MAY = {
             "sklearn",
             "scipy.stats",
         ],
-        ("figure", "report", "page", "plates", "qc"): ["matplotlib"],
+        ("figure", "report", "page", "plates", "qc", "explorer", "thumbnails"): ["matplotlib"],
         ("illumination",): ["matplotlib", "dask", "zarr"],
         ("ingest_experiment",): ["skimage", "imagecodecs", "zarr"],
         ("embed_profiles", "index_profiles", "simulate_experiment", "simulate_metadata"): ["imagecodecs"],

@@ -203,7 +203,7 @@ def test_the_slurm_profile_fits_the_rules(tmp_path):
     assert all(f"`{name}`" in on_gpus or f"`{name}_…`" in on_gpus for name in asking)
 
 
-LOCAL = {"make_table", "make_figure", "make_report", "make_page", "make_plates", "qc"}
+LOCAL = {"make_table", "make_figure", "make_explorer", "make_report", "make_page", "make_plates", "qc"}
 
 
 @pytest.mark.parametrize("rule", [*rules()])

@@ -293,6 +293,11 @@ def embedded_views():
     return list(dict.fromkeys((FILES.folder(run), run.view) for run in runs))
 
 
+def explored(kind):
+    """What the explorer is made from. A function, so that a job that needs none of it does not list it."""
+    return lambda wildcards: explored_files(REGISTRY, FILES)[kind]
+
+
 def explored_views(wildcards):
     """The looks at a run's embeddings that the explorer shows."""
     return [run.view for run in explored_runs(REGISTRY) if RunFolder.of(run).path == wildcards.run]

@@ -48,8 +48,10 @@ rule make_thumbnails:
 
 rule make_explorer:
     input:
-        **explored_files(REGISTRY, FILES),
         index=FILES.index(),
+        projections=explored("projections"),
+        predictions=explored("predictions"),
+        thumbnails=explored("thumbnails"),
     output:
         FILES.explorer(),
     log:

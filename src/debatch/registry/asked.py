@@ -102,7 +102,11 @@ def partly_made(files: Files, products: Mapping[RunFolder, Sequence[Product]]) -
 def _targets_of_files(registry: Registry, files: Files) -> dict[str, str]:
     """File -> the table, figure or page that it is of."""
     specs = registry.targets_of.all()
-    made = {files.report(): "report", **{files.page(page): page for page in registry.targets_of.pages}}
+    made = {
+        files.report(): "report",
+        files.explorer(): "explorer",
+        **{files.page(page): page for page in registry.targets_of.pages},
+    }
     made |= {files.table(target, suffix): target for target in specs for suffix in ("csv", "md", "json")}
     return made | {files.figure(target, suffix): target for target in specs for suffix in ("svg", "png", "csv")}
 

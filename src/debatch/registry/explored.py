@@ -18,7 +18,7 @@ def explored_runs(registry: Registry) -> list[Run]:
     found: dict[tuple[RunFolder, str], Run] = {}
     specs = registry.targets_of.all()
     for target in (name for name in registry.shown if name in specs):
-        if not {"embeddings", "scores", "metrics"} & set(registry.needs(target)):
+        if not {"embeddings", "scores", "metrics", "readouts"} & set(registry.needs(target)):
             continue
         nulls = registry.kind(target).nulls(specs[target])
         for run in registry.runs(target):
