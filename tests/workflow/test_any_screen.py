@@ -1,5 +1,6 @@
 """Screens other than simulated ones, from their YAML alone."""
 
+import json
 from pathlib import Path
 
 import imagecodecs
@@ -10,6 +11,7 @@ import tifffile
 import yaml
 import zarr
 from helpers.workflow import own_folder, planned, snakemake
+from PIL import Image
 
 from debatch.evaluate.tidy import of_all
 from debatch.files import Files
@@ -124,6 +126,33 @@ def test_edited_metadata_is_read_again_and_absent_metadata_re_makes_nothing(raw_
     wells.unlink()
     assert "Nothing to be done" in snakemake(raw_tiffs, "-n", "table1", screen="mine").output
     wells.write_text(content)
+
+
+def test_an_explorer_of_what_was_made_shows_its_plates_points_and_pictures(raw_tiffs):
+    snakemake(raw_tiffs, "explorer", screen="mine")
+    files = Files(str(raw_tiffs / "results"), "mine")
+    folder = Path(files.explorer()).parent
+    screen = received(folder / "data/screen.js")
+    index = pd.read_parquet(files.index())
+    assert screen["count"] == len(index)
+    assert screen["format"] == [16, 24]
+    assert screen["simulated"] is False
+    assert [view["title"] for view in screen["views"]] == ["Baseline", "AdaBN"]
+    projected = pd.read_parquet(files.projections(files.run("adabn", "separated", 0)))
+    predictions = pd.read_parquet(files.predictions(files.run("adabn", "separated", 0), "batch"))
+    assert set(projected["image_id"]) == set(predictions["image_id"])
+    for view in screen["views"]:
+        assert (folder / view["file"]).exists()
+        assert (folder / view["predictions"]).exists()
+    for experiment in screen["experiments"]:
+        for sheet in received(folder / f"images/{experiment}.js")["sheets"]:
+            assert Image.open(folder / sheet["file"]).format == "WEBP"
+    assert "Nothing to be done" in snakemake(raw_tiffs, "-n", "explorer", screen="mine").output
+
+
+def received(path):
+    """The value that a script hands to the page."""
+    return json.loads(f"[{path.read_text().removeprefix('debatch.receive(').removesuffix(');' + chr(10))}]")[1]
 
 
 def test_plates_as_ome_zarr(raw_tiffs):

@@ -63,11 +63,15 @@ def test_everything_after_table_1_makes_nothing_again(call, first):
     assert planned(done)["embed_run"] == 4 * 2
 
 
-@pytest.mark.parametrize("targets", [[], ["table1"], ["figure10"], ["table_probe", "table1"], ["report", "h5ad"]])
+@pytest.mark.parametrize(
+    "targets", [[], ["table1"], ["figure10"], ["table_probe", "table1"], ["report", "h5ad"], ["explorer"]]
+)
 def test_what_is_made_is_made_for_every_other_call(call, both, targets):
     done = call(both, "-n", *targets)
     if "h5ad" in targets:
         assert set(planned(done)) == {"write_h5ad", "h5ad"}
+    elif "explorer" in targets:
+        assert set(planned(done)) == {"project_run", "make_thumbnails", "make_explorer", "explorer"}
     else:
         assert "Nothing to be done" in done.output, done.output[-3000:]
 

@@ -86,6 +86,14 @@ pytestmark = pytest.mark.workflow
         ("rxrx1", "table_correction", {"train": 4, "correct_run": 4, "score_run": 4, "make_table": 1}),
         ("demo", "table_correction", {"train": 4, "embed_run": 4, "correct_run": 4, "score_run": 4}),
         ("demo", "h5ad", {"write_h5ad": 24, "train": 4}),
+        # of four methods and AdaBN at test only, which are trained four times on each of two splits
+        (
+            "demo",
+            "explorer",
+            {"train": 8, "project_run": 8, "make_thumbnails": 12, "make_explorer": 1, "make_table": 0},
+        ),
+        ("bbbc021", "explorer", {"project_run": 1, "make_thumbnails": 0, "make_explorer": 1, "score_run": 0}),
+        ("pediatric_sample", "explorer", {"project_run": 0, "make_thumbnails": 1, "make_explorer": 1}),
         ("bbbc021", "all", {"index_profiles": 1, "embed_profiles": 1, "correct_run": 1, "score_run": 1, "train": 0}),
     ],
 )
