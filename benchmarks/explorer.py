@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from common import about
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from debatch.report.explorer.page import Facts, Look, write_page
 from debatch.screen.names.wells import row_letters
@@ -121,30 +121,36 @@ def measured(page: Page, address: str, frames: int, times: int) -> dict[str, Any
     return found
 
 
+def record(browser: Browser, images: int, frames: int, times: int) -> dict[str, Any]:
+    """Write a page of so many images, open it, and measure."""
+    facts = Facts("made_up", "Made up", True, "", ("image", "images"), (16, 24), [], [])
+    with tempfile.TemporaryDirectory() as folder:
+        write_page(Path(folder), facts, *made_up(images))
+        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        found = measured(page, f"{Path(folder).as_uri()}/index.html", frames, times)
+        page.close()
+    return {
+        **about("explorer", 1),
+        "images": images,
+        "chromium": browser.version,
+        "load": round(os.getloadavg()[0], 1),
+        "folder_mb": round(size / 1e6, 1),
+        **found,
+    }
+
+
 def main() -> None:
     """Print one JSON record."""
     images = int(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
-    browser = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if browser is None:
-        sys.exit("no Chromium: install it, as by `apt-get install chromium`, or name one as $CHROMIUM")
-    index, looks = made_up(images)
-    facts = Facts("made_up", "Made up", True, "", ("image", "images"), (16, 24), [], [])
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        write_page(Path(folder), facts, index, looks)
-        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 860})
-        found = measured(page, f"{Path(folder).as_uri()}/index.html", FRAMES, TIMES)
-        record = {
-            **about("explorer", 1),
-            "images": images,
-            "chromium": chromium.version,
-            "load": round(os.getloadavg()[0], 1),
-            "folder_mb": round(size / 1e6, 1),
-            **found,
-        }
-        chromium.close()
-    print(json.dumps(record))
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        sys.exit("no Chromium: `make browser` installs it on Debian, as root; elsewhere name one as $CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        found = record(browser, images, FRAMES, TIMES)
+        browser.close()
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

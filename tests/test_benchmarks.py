@@ -1,4 +1,4 @@
-"""The benchmarks that a GPU is for: what their records hold, at a size that needs none."""
+"""Benchmarks: what their records hold, at a small size; and of those that a GPU is for, at one that needs none."""
 
 import ast
 import importlib
@@ -13,6 +13,7 @@ import time
 import pytest
 import torch
 import yaml
+from helpers.browser import chromium
 
 SMALL = ["--backbone", "small_densenet", "--pixels", "32", "--group", "4", "--groups-per-step", "2", "--steps", "1"]
 
@@ -84,6 +85,17 @@ def test_a_gpu_that_is_not_there_is_said(root, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         importlib.import_module("loading").main()
     assert "torch sees no GPU here" in capsys.readouterr().err
+
+
+def test_the_explorers_record_has_every_time_that_has_a_bar(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    with chromium() as browser:
+        found = importlib.import_module("explorer").record(browser, 2_000, 3, 3)
+    assert found["images"] == 2_000
+    assert found["first_picture_ms"] > 0
+    for change in ("pan", "zoom", "filter", "search", "lasso"):
+        times = found[f"{change}_ms"]
+        assert 0 < times["median"] <= times["largest"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from debatch.config.read import nearest, read_yaml
 from debatch.config.tables import SCREEN_FIGURES, FixedTarget
 from debatch.errors import ConfigError
 from debatch.registry import Registry, Run, build_registry
+from debatch.registry.explored import explored_runs
 
 BASE = Path(__file__).resolve().parents[3]
 
@@ -59,8 +60,10 @@ def runs_of(registry: Registry, targets: Sequence[str]) -> list[Run]:
     for target in targets:
         if target not in known:
             raise ConfigError(f"no target {target!r}{nearest(target, known)}")
-    specs = [spec for target in targets or registry.screen.targets for spec in _specs(registry, target)]
-    return list(dict.fromkeys(run for spec in dict.fromkeys(specs) for run in registry.runs(spec)))
+    named = targets or registry.screen.targets
+    specs = [spec for target in named for spec in _specs(registry, target)]
+    explored = explored_runs(registry) if "explorer" in named else []
+    return list(dict.fromkeys([*(run for spec in dict.fromkeys(specs) for run in registry.runs(spec)), *explored]))
 
 
 def known_targets(registry: Registry) -> list[str]:
@@ -78,8 +81,8 @@ def _specs(registry: Registry, target: str) -> list[str]:
     own = [name for name in registry.screen.targets if name in made]
     if target in {"report", "tables", "figures"}:
         return [name for name in own if target == "report" or name in registry.targets(target)]
-    if target in {"embed", "h5ad", "explorer"}:
+    if target in {"embed", "h5ad"}:
         return [name for name in own if {"embeddings", "scores"} & set(registry.needs(name))]
-    if target in {"ingest", "ome_zarr", *SCREEN_FIGURES}:
+    if target in {"ingest", "ome_zarr", "explorer", *SCREEN_FIGURES}:
         return []
     return [name for name in made if registry.splits(name)]

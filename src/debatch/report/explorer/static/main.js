@@ -82,12 +82,13 @@ debatch.start = async () => {
 
   app.add((changed) => {
     const has = (...names) => names.some((name) => changed.has(name));
-    if (has("view")) controls();
+    // (what is laid out changes first: to ask for a size afterwards costs a layout each time)
+    if (has("view")) fillSelect(byId("colour"), model.columnsOf(state.view).map((own) => [own.key, own.title]));
+    if (has("tool", "mode", "view", "style", "plate")) controls();
+    if (has("style", "filter", "view")) legend.update(changed), chips();
     byId("beside-panel").hidden = !state.beside;
     scatters.forEach((scatter) => update(scatter, has));
     if (has("style", "filter", "selection", "view", "plate", "hover", "focus")) plate.draw();
-    if (has("style", "filter", "view")) legend.update(changed), chips();
-    if (has("tool", "mode", "view", "style", "plate")) controls();
     gallery.update(changed);
     if (has("pictures", "view")) channels.update();
     if (has("filter", "selection", "view", "plate")) words();
@@ -102,7 +103,6 @@ debatch.start = async () => {
   }
 
   function controls() {
-    fillSelect(byId("colour"), model.columnsOf(state.view).map((own) => [own.key, own.title]));
     for (const [id, value] of Object.entries({ view: state.view, beside: state.beside, colour: state.colour, palette: state.palette, mode: state.mode, plates: state.plate })) {
       byId(id).value = value;
     }
