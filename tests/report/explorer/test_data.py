@@ -189,6 +189,19 @@ def test_pictures_lie_where_the_script_says_in_one_display_range(three_plates, t
         assert abs(picture.mean() - expected.mean()) < 12
 
 
+def test_a_part_has_a_display_range_of_its_own(three_plates, tmp_path):
+    index, images, reader = three_plates
+    second = (index["experiment"] == "E01").to_numpy()
+    reader.images = np.where(second[:, None, None, None], images // 4, images)
+    means = {}
+    for parts in (index.assign(part=index["experiment"]), index):
+        write_thumbnails(parts, "E01", reader, 20, tmp_path / "images/E01.js")
+        _, value = received(tmp_path / "images/E01.js")
+        sheet = np.asarray(Image.open(tmp_path / value["sheets"][0]["file"]).convert("L"), float)
+        means[parts["part"].nunique()] = sheet[:20].mean()
+    assert means[2] > 2 * means[1]
+
+
 def test_plates_too_large_for_a_sheet_get_several(three_plates, tmp_path, monkeypatch):
     index, _, reader = three_plates
     monkeypatch.setattr(thumbnails, "SHEET_PIXELS", 64)

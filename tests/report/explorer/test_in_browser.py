@@ -276,7 +276,7 @@ def test_two_methods_share_the_selection(open_page):
     page.keyboard.press("l")
     lasso(page, 0.0, 0.45)
     status(page, "24 selected")
-    assert page.locator("#caption-1").text_content() == "Baseline, Harmony (UMAP of 48 images)"
+    assert page.locator("#caption-1").text_content() == "Baseline, Harmony (UMAP of 48 images; 24 of 24 selected)"
     page.select_option("#colour", "right")
     bright = """panel => {
         const { canvas } = debatch.app.scatters[panel];
@@ -305,9 +305,12 @@ def test_an_address_brings_the_same_view_back(open_page):
     again = open_page(page.evaluate("location.hash"))
     status(again, "32 of 48 images shown, 16 selected")
     seen = """() => JSON.stringify([debatch.app.state.view, debatch.app.state.beside, debatch.app.state.colour,
-        debatch.app.state.focus, debatch.app.state.places[1].x.toFixed(5), [...debatch.app.selection],
+        debatch.app.state.focus, [...debatch.app.selection],
         document.querySelectorAll('#channels input:checked').length])"""
     assert json.loads(again.evaluate(seen)) == json.loads(page.evaluate(seen))
+    assert again.evaluate("debatch.app.state.places[1]") == pytest.approx(
+        page.evaluate("debatch.app.state.places[1]"), abs=1e-5
+    )
     again.reload()
     status(again, "32 of 48 images shown, 16 selected")
 
@@ -335,6 +338,11 @@ def test_dark_and_narrow_pages_show_all_of_it(open_page):
     x, y = place_of(page, 2)
     page.touchscreen.tap(x, y)
     page.wait_for_selector("#detail canvas")
+    fingers = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", None)):
+        points = [] if apart is None else [{"x": 195 - apart, "y": y, "id": 0}, {"x": 195 + apart, "y": y, "id": 1}]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert page.evaluate("debatch.app.scatters[0].place.zoom") == pytest.approx(3, rel=0.2)
     page.locator("#theme").click()
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
 
@@ -352,6 +360,16 @@ def test_profiles_and_screens_without_embeddings_do_without(open_page, tmp_path)
     page.wait_for_selector("#detail dl")
     assert page.locator("#gallery .card").count() == 2
     assert page.locator("#detail canvas, #gallery canvas").count() == 0
+
+
+def test_the_first_plate_is_one_that_has_points(open_page, tmp_path):
+    index, looks = made_up()
+    facts = Facts("later", "Later", False, "", ("image", "images"), (4, 14), [], [])
+    points = looks[0].points[index["batch"] == "E01"]
+    write_page(tmp_path, facts, index, [Look("a", "A", points)])
+    page = open_page(folder=tmp_path)
+    assert page.locator("#plates").evaluate("select => select.selectedOptions[0].text").startswith("E01")
+    assert page.locator("#caption-0").text_content() == "A (UMAP of 24 of 48 images)"
 
 
 def test_a_folder_that_is_not_whole_says_which_file_it_lacks(browser, folder, tmp_path):

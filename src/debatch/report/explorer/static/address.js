@@ -15,7 +15,7 @@ debatch.address = (() => {
     put("palette", state.palette, "okabe");
     put("search", state.search, "");
     put("tool", state.tool, "move");
-    put("plate", state.plate, 0);
+    put("plate", state.plate);
     put("image", state.focus, -1);
     put("tab", state.tab, "well");
     for (const [key, filter] of state.filters) {
@@ -46,7 +46,9 @@ debatch.address = (() => {
     const first = model.about.views[0]?.key ?? "";
     state.view = pick("view", isView, first);
     state.beside = pick("beside", isView, "");
-    await Promise.all([state.view, state.beside].filter(Boolean).map(model.openView));
+    const [view] = await Promise.all([state.view, state.beside].filter(Boolean).map(model.openView));
+    // a plate that has points, unless another one is named
+    const plate = view ? model.plate[view.rows.reduce((least, image) => Math.min(least, image), model.count - 1)] : 0;
     state.colour = pick("colour", (key) => model.columnOf(key, state.view), "batch");
     state.palette = pick("palette", (key) => Object.hasOwn(debatch.colours.PALETTES, key), "okabe");
     state.search = said.get("search") ?? "";
@@ -57,7 +59,7 @@ debatch.address = (() => {
     said.getAll("channel").forEach((each) => readChannel(each, channels));
     const same = said.get("of") === null || said.get("of") === model.about.digest;
     state.filters = same ? readFilters(said.getAll("filter"), app) : new Map();
-    state.plate = same ? whole("plate", model.about.places.plates.length, 0) : 0;
+    state.plate = same ? whole("plate", model.about.places.plates.length, plate) : plate;
     state.focus = same ? whole("image", model.count, -1) : -1;
     const packed = said.get("selected") ?? "";
     app.selection.fill(0);

@@ -45,8 +45,8 @@ debatch.makeGallery = (app, pictures) => {
     byId("gallery-words").textContent = heading(images);
     const list = `${shown}|${app.state.focus}|${app.state.view}`;
     if (repaint || list !== listed) {
-      listed = list;
       await fillGrid(shown, turn);
+      if (turn === asked) listed = list;
     }
     if (turn === asked) await fillDetail(turn);
   }

@@ -3,6 +3,7 @@
 // Put the page together.
 debatch.start = async () => {
   const { make, byId, number } = debatch.dom;
+  if (!("DecompressionStream" in window)) throw new Error("This browser is too old for the page: one of 2023 or newer shows it.");
   const model = await debatch.openModel();
   const app = debatch.makeApp(model);
   const { state } = app;
@@ -87,7 +88,7 @@ debatch.start = async () => {
     if (has("tool", "mode", "view", "style", "plate")) controls();
     if (has("style", "filter", "view")) legend.update(changed), chips();
     byId("beside-panel").hidden = !state.beside;
-    scatters.forEach((scatter) => update(scatter, has));
+    scatters.forEach((scatter, panel) => update(scatter, panel, has));
     if (has("style", "filter", "selection", "view", "plate", "hover", "focus")) plate.draw();
     gallery.update(changed);
     if (has("pictures", "view")) channels.update();
@@ -95,9 +96,14 @@ debatch.start = async () => {
     save();
   });
 
-  function update(scatter, has) {
-    if (has("view")) scatter.open().then(() => (scatter.style(), scatter.draw())).catch(told);
-    else if (has("style", "filter", "selection")) scatter.style(), scatter.draw();
+  function update(scatter, panel, has) {
+    const style = () => {
+      scatter.style();
+      scatter.draw();
+      caption(scatter, panel);
+    };
+    if (has("view")) scatter.open().then(style).catch(told);
+    else if (has("style", "filter", "selection")) style();
     else if (has("place")) scatter.draw();
     else if (has("hover", "focus")) scatter.mark();
   }
@@ -110,10 +116,14 @@ debatch.start = async () => {
     byId("tool-move").setAttribute("aria-pressed", state.tool === "move");
     byId("tool-lasso").setAttribute("aria-pressed", state.tool === "lasso");
     document.body.dataset.tool = state.tool;
-    [state.view, state.beside].forEach((key, panel) => {
-      const view = model.views.get(key);
-      byId(`caption-${panel}`).textContent = view ? `${view.title} (${view.projection} of ${number(view.count)} ${many})` : "";
-    });
+  }
+
+  function caption({ key, drawn }, panel) {
+    const view = model.views.get(key());
+    if (!view) return;
+    const whole = view.count === model.count ? "" : ` of ${number(model.count)}`;
+    const held = app.selectedCount ? `; ${number(drawn.held)} of ${number(app.selectedCount)} selected` : "";
+    byId(`caption-${panel}`).textContent = `${view.title} (${view.projection} of ${number(view.count)}${whole} ${many}${held})`;
   }
 
   function words() {
@@ -132,8 +142,9 @@ debatch.start = async () => {
   function save() {
     clearTimeout(saving);
     saving = setTimeout(() => {
-      saved = debatch.address.write(app, pictures.channels);
-      history.replaceState(null, "", `#${saved}`);
+      const now = debatch.address.write(app, pictures.channels);
+      if (now !== saved) history.replaceState(null, "", `#${now}`);
+      saved = now;
     }, 150);
   }
 

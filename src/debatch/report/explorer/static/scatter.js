@@ -9,7 +9,7 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
   const HALO = 150;
   const place = { x: 0.5, y: 0.5, zoom: 1 };
   // in the order of drawing: filtered out, then not selected, then the others
-  const drawn = { count: 0, faint: 0, x: new Float32Array(0), y: new Float32Array(0), paint: new Uint32Array(0), image: new Uint32Array(0) };
+  const drawn = { count: 0, faint: 0, held: 0, x: new Float32Array(0), y: new Float32Array(0), paint: new Uint32Array(0), image: new Uint32Array(0) };
   let view = null;
   let pixels = null;
   let ground = null;
@@ -17,13 +17,15 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
 
   const key = () => (panel === 0 ? app.state.view : app.state.beside);
   const scale = () => canvas.width / Math.max(1, canvas.clientWidth);
-  const side = () => Math.min(canvas.width, canvas.height) * 0.92 * place.zoom;
+  // (a line of words is above the points)
+  const side = () => Math.max(40, Math.min(canvas.width * 0.92, canvas.height * 0.96 - 44 * scale())) * place.zoom;
+  const middle = () => canvas.height / 2 + 14 * scale();
   const toX = (x) => canvas.width / 2 + (x - place.x) * side();
-  const toY = (y) => canvas.height / 2 - (y - place.y) * side();
+  const toY = (y) => middle() - (y - place.y) * side();
   // the point of the plane under a place of the element, in CSS pixels
   const fromElement = (x, y) => [
     (x * scale() - canvas.width / 2) / side() + place.x,
-    place.y - (y * scale() - canvas.height / 2) / side(),
+    place.y - (y * scale() - middle()) / side(),
   ];
 
   async function open() {
@@ -37,7 +39,7 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     const [under, faint] = ["--canvas", "--faint"].map((name) => theme.getPropertyValue(name).trim());
     const colouring = app.colouring(key());
     const full = Uint32Array.from(colouring.css, colours.packed);
-    const dim = Uint32Array.from(colouring.css, (colour) => colours.packed(colours.mixed(colour, under, 0.72)));
+    const dim = Uint32Array.from(colouring.css, (colour) => colours.packed(colours.mixed(colour, under, 0.68)));
     const pale = colours.packed(faint);
     const { rows, x, y } = view;
     const size = rows.length;
@@ -47,6 +49,7 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     const { shown, selection } = app;
     const some = app.selectedCount > 0;
     const starts = [0, 0, 0, 0];
+    let held = 0;
     const levelOf = (image) => (!shown[image] ? 0 : some && !selection[image] ? 1 : 2);
     for (let at = 0; at < size; at++) starts[levelOf(rows[at]) + 1]++;
     drawn.faint = starts[1];
@@ -58,9 +61,10 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
       drawn.x[to] = x[at];
       drawn.y[to] = y[at];
       drawn.image[to] = image;
+      held += selection[image];
       drawn.paint[to] = level === 0 ? pale : (level === 1 ? dim : full)[colouring.codeOf(image)];
     }
-    drawn.count = size;
+    Object.assign(drawn, { count: size, held });
     ground = colours.packed(under);
   }
 
@@ -95,21 +99,18 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     const { width, height } = canvas;
     const { data } = pixels;
     const brush = size < 1.6 ? square(Math.max(1, Math.round(2 * size)), width) : disc(size, width);
-    const [step, left, top] = [side(), width / 2 - place.x * side(), height / 2 + place.y * side()];
+    const [step, left, top] = [side(), width / 2 - place.x * side(), middle() + place.y * side()];
     const { reach, halo, inner, rim, shares } = brush;
     const { count, x, y, paint } = drawn;
     for (let at = 0; at < count; at++) {
       const column = (x[at] * step + left) | 0;
       const row = (top - y[at] * step) | 0;
       if (column < reach || row < reach || column >= width - reach || row >= height - reach) continue;
-      const middle = row * width + column;
+      const pixel = row * width + column;
       const colour = paint[at];
-      for (let part = 0; part < halo.length; part++) data[middle + halo[part]] = blended(ground, data[middle + halo[part]], HALO);
-      for (let part = 0; part < inner.length; part++) data[middle + inner[part]] = colour;
-      for (let part = 0; part < rim.length; part++) {
-        const pixel = middle + rim[part];
-        data[pixel] = blended(colour, data[pixel], shares[part]);
-      }
+      for (let part = 0; part < halo.length; part++) data[pixel + halo[part]] = blended(ground, data[pixel + halo[part]], HALO);
+      for (let part = 0; part < inner.length; part++) data[pixel + inner[part]] = colour;
+      for (let part = 0; part < rim.length; part++) data[pixel + rim[part]] = blended(colour, data[pixel + rim[part]], shares[part]);
     }
   }
 
@@ -209,5 +210,5 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     app.change("place");
   }
 
-  return { canvas, overlay, place, open, style, draw, mark, nearest, within, setLine, drag, moveTo, fromElement, key };
+  return { canvas, overlay, place, drawn, open, style, draw, mark, nearest, within, setLine, drag, moveTo, fromElement, key };
 };
