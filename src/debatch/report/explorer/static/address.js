@@ -19,7 +19,10 @@ debatch.address = (() => {
     put("image", state.focus, -1);
     put("tab", state.tab, "well");
     for (const [key, filter] of state.filters) {
-      said.append("filter", filter.off ? `${key}:${[...filter.off].join(".")}` : `${key}:${filter.low}..${filter.high}`);
+      said.append(
+        "filter",
+        filter.off ? `${key}:${[...filter.off].join(".")}` : `${key}:${filter.low}..${filter.high}`,
+      );
     }
     state.places.forEach((place, panel) => {
       if (place) said.set(`at${panel}`, [place.x, place.y, place.zoom].map((value) => +value.toFixed(6)).join("_"));
@@ -41,7 +44,8 @@ debatch.address = (() => {
     const { state, model } = app;
     const said = new URLSearchParams(text);
     const pick = (name, known, usual) => (known(said.get(name)) ? said.get(name) : usual);
-    const whole = (name, count, usual) => (/^\d+$/.test(said.get(name) ?? "") && +said.get(name) < count ? +said.get(name) : usual);
+    const whole = (name, count, usual) =>
+      /^\d+$/.test(said.get(name) ?? "") && +said.get(name) < count ? +said.get(name) : usual;
     const isView = (key) => model.views.has(key);
     const first = model.about.views[0]?.key ?? "";
     state.view = pick("view", isView, first);
@@ -64,8 +68,10 @@ debatch.address = (() => {
     const packed = said.get("selected") ?? "";
     app.selection.fill(0);
     if (same && packed && packed !== "too-many") unpackSelection(packed, app.selection);
-    if (!same) return "This address was made with another version of the screen: its filters and selection are left out.";
-    if (packed === "too-many") return "The selection in this address was too large to be kept. Ask for its CSV file instead.";
+    if (!same)
+      return "This address was made with another version of the screen: its filters and selection are left out.";
+    if (packed === "too-many")
+      return "The selection in this address was too large to be kept. Ask for its CSV file instead.";
     return "";
   }
 
@@ -74,7 +80,10 @@ debatch.address = (() => {
     for (const text of texts) {
       const cut = text.lastIndexOf(":");
       const own = app.model.columnOf(text.slice(0, cut), app.state.view);
-      const numbers = text.slice(cut + 1).split(own?.kind === "number" ? ".." : ".").map(Number);
+      const numbers = text
+        .slice(cut + 1)
+        .split(own?.kind === "number" ? ".." : ".")
+        .map(Number);
       if (!own || numbers.some(Number.isNaN)) continue;
       if (own.kind === "number") found.set(own.key, { low: numbers[0], high: numbers[1] ?? 1 });
       else found.set(own.key, { off: new Set(numbers) });
@@ -90,7 +99,8 @@ debatch.address = (() => {
   function readChannel(text, channels) {
     const found = /^(\d+)_([01])_([\d.]+)_([\d.]+)_([0-9a-f]{6})$/i.exec(text);
     const channel = found && channels[+found[1]];
-    if (channel) Object.assign(channel, { on: found[2] === "1", low: +found[3], high: +found[4], colour: `#${found[5]}` });
+    if (channel)
+      Object.assign(channel, { on: found[2] === "1", low: +found[3], high: +found[4], colour: `#${found[5]}` });
   }
 
   // Runs of images as gaps and lengths, in 7 bits a byte, as letters that an address may hold.

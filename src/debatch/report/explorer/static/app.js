@@ -18,7 +18,11 @@ debatch.makeApp = (model) => {
     places: [null, null],
   };
   const app = {
-    model, state, hovered: -1, shownCount: model.count, selectedCount: 0,
+    model,
+    state,
+    hovered: -1,
+    shownCount: model.count,
+    selectedCount: 0,
     shown: new Uint8Array(model.count).fill(1),
     selection: new Uint8Array(model.count),
   };
@@ -92,7 +96,8 @@ debatch.makeApp = (model) => {
   };
 
   app.columnOf = (key = state.colour, view = state.view) => model.columnOf(key, view);
-  app.colouring = (view) => debatch.colours.by(app.columnOf(state.colour, view), state.palette, state.filters.get(state.colour));
+  app.colouring = (view) =>
+    debatch.colours.by(app.columnOf(state.colour, view), state.palette, state.filters.get(state.colour));
 
   // A column's value of an image, in words.
   app.said = (key, image, view = state.view) => {

@@ -1,7 +1,7 @@
 "use strict";
 
-// What the page loads. From a disk a browser runs scripts and shows pictures, and reads nothing else: each file of data is
-// a script that hands over one value.
+// What the page loads. From a disk a browser runs scripts and shows pictures, and reads nothing else: each file of data
+// is a script that hands over one value.
 const debatch = {};
 
 debatch.data = (() => {
@@ -19,7 +19,8 @@ debatch.data = (() => {
 
   function run(file) {
     return new Promise((resolve, reject) => {
-      const failed = () => reject(new Error(`${file} is not in the page's folder. Copy the whole folder, or make it again.`));
+      const failed = () =>
+        reject(new Error(`${file} is not in the page's folder. Copy the whole folder, or make it again.`));
       const script = document.createElement("script");
       script.src = address(file);
       script.onload = () => (values.has(file) ? resolve(values.get(file)) : failed());

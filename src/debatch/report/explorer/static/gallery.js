@@ -32,7 +32,8 @@ debatch.makeGallery = (app, pictures) => {
     byId("tab-selection").setAttribute("aria-pressed", state.tab === "selection");
     byId("tab-selection").textContent = `Selection (${number(app.selectedCount)})`;
     if (changed.has("tab") || (changed.has("selection") && state.tab === "selection")) count = PAGE;
-    if (["selection", "focus", "tab", "pictures", "view", "more"].some((each) => changed.has(each))) fill(changed.has("pictures"));
+    if (["selection", "focus", "tab", "pictures", "view", "more"].some((each) => changed.has(each)))
+      fill(changed.has("pictures"));
   }
 
   // What comes while pictures are still being loaded has the last word.
@@ -53,7 +54,8 @@ debatch.makeGallery = (app, pictures) => {
 
   function heading(images) {
     const { state } = app;
-    if (state.tab === "selection") return images.length ? "" : `Draw a line around points with the lasso, or click a well: its ${many} come here.`;
+    if (state.tab === "selection")
+      return images.length ? "" : `Draw a line around points with the lasso, or click a well: its ${many} come here.`;
     if (state.focus < 0) return `Click a point or a well: its ${many} come here.`;
     return `${app.said("plate", state.focus)}, well ${app.said("well", state.focus)}`;
   }
@@ -84,7 +86,14 @@ debatch.makeGallery = (app, pictures) => {
     const told = score && score !== "not scored" ? [make("span", { class: `caption ${score}` }, score)] : [];
     return make(
       "button",
-      { type: "button", class: "card", "data-image": image, "aria-pressed": image === app.state.focus, "aria-label": `Look at ${one} ${words} ${score}`, onclick: () => look(image) },
+      {
+        type: "button",
+        class: "card",
+        "data-image": image,
+        "aria-pressed": image === app.state.focus,
+        "aria-label": `Look at ${one} ${words} ${score}`,
+        onclick: () => look(image),
+      },
       ...(canvas ? [canvas] : []),
       caption,
       ...told,
@@ -105,7 +114,11 @@ debatch.makeGallery = (app, pictures) => {
       return;
     }
     const ids = await model.imageIds();
-    const canvas = make("canvas", { class: "large", role: "img", "aria-label": `${one} ${ids[state.focus]} in false colour` });
+    const canvas = make("canvas", {
+      class: "large",
+      role: "img",
+      "aria-label": `${one} ${ids[state.focus]} in false colour`,
+    });
     const drawn = pictures.any && (await pictures.paint(canvas, state.focus).catch(() => false));
     if (turn !== asked) return;
     detail.replaceChildren(...(drawn ? [canvas] : []), facts(ids[state.focus], state.focus));
@@ -141,14 +154,33 @@ debatch.makeChannels = (host, app, pictures) => {
   const { make } = debatch.dom;
   const rows = pictures.channels.map((channel) => {
     const on = make("input", { type: "checkbox", onchange: () => set(channel, { on: on.checked }) });
-    const colour = make("input", { type: "color", "aria-label": `Colour of ${channel.name}`, oninput: () => set(channel, { colour: colour.value }) });
+    const colour = make("input", {
+      type: "color",
+      "aria-label": `Colour of ${channel.name}`,
+      oninput: () => set(channel, { colour: colour.value }),
+    });
     const [low, high] = ["Black", "White"].map((end) =>
-      make("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": `${end} point of ${channel.name}`, title: `${end} point`, oninput: ranged }),
+      make("input", {
+        type: "range",
+        min: 0,
+        max: 1,
+        step: 0.01,
+        "aria-label": `${end} point of ${channel.name}`,
+        title: `${end} point`,
+        oninput: ranged,
+      }),
     );
     function ranged() {
       set(channel, { low: Math.min(+low.value, 0.98), high: Math.max(+high.value, Math.min(+low.value, 0.98) + 0.02) });
     }
-    const element = make("div", { class: "channel" }, make("label", {}, on, make("span", { class: "name" }, channel.name)), colour, low, high);
+    const element = make(
+      "div",
+      { class: "channel" },
+      make("label", {}, on, make("span", { class: "name" }, channel.name)),
+      colour,
+      low,
+      high,
+    );
     return { channel, on, colour, low, high, element };
   });
 
@@ -166,10 +198,30 @@ debatch.makeChannels = (host, app, pictures) => {
     }
   }
 
-  const reset = make("button", { type: "button", onclick: () => {
-    pictures.channels.forEach((channel) => Object.assign(channel, { on: true, low: 0, high: 1, colour: channel.initial }));
-    app.change("pictures");
-  } }, "Reset channels");
-  host.append(make("div", { class: "channel heads" }, make("span", {}, "channel"), make("span", {}), make("span", {}, "black"), make("span", {}, "white")), ...rows.map((row) => row.element), reset);
+  const reset = make(
+    "button",
+    {
+      type: "button",
+      onclick: () => {
+        pictures.channels.forEach((channel) =>
+          Object.assign(channel, { on: true, low: 0, high: 1, colour: channel.initial }),
+        );
+        app.change("pictures");
+      },
+    },
+    "Reset channels",
+  );
+  host.append(
+    make(
+      "div",
+      { class: "channel heads" },
+      make("span", {}, "channel"),
+      make("span", {}),
+      make("span", {}, "black"),
+      make("span", {}, "white"),
+    ),
+    ...rows.map((row) => row.element),
+    reset,
+  );
   return { update };
 };

@@ -23,7 +23,15 @@ debatch.addGestures = (scatter, app, tooltip) => {
       scatter.setLine([]);
     } else if (pointers.size === 1) {
       const lasso = app.state.tool === "lasso" || event.shiftKey;
-      gesture = { kind: lasso ? "lasso" : "move", startX: x, startY: y, x, y, moved: false, line: [scatter.fromElement(x, y)] };
+      gesture = {
+        kind: lasso ? "lasso" : "move",
+        startX: x,
+        startY: y,
+        x,
+        y,
+        moved: false,
+        line: [scatter.fromElement(x, y)],
+      };
     }
   });
 

@@ -25,7 +25,8 @@ debatch.lasso = (() => {
     line.forEach(([x0, y0], at) => {
       const [x1, y1] = line[(at + 1) % line.length];
       if (y0 === y1) return;
-      for (let band = bandOf(Math.min(y0, y1)); band <= bandOf(Math.max(y0, y1)); band++) bands[band].push([x0, y0, x1, y1]);
+      for (let band = bandOf(Math.min(y0, y1)); band <= bandOf(Math.max(y0, y1)); band++)
+        bands[band].push([x0, y0, x1, y1]);
     });
     return (x, y) => {
       if (x < left || x > right || y < low || y > high) return false;

@@ -5,7 +5,13 @@ debatch.makeLegend = (host, app) => {
   const { make, number } = debatch.dom;
   const MOST = 300;
   const list = make("div", { class: "values", role: "group", "aria-label": "Values" });
-  const find = make("input", { type: "search", class: "find", "aria-label": "Find a value", placeholder: "Find a value", oninput: fill });
+  const find = make("input", {
+    type: "search",
+    class: "find",
+    "aria-label": "Find a value",
+    placeholder: "Find a value",
+    oninput: fill,
+  });
   const note = make("p", { class: "note" });
   const all = make("button", { type: "button", onclick: () => app.filter(column().key, null) }, "Show all");
   const none = make("button", { type: "button", onclick: hideAll }, "Hide all");
@@ -38,7 +44,9 @@ debatch.makeLegend = (host, app) => {
   function ofView() {
     const view = app.model.views.get(app.state.view);
     const before = view?.corrected ? ", before the correction" : "";
-    return ["right", "probability", "predicted"].includes(app.state.colour) && view ? `Predicted by: ${view.title}${before}.` : "";
+    return ["right", "probability", "predicted"].includes(app.state.colour) && view
+      ? `Predicted by: ${view.title}${before}.`
+      : "";
   }
 
   function fill() {
@@ -52,10 +60,13 @@ debatch.makeLegend = (host, app) => {
       return;
     }
     const wanted = find.value.toLowerCase();
-    const codes = own.names.map((_, code) => code).filter((code) => (own.names[code] ?? "not known").toLowerCase().includes(wanted));
+    const codes = own.names
+      .map((_, code) => code)
+      .filter((code) => (own.names[code] ?? "not known").toLowerCase().includes(wanted));
     for (const code of codes.slice(0, MOST)) rows.push(row(own, code));
     list.append(...rows.map((each) => each.element));
-    if (codes.length > MOST) list.append(make("p", { class: "note" }, `${number(codes.length - MOST)} more: type above to find them.`));
+    if (codes.length > MOST)
+      list.append(make("p", { class: "note" }, `${number(codes.length - MOST)} more: type above to find them.`));
     refresh(own);
   }
 
@@ -64,7 +75,11 @@ debatch.makeLegend = (host, app) => {
     const box = make("input", { type: "checkbox", onchange: () => toggle(own, code) });
     const swatch = make("span", { class: "swatch" });
     const count = make("span", { class: "count" });
-    const only = make("button", { type: "button", class: "only", "aria-label": `Show ${name} only`, onclick: () => showOnly(own, code) }, "only");
+    const only = make(
+      "button",
+      { type: "button", class: "only", "aria-label": `Show ${name} only`, onclick: () => showOnly(own, code) },
+      "only",
+    );
     const label = make("label", {}, box, swatch, make("span", { class: "name", title: name }, name), count);
     return { code, box, swatch, count, element: make("div", { class: "value" }, label, only) };
   }
@@ -84,7 +99,14 @@ debatch.makeLegend = (host, app) => {
       element.classList.toggle("off", !box.checked || counts[code] === 0);
     }
     const repeated = debatch.colours.repeats(own, state.palette, off);
-    note.textContent = [ofView(), repeated ? "More names than colours, so colours come again. Show a few names, and each gets its own; or take another palette." : ""].join(" ").trim();
+    note.textContent = [
+      ofView(),
+      repeated
+        ? "More names than colours: colours come again. Show a few names, and each gets its own; or take another palette."
+        : "",
+    ]
+      .join(" ")
+      .trim();
   }
 
   function toggle(own, code) {
@@ -105,7 +127,15 @@ debatch.makeLegend = (host, app) => {
   function fillRange(own) {
     const { low, high } = app.state.filters.get(own.key) ?? { low: 0, high: 1 };
     const inputs = [low, high].map((value, at) =>
-      make("input", { type: "range", min: 0, max: 1, step: 0.01, value, "aria-label": at ? "At most" : "At least", oninput: ranged }),
+      make("input", {
+        type: "range",
+        min: 0,
+        max: 1,
+        step: 0.01,
+        value,
+        "aria-label": at ? "At most" : "At least",
+        oninput: ranged,
+      }),
     );
     const said = make("output", {});
     function ranged() {
@@ -128,7 +158,11 @@ debatch.makeLegend = (host, app) => {
 
   function drawBar() {
     const bar = list.querySelector(".bar");
-    if (bar) bar.style.background = `linear-gradient(to right, ${debatch.colours.ofNumbers(app.state.palette).filter((_, at) => at % 15 === 0).join(", ")})`;
+    if (bar)
+      bar.style.background = `linear-gradient(to right, ${debatch.colours
+        .ofNumbers(app.state.palette)
+        .filter((_, at) => at % 15 === 0)
+        .join(", ")})`;
   }
 
   return { update };
@@ -141,7 +175,9 @@ debatch.makeChips = (host, app) => {
   function words(own, filter) {
     if (own.kind === "number") return `${own.title}: ${filter.low.toFixed(2)} to ${filter.high.toFixed(2)}`;
     const kept = own.names.filter((_, code) => !filter.off.has(code));
-    return kept.length === 1 ? `${own.title}: ${kept[0] ?? "not known"}` : `${own.title}: ${number(kept.length)} of ${number(own.names.length)}`;
+    return kept.length === 1
+      ? `${own.title}: ${kept[0] ?? "not known"}`
+      : `${own.title}: ${number(kept.length)} of ${number(own.names.length)}`;
   }
 
   return () => {
@@ -150,7 +186,19 @@ debatch.makeChips = (host, app) => {
       const own = app.columnOf(key);
       if (!own) continue;
       const text = words(own, filter);
-      chips.push(make("button", { type: "button", class: "chip", "aria-label": `Take away the filter ${text}`, onclick: () => app.filter(key, null) }, text, " ×"));
+      chips.push(
+        make(
+          "button",
+          {
+            type: "button",
+            class: "chip",
+            "aria-label": `Take away the filter ${text}`,
+            onclick: () => app.filter(key, null),
+          },
+          text,
+          " ×",
+        ),
+      );
     }
     host.replaceChildren(...chips);
     host.hidden = chips.length === 0;

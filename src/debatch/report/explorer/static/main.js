@@ -3,12 +3,14 @@
 // Put the page together.
 debatch.start = async () => {
   const { make, byId, number } = debatch.dom;
-  if (!("DecompressionStream" in window)) throw new Error("This browser is too old for the page: one of 2023 or newer shows it.");
+  if (!("DecompressionStream" in window))
+    throw new Error("This browser is too old for the page: one of 2023 or newer shows it.");
   const model = await debatch.openModel();
   const app = debatch.makeApp(model);
   const { state } = app;
   const { about } = model;
   const [, many] = about.noun;
+  const plates = about.places.plates.length;
   const pictures = debatch.makePictures(model);
   const tooltip = debatch.makeTooltip(byId("tooltip"), app);
   const scatters = [0, 1].map((panel) => {
@@ -31,8 +33,14 @@ debatch.start = async () => {
   const titled = about.views.map((view) => [view.key, view.title]);
   fillSelect(byId("view"), titled);
   fillSelect(byId("beside"), [["", "nothing"], ...titled]);
-  fillSelect(byId("palette"), Object.entries(debatch.colours.PALETTES).map(([key, palette]) => [key, palette.title]));
-  fillSelect(byId("plates"), about.places.plates.map((name, at) => [String(at), name]));
+  fillSelect(
+    byId("palette"),
+    Object.entries(debatch.colours.PALETTES).map(([key, palette]) => [key, palette.title]),
+  );
+  fillSelect(
+    byId("plates"),
+    about.places.plates.map((name, at) => [String(at), name]),
+  );
   if (about.views.length === 0) {
     document.body.classList.add("no-views");
     byId("no-views").hidden = false;
@@ -60,7 +68,10 @@ debatch.start = async () => {
   click("plate-after", () => turnPlate(1));
   click("help", () => byId("help-box").showModal());
   click("copy", async () => {
-    await navigator.clipboard?.writeText(location.href).then(() => debatch.tell("The address is copied. It opens this view in a copy of the same folder.")).catch(() => debatch.tell("Copy the address from the address bar."));
+    await navigator.clipboard
+      ?.writeText(location.href)
+      .then(() => debatch.tell("The address is copied. It opens this view in a copy of the same folder."))
+      .catch(() => debatch.tell("Copy the address from the address bar."));
   });
 
   function set(values, ...what) {
@@ -69,7 +80,6 @@ debatch.start = async () => {
   }
 
   function turnPlate(by) {
-    const plates = about.places.plates.length;
     set({ plate: (state.plate + by + plates) % plates }, "plate");
   }
 
@@ -84,9 +94,16 @@ debatch.start = async () => {
   app.add((changed) => {
     const has = (...names) => names.some((name) => changed.has(name));
     // (what is laid out changes first: to ask for a size afterwards costs a layout each time)
-    if (has("view")) fillSelect(byId("colour"), model.columnsOf(state.view).map((own) => [own.key, own.title]));
+    if (has("view"))
+      fillSelect(
+        byId("colour"),
+        model.columnsOf(state.view).map((own) => [own.key, own.title]),
+      );
     if (has("tool", "mode", "view", "style", "plate")) controls();
-    if (has("style", "filter", "view")) legend.update(changed), chips();
+    if (has("style", "filter", "view")) {
+      legend.update(changed);
+      chips();
+    }
     byId("beside-panel").hidden = !state.beside;
     scatters.forEach((scatter, panel) => update(scatter, panel, has));
     if (has("style", "filter", "selection", "view", "plate", "hover", "focus")) plate.draw();
@@ -109,7 +126,14 @@ debatch.start = async () => {
   }
 
   function controls() {
-    for (const [id, value] of Object.entries({ view: state.view, beside: state.beside, colour: state.colour, palette: state.palette, mode: state.mode, plates: state.plate })) {
+    for (const [id, value] of Object.entries({
+      view: state.view,
+      beside: state.beside,
+      colour: state.colour,
+      palette: state.palette,
+      mode: state.mode,
+      plates: state.plate,
+    })) {
       byId(id).value = value;
     }
     if (byId("search").value !== state.search) byId("search").value = state.search;
@@ -123,18 +147,24 @@ debatch.start = async () => {
     if (!view) return;
     const whole = view.count === model.count ? "" : ` of ${number(model.count)}`;
     const held = app.selectedCount ? `; ${number(drawn.held)} of ${number(app.selectedCount)} selected` : "";
-    byId(`caption-${panel}`).textContent = `${view.title} (${view.projection} of ${number(view.count)}${whole} ${many}${held})`;
+    byId(`caption-${panel}`).textContent =
+      `${view.title} (${view.projection} of ${number(view.count)}${whole} ${many}${held})`;
   }
 
   function words() {
     const chosen = app.selectedCount > 0;
-    byId("status").textContent = `${number(app.shownCount)} of ${number(model.count)} ${many} shown, ${number(app.selectedCount)} selected`;
-    byId("export").textContent = chosen ? `Export ${number(app.selectedCount)} selected` : `Export ${number(app.shownCount)} shown`;
+    byId("status").textContent =
+      `${number(app.shownCount)} of ${number(model.count)} ${many} shown, ${number(app.selectedCount)} selected`;
+    byId("export").textContent = chosen
+      ? `Export ${number(app.selectedCount)} selected`
+      : `Export ${number(app.shownCount)} shown`;
     byId("clear").disabled = !chosen;
     const held = new Set();
     app.selection.forEach((flag, image) => flag && held.add(model.plate[image]));
     const others = held.size - (held.has(state.plate) ? 1 : 0);
-    byId("plate-words").textContent = chosen ? `Selected ${many} lie on ${number(held.size)} of ${number(about.places.plates.length)} plates${others ? "" : ": this one"}.` : "";
+    byId("plate-words").textContent = chosen
+      ? `Selected ${many} lie on ${number(held.size)} of ${number(plates)} plates${others ? "" : ": this one"}.`
+      : "";
   }
 
   let saving = 0;

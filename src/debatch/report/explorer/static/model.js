@@ -8,9 +8,13 @@ debatch.openModel = async () => {
   const columns = new Map();
   const views = new Map(about.views.map((view) => [view.key, view]));
   const [plate, row, column, flags, ...codes] = await Promise.all(
-    [about.places.plate, about.places.row, about.places.column, about.flags.codes, ...about.columns.map((c) => c.codes)].map(
-      unpack,
-    ),
+    [
+      about.places.plate,
+      about.places.row,
+      about.places.column,
+      about.flags.codes,
+      ...about.columns.map((c) => c.codes),
+    ].map(unpack),
   );
   about.columns.forEach((own, at) =>
     columns.set(own.key, { key: own.key, title: own.title, kind: "names", names: own.names, codes: codes[at] }),
@@ -108,7 +112,19 @@ debatch.openModel = async () => {
   }
 
   return {
-    about, count, columns, views, plate, row, column, wells, openView, columnOf, columnsOf, imageIds, mask,
+    about,
+    count,
+    columns,
+    views,
+    plate,
+    row,
+    column,
+    wells,
+    openView,
+    columnOf,
+    columnsOf,
+    imageIds,
+    mask,
     flagsOf: (image) => about.flags.names[flags[image]],
   };
 

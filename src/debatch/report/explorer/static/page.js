@@ -76,7 +76,11 @@ debatch.exportRows = async (app) => {
   const keys = ["experiment", "plate", "well", "site", "perturbation", "batch"].filter((key) => model.columns.has(key));
   const lines = [["image_id", ...keys]];
   flags.forEach((flag, image) => {
-    if (flag) lines.push([ids[image], ...keys.map((key) => model.columns.get(key).names[model.columns.get(key).codes[image]] ?? "")]);
+    if (flag)
+      lines.push([
+        ids[image],
+        ...keys.map((key) => model.columns.get(key).names[model.columns.get(key).codes[image]] ?? ""),
+      ]);
   });
   const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const blob = new Blob([lines.map((line) => line.map(cell).join(",")).join("\n"), "\n"], { type: "text/csv" });

@@ -1,9 +1,16 @@
 "use strict";
 
-// Images in false colour, from grey sheets whose pixels no script may read: canvases invert, add, stretch and multiply them.
+// Images in false colour, from grey sheets whose pixels no script may read: canvases invert, add, stretch and multiply.
 debatch.makePictures = (model) => {
   const MOST_SHEETS = 16;
-  const channels = model.about.channels.map(([name, colour]) => ({ name, colour, initial: colour, on: true, low: 0, high: 1 }));
+  const channels = model.about.channels.map(([name, colour]) => ({
+    name,
+    colour,
+    initial: colour,
+    on: true,
+    low: 0,
+    high: 1,
+  }));
   const manifests = new Map();
   const sheets = new Map();
   const layer = document.createElement("canvas").getContext("2d");
@@ -71,7 +78,10 @@ debatch.makePictures = (model) => {
       const [x, y] = [left + (at % across) * width, top + Math.floor(at / across) * height];
       step("copy", () => layer.drawImage(picture, x, y, width, height, 0, 0, width, height));
       stretch(channel);
-      fill("multiply", debatch.colours.channels(channel.colour).map((value) => value * share));
+      fill(
+        "multiply",
+        debatch.colours.channels(channel.colour).map((value) => value * share),
+      );
       pen.drawImage(layer.canvas, 0, 0);
     }
     return true;

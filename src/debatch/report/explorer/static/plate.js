@@ -42,8 +42,10 @@ debatch.makePlate = (canvas, app, tooltip) => {
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     const every = cell < 14 ? 4 : cell < 20 ? 2 : 1;
-    for (let column = 0; column < width; column += every) pen.fillText(column + 1, left + (column + 0.5) * cell, top / 2);
-    for (let row = 0; row < high; row += every > 2 ? 2 : 1) pen.fillText(letters(row), left / 2, top + (row + 0.5) * cell);
+    for (let column = 0; column < width; column += every)
+      pen.fillText(column + 1, left + (column + 0.5) * cell, top / 2);
+    for (let row = 0; row < high; row += every > 2 ? 2 : 1)
+      pen.fillText(letters(row), left / 2, top + (row + 0.5) * cell);
     for (let row = 0; row < high; row++) {
       for (let column = 0; column < width; column++) {
         const images = imagesAt(row, column);
@@ -65,7 +67,12 @@ debatch.makePlate = (canvas, app, tooltip) => {
     if (brush?.moved) {
       pen.strokeStyle = ink;
       pen.setLineDash([5, 3]);
-      pen.strokeRect(Math.min(brush.x, brush.startX), Math.min(brush.y, brush.startY), Math.abs(brush.x - brush.startX), Math.abs(brush.y - brush.startY));
+      pen.strokeRect(
+        Math.min(brush.x, brush.startX),
+        Math.min(brush.y, brush.startY),
+        Math.abs(brush.x - brush.startX),
+        Math.abs(brush.y - brush.startY),
+      );
       pen.setLineDash([]);
     }
   }
@@ -184,7 +191,10 @@ debatch.makePlate = (canvas, app, tooltip) => {
       cursor.row = Math.min(high - 1, Math.max(0, cursor.row + moves[event.key][0]));
       cursor.column = Math.min(width - 1, Math.max(0, cursor.column + moves[event.key][1]));
       const [image = -1] = imagesAt(cursor.row, cursor.column);
-      canvas.setAttribute("aria-label", `Well ${nameOf(cursor.row, cursor.column)}${image < 0 ? ", empty" : `, ${app.said("perturbation", image)}`}`);
+      canvas.setAttribute(
+        "aria-label",
+        `Well ${nameOf(cursor.row, cursor.column)}${image < 0 ? ", empty" : `, ${app.said("perturbation", image)}`}`,
+      );
     } else if (event.key === "Enter" || event.key === " ") pick(cursor.row, cursor.column, modeOf(event));
     else return;
     event.preventDefault();

@@ -7,9 +7,19 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
   const marks = overlay.getContext("2d");
   // share of 256 of the ground around a disc, by which discs that overlap are told apart
   const HALO = 150;
+  // of more points it would cost more than it shows
+  const MOST_WITH_HALO = 20000;
   const place = { x: 0.5, y: 0.5, zoom: 1 };
   // in the order of drawing: filtered out, then not selected, then the others
-  const drawn = { count: 0, faint: 0, held: 0, x: new Float32Array(0), y: new Float32Array(0), paint: new Uint32Array(0), image: new Uint32Array(0) };
+  const drawn = {
+    count: 0,
+    faint: 0,
+    held: 0,
+    x: new Float32Array(0),
+    y: new Float32Array(0),
+    paint: new Uint32Array(0),
+    image: new Uint32Array(0),
+  };
   let view = null;
   let pixels = null;
   let ground = null;
@@ -44,7 +54,12 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     const { rows, x, y } = view;
     const size = rows.length;
     if (drawn.x.length < size) {
-      Object.assign(drawn, { x: new Float32Array(size), y: new Float32Array(size), paint: new Uint32Array(size), image: new Uint32Array(size) });
+      Object.assign(drawn, {
+        x: new Float32Array(size),
+        y: new Float32Array(size),
+        paint: new Uint32Array(size),
+        image: new Uint32Array(size),
+      });
     }
     const { shown, selection } = app;
     const some = app.selectedCount > 0;
@@ -108,9 +123,11 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
       if (column < reach || row < reach || column >= width - reach || row >= height - reach) continue;
       const pixel = row * width + column;
       const colour = paint[at];
-      for (let part = 0; part < halo.length; part++) data[pixel + halo[part]] = blended(ground, data[pixel + halo[part]], HALO);
+      for (let part = 0; part < halo.length; part++)
+        data[pixel + halo[part]] = blended(ground, data[pixel + halo[part]], HALO);
       for (let part = 0; part < inner.length; part++) data[pixel + inner[part]] = colour;
-      for (let part = 0; part < rim.length; part++) data[pixel + rim[part]] = blended(colour, data[pixel + rim[part]], shares[part]);
+      for (let part = 0; part < rim.length; part++)
+        data[pixel + rim[part]] = blended(colour, data[pixel + rim[part]], shares[part]);
     }
   }
 
@@ -130,23 +147,33 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
 
   function disc(size, width) {
     const reach = Math.ceil(size) + 2;
+    const haloed = drawn.count <= MOST_WITH_HALO;
     const [halo, inner, rim, shares] = [[], [], [], []];
     for (let row = -reach; row <= reach; row++) {
       for (let column = -reach; column <= reach; column++) {
         const share = Math.round(256 * Math.min(1, Math.max(0, size + 0.5 - Math.hypot(row, column))));
-        if (share < 256 && Math.hypot(row, column) < size + 1.5) halo.push(row * width + column);
+        if (haloed && share < 256 && Math.hypot(row, column) < size + 1.5) halo.push(row * width + column);
         if (share === 256) inner.push(row * width + column);
         else if (share > 0) rim.push(row * width + column) && shares.push(share);
       }
     }
-    return { reach, halo: Int32Array.from(halo), inner: Int32Array.from(inner), rim: Int32Array.from(rim), shares: Uint16Array.from(shares) };
+    return {
+      reach,
+      halo: Int32Array.from(halo),
+      inner: Int32Array.from(inner),
+      rim: Int32Array.from(rim),
+      shares: Uint16Array.from(shares),
+    };
   }
 
   // The line that is being drawn, and rings around what is looked at.
   function mark() {
     marks.clearRect(0, 0, overlay.width, overlay.height);
     const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
-    for (const [image, width] of [[app.state.focus, 2.5], [app.hovered, 1.5]]) {
+    for (const [image, width] of [
+      [app.state.focus, 2.5],
+      [app.hovered, 1.5],
+    ]) {
       const at = image < 0 || !view ? -1 : drawn.image.subarray(0, drawn.count).indexOf(image);
       if (at < 0) continue;
       marks.strokeStyle = ink;
@@ -210,5 +237,21 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     app.change("place");
   }
 
-  return { canvas, overlay, place, drawn, open, style, draw, mark, nearest, within, setLine, drag, moveTo, fromElement, key };
+  return {
+    canvas,
+    overlay,
+    place,
+    drawn,
+    open,
+    style,
+    draw,
+    mark,
+    nearest,
+    within,
+    setLine,
+    drag,
+    moveTo,
+    fromElement,
+    key,
+  };
 };
