@@ -261,6 +261,13 @@ def test_wells_are_selected_on_the_plate_by_mouse_and_keys(open_page):
     page.mouse.move(*at(3, 1), steps=4)
     page.mouse.up()
     status(page, "6 selected")
+    # a well of one misread and one other image, and one of two others
+    page.select_option("#colour", "right")
+    page.wait_for_function("document.querySelectorAll('#legend .value').length === 3")
+    colour = "([x, y]) => [...document.getElementById('plate').getContext('2d').getImageData(x, y, 1, 1).data]"
+    half, right = (page.evaluate(colour, [24 + (column + 0.5) * cell, 16 + 1.5 * cell]) for column in (1, 3))
+    assert right[:3] == [0x00, 0x72, 0xB2]
+    assert half[:3] == pytest.approx([0xD5 / 2, (0x5E + 0x72) / 2, 0xB2 / 2], abs=1)
     page.keyboard.press("]")
     page.locator("#plate").focus()
     for key in ["ArrowDown", "ArrowRight", "ArrowRight", "Enter"]:

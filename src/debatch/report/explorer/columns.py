@@ -48,7 +48,8 @@ def category(key: str, title: str, values: pd.Series) -> dict[str, Any]:
 
 def index_columns(index: pd.DataFrame) -> list[dict[str, Any]]:
     """The columns of an index that images are coloured, filtered and searched by; the user's own come last."""
-    columns = [category(key, title, index[key]) for key, title in TITLES.items() if key in index]
+    said = index.assign(well_type=index["well_type"].str.replace("_", " "))
+    columns = [category(key, title, said[key]) for key, title in TITLES.items() if key in said]
     if index["part"].nunique() == 1:
         columns = [column for column in columns if column["key"] != "part"]
     columns.append(category("plate", "plate", plate_names(index)))

@@ -77,7 +77,8 @@ debatch.makePlate = (canvas, app, tooltip) => {
     }
   }
 
-  // A well's colour from its images that pass the filters: the most frequent name's, or that of the mean.
+  // A well's colour from its images that pass the filters: the most frequent name's, that of the mean, or between right
+  // and wrong.
   function wellColours(faint) {
     const column = app.columnOf();
     const colouring = app.colouring(state.view);
@@ -88,11 +89,19 @@ debatch.makePlate = (canvas, app, tooltip) => {
         const known = Array.from(shown, (image) => column.values[image]).filter((value) => !Number.isNaN(value));
         return colouring.css[colouring.code(known.reduce((sum, value) => sum + value, 0) / known.length)];
       }
+      if (column?.key === "right") return betweenScores(shown, column.codes, colouring.css);
       const counts = new Map();
       for (const image of shown) counts.set(colouring.codeOf(image), (counts.get(colouring.codeOf(image)) ?? 0) + 1);
       const [code] = [...counts].reduce((most, each) => (each[1] > most[1] ? each : most));
       return colouring.css[code];
     };
+  }
+
+  function betweenScores(images, codes, [unknown, wrong, right]) {
+    const scored = images.filter((image) => codes[image] > 0);
+    if (scored.length === 0) return unknown;
+    const misread = scored.filter((image) => codes[image] === 1).length;
+    return debatch.colours.mixed(right, wrong, misread / scored.length);
   }
 
   // Around a well whose images are selected; broken where only some of them are.
