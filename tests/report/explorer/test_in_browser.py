@@ -15,7 +15,7 @@ from PIL import Image
 from debatch.report.explorer.page import Facts, Look, write_page
 from debatch.report.explorer.thumbnails import write_thumbnails
 
-TAG, ENDED, QUOTED, FORMULA = NAMES = [
+NAMES = [
     '<img src=x onerror="window.hacked = 1">',
     "</script><script>window.hacked = 1</script>",
     'it\'s "quoted", & so on',
