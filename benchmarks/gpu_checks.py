@@ -99,7 +99,7 @@ def build_trainer(asked: Asked, device: torch.device) -> Trainer:
     images = image_set((levels + noise).astype(np.uint8), device)
     names = [f"b{batch}" for batch in range(BATCHES)]
     data = TrainingData(images.rows, np.arange(count) % CLASSES, np.arange(count) % BATCHES, names, CLASSES)
-    return Trainer(recipe, data, images, CHANNELS, 0, "check")
+    return Trainer(recipe, data, images, 0, "check")
 
 
 def files(folder: Path) -> TrainingFiles:
@@ -224,7 +224,7 @@ def bfloat16_batch_norm(asked: Asked) -> dict[str, Any]:
         halved = sum(inputs[layer][0].dtype == torch.bfloat16 for layer in layers)
         for given in inputs.values():
             given.clear()
-        set_population_statistics(network, images)
+        set_population_statistics(network, [(group, ()) for group in images])
         pooled = differences(kept(layers), [true_statistics(inputs[layer], 0) for layer in layers])
     dtypes = {str(tensor.dtype) for layer in layers for tensor in (layer.running_mean, layer.running_var, layer.weight)}
     found = judged({"taken": taken, "pooled": pooled, "planted": differences(*planted(asked.device))})

@@ -72,7 +72,7 @@ def ratio(
     for turn in range(rounds):
         for way, kind in (("stored", ImageSet), ("cached", CachedImageSet)):
             set_of_images = kind(rows, statistics, ImageReader({"a": store}, threads), device)
-            trainer = Trainer(recipe, data, set_of_images, CHANNELS, 0, way)
+            trainer = Trainer(recipe, data, set_of_images, 0, way)
             files = TrainingFiles(folder / f"{way}{turn}.csv", folder / f"{way}{turn}{recipe.backbone}.pt")
             rates[way].append(float(trainer.fit(files)["images_per_second"].iloc[-1]))
     stored, cached = (float(np.median(rates[way])) for way in ("stored", "cached"))

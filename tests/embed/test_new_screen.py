@@ -42,7 +42,8 @@ def run(tmp_path, tiny_recipe):
 def write_run(folder, recipe, screen="tiny"):
     torch.manual_seed(0)
     network = Network(recipe, channels=3, classes=4, batches=2)
-    set_population_statistics(network, [torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(1))])
+    images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    set_population_statistics(network, [(images, CHANNELS)])
     facts = model_facts(recipe, CHANNELS, 4, ["E00", "E01"])
     save_weights(network, folder / "model.safetensors", facts)
     record = {"screen": screen, "method": "adabn", "split": "separated", "seed": 0, "recipe": recipe.model_dump()}

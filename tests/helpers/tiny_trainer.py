@@ -70,7 +70,7 @@ def with_objective(recipe: Recipe, **keys) -> Recipe:
 
 def make_trainer(recipe, seed=0, images=IMAGES, index=INDEX, ranks=ALONE):
     data = training_data(index, split_of(index), recipe.shuffle_labels, seed)
-    return Trainer(recipe, data, image_set(data.rows, index, images), channels=3, seed=seed, name="test", ranks=ranks)
+    return Trainer(recipe, data, image_set(data.rows, index, images), seed=seed, name="test", ranks=ranks)
 
 
 def make_dealt_trainer(recipe, ranks=ALONE):

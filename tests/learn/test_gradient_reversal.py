@@ -24,7 +24,7 @@ def trainer(recipe, index=INDEX, test=("E04",)):
     )
     data = training_data(index, split, recipe.shuffle_labels, 0)
     images = ImageSet(data.rows, self_statistics(index, IMAGES), MemoryReader(INDEX, IMAGES), torch.device("cpu"))
-    return Trainer(recipe, data, images, channels=3, seed=0, name="m/separated/seed0")
+    return Trainer(recipe, data, images, seed=0, name="m/separated/seed0")
 
 
 def gradients(recipe, reversal):

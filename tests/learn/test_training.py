@@ -150,7 +150,7 @@ def test_batch_with_a_single_training_image_is_named(tiny_recipe):
     data = training_data(index, SPLIT, False, 0)
     images = ImageSet(data.rows, self_statistics(INDEX, IMAGES), MemoryReader(INDEX, IMAGES), torch.device("cpu"))
     with pytest.raises(DataError, match="the batch E01 has a single training image"):
-        Trainer(tiny_recipe.model_copy(update={"batch_norm": "adaptive"}), data, images, 3, 0, "test")
+        Trainer(tiny_recipe.model_copy(update={"batch_norm": "adaptive"}), data, images, 0, "test")
 
 
 def test_same_seed_same_run_other_seed_another(tiny_recipe, tmp_path):

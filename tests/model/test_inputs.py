@@ -100,7 +100,7 @@ def test_network_is_trained_on_two_parts_by_the_channels_that_they_share(tmp_pat
     split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["well"] < "B10", "train", "test")})
     data = training_data(index, split, False, 0)
     images = ImageSet(data.rows, statistics, reader, torch.device("cpu"), recipe.channels)
-    trainer = Trainer(recipe, data, images, channels=2, seed=0, name="test")
+    trainer = Trainer(recipe, data, images, seed=0, name="test")
     history = trainer.fit(TrainingFiles(tmp_path / "history.csv", tmp_path / "checkpoint.pt"))
     assert np.isfinite(history["loss"]).all()
     every = ImageSet(index, statistics, reader, torch.device("cpu"), recipe.channels)

@@ -19,13 +19,18 @@ def network(tiny_recipe):
     return Network(tiny_recipe, channels=3, classes=4, batches=2)
 
 
+def unnamed(groups):
+    """Groups whose channels have no names."""
+    return [(group, ()) for group in groups]
+
+
 def statistics(network):
     return [(layer.running_mean.clone(), layer.running_var.clone()) for layer in batch_norms(network)]
 
 
 def test_first_layers_statistics_are_the_pooled_moments_of_its_input(network):
     images = torch.randn(24, 3, 32, 32)
-    set_population_statistics(network, images.split(8))
+    set_population_statistics(network, unnamed(images.split(8)))
     inputs = network.backbone.stem[0](images).detach().double()
     layer = network.backbone.stem[1]
     torch.testing.assert_close(layer.running_mean.double(), inputs.mean((0, 2, 3)), atol=1e-6, rtol=1e-5)
@@ -35,7 +40,7 @@ def test_first_layers_statistics_are_the_pooled_moments_of_its_input(network):
 def test_between_group_differences_count_in_the_variance(network):
     """Averaging the groups' variances would miss that their means differ."""
     groups = [torch.randn(8, 3, 32, 32) + shift for shift in (-3.0, 3.0)]
-    set_population_statistics(network, groups)
+    set_population_statistics(network, unnamed(groups))
     inputs = network.backbone.stem[0](torch.cat(groups)).detach()
     torch.testing.assert_close(
         network.backbone.stem[1].running_var, inputs.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5
@@ -45,12 +50,12 @@ def test_between_group_differences_count_in_the_variance(network):
 def test_groups_of_two_processes_are_pooled_into_the_statistics_of_all(network):
     """Each sums what it saw; here the other process's sums are those of its own call."""
     mine, others = torch.randn(3, 8, 3, 32, 32), torch.randn(2, 6, 3, 32, 32) + 2
-    assert set_population_statistics(network, [*mine, *others]) == 36
+    assert set_population_statistics(network, unnamed([*mine, *others])) == 36
     whole = statistics(network)
     theirs = []
-    set_population_statistics(network, list(others), lambda tensor: theirs.append(tensor.clone()) or tensor)
+    set_population_statistics(network, unnamed(others), lambda tensor: theirs.append(tensor.clone()) or tensor)
     waiting = iter(theirs)
-    assert set_population_statistics(network, list(mine), lambda tensor: tensor.add_(next(waiting))) == 36
+    assert set_population_statistics(network, unnamed(mine), lambda tensor: tensor.add_(next(waiting))) == 36
     for (mean, var), (mean_again, var_again) in zip(whole, statistics(network), strict=True):
         torch.testing.assert_close(mean, mean_again)
         torch.testing.assert_close(var, var_again)
@@ -69,12 +74,12 @@ def test_training_keeps_no_running_averages(network):
 
 def test_neck_gets_statistics_too_and_earlier_ones_do_not_matter(network):
     images = torch.randn(16, 3, 32, 32)
-    set_population_statistics(network, images.split(8))
+    set_population_statistics(network, unnamed(images.split(8)))
     first = statistics(network)
     for layer in batch_norms(network):
         layer.running_mean.normal_()
         layer.running_var.uniform_(1, 2)
-    set_population_statistics(network, images.split(8))
+    set_population_statistics(network, unnamed(images.split(8)))
     for (mean, var), (mean_again, var_again) in zip(first, statistics(network), strict=True):
         torch.testing.assert_close(mean, mean_again)
         torch.testing.assert_close(var, var_again)
@@ -85,7 +90,7 @@ def test_one_group_reproduces_the_training_forward_pass(network):
     images = torch.randn(16, 3, 32, 32)
     with normalizing_by_group(network), torch.no_grad():
         by_itself = network.embed(images)
-    set_population_statistics(network, [images])
+    set_population_statistics(network, unnamed([images]))
     with torch.no_grad():
         torch.testing.assert_close(network.embed(images), by_itself, atol=1e-4, rtol=1e-3)
 
@@ -168,7 +173,7 @@ def test_pretrained_weights_come_from_a_local_file(tmp_path):
 
 
 def test_weights_come_back(network, tiny_recipe, tmp_path):
-    set_population_statistics(network, [torch.randn(16, 3, 32, 32)])
+    set_population_statistics(network, unnamed([torch.randn(16, 3, 32, 32)]))
     save_weights(network, tmp_path / "m.safetensors", model_facts(tiny_recipe, ["a", "b", "c"], 4, ["x", "y"]))
     again, batches = load_network(tmp_path / "m.safetensors", tiny_recipe, torch.device("cpu"))
     images = torch.randn(4, 3, 32, 32)

@@ -147,10 +147,15 @@ Objective = Annotated[
 ]
 
 
+# keys of a recipe that hold a section of one of several kinds
+_OF_A_KIND = ("objective", "stem")
+
+
 def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's stated keys over another's. Of one kind of objective the keys join; another kind stands alone."""
-    first, second = below.get("objective"), above.get("objective")
+    """A recipe's stated keys over another's. Of one kind of objective or stem the keys join; another stands alone."""
     joined = {**below, **above}
-    if first is not None and second is not None and first.kind == second.kind:
-        joined["objective"] = type(second)(**{**first.stated(), **second.stated()})
+    for key in _OF_A_KIND:
+        first, second = below.get(key), above.get(key)
+        if first is not None and second is not None and first.kind == second.kind:
+            joined[key] = type(second)(**{**first.stated(), **second.stated()})
     return joined

@@ -9,6 +9,7 @@ from debatch.config.backbones import Backbone
 from debatch.config.base import Section, Size, height_and_width
 from debatch.config.objectives import Classification, Objective, laid_over
 from debatch.config.statistics import RECIPE_STATISTICS
+from debatch.config.stems import ChannelTokens, Plain, Stem
 from debatch.errors import ConfigError
 
 Normalization = Literal["self", "plate", "plate_controls", "experiment", "experiment_controls", "all"]
@@ -42,6 +43,11 @@ class Recipe(Section):
         "densenet161",
         description="Name of any timm model, or for small images: small_resnet, small_resnet_2, small_resnet_3, "
         "small_densenet, small_densenet_wide, small_vit.",
+    )
+    stem: Stem = Field(
+        default_factory=Plain,
+        description="How the network takes images of its channels, by `kind` or by that name alone: plain, where all "
+        "images have the same channels; or one of those that know channels by name, for parts that differ in them.",
     )
     weights: str | None = Field(
         None,
@@ -160,7 +166,17 @@ class Recipe(Section):
                 "normalization; choose a backbone that has (densenet, resnet, efficientnet, …) or leave out "
                 "`batch_norm: adaptive` and `test_statistics: batch`"
             )
+        if isinstance(self.stem, ChannelTokens) and not self.backbone.startswith(("vit_", "deit")):
+            raise ValueError(
+                f"`stem: channel_tokens` is for vision transformers, and the backbone {self.backbone!r} is none; take "
+                "another stem, or a backbone like deit_small_patch16_224"
+            )
         return self
+
+    @property
+    def names_channels(self) -> bool:
+        """Whether its network knows channels by name, so that images of other channels pass through it too."""
+        return not isinstance(self.stem, Plain)
 
     @property
     def adapts(self) -> bool:

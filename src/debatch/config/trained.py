@@ -19,12 +19,13 @@ class WeightsFacts(NamedTuple):
 
     Attributes:
         recipe: as it was trained.
-        channels: C stains, in the order of the network's input.
+        channels: C stains, in the order of the network's input, or all that it knows by name.
         classes: how many the class head predicts.
         batches: the training batches, in the batch head's order.
         identity: of all that the run was made from; empty where it was not noted.
         code: digest of the code that made it; empty likewise.
         precision: the arithmetic that it was trained in; empty likewise.
+        channel_sets: where the network knows channels by name, those of each part that it was trained on; else empty.
     """
 
     recipe: dict[str, Any]
@@ -34,6 +35,7 @@ class WeightsFacts(NamedTuple):
     identity: str = ""
     code: str = ""
     precision: str = ""
+    channel_sets: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def read_weights_facts(path: Path) -> WeightsFacts:
             str(facts.get("identity", "")),
             str(facts.get("code", "")),
             str(facts.get("precision", "")),
+            tuple(tuple(map(str, own)) for own in facts.get("channel_sets", ())),
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a trained model: {error}") from None

@@ -93,13 +93,14 @@ def outputs_by_group(
         if len(group.reference):
             reference = group.reference[hash_order(images.rows["image_id"].iloc[group.reference])]
             stream = images.groups(images.cut(reference, recipe.group))
-            used = set_population_statistics(network, (part.standardized(recipe.pixels) for part in stream))
+            shown = ((part.standardized(recipe.pixels), part.channels) for part in stream)
+            used = set_population_statistics(network, shown)
             if used < recipe.group:
                 few = noun_of_rows(images.rows).count(used)
                 log.warning("%s: statistics from only %s (a training group has %d)", group.name, few, recipe.group)
         for part in images.groups(images.cut(group.images, recipe.group)):
             with torch.inference_mode():
-                outputs = network.heads(network.embed(part.standardized(recipe.pixels)))
+                outputs = network.heads(network.embed(part.standardized(recipe.pixels), part.channels))
             yield part.positions, outputs, used
 
 

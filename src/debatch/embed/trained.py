@@ -10,7 +10,7 @@ import torch
 from debatch.config.recipe import Recipe
 from debatch.config.trained import read_weights_facts
 from debatch.files import Files
-from debatch.model.inputs import ImageSet
+from debatch.model.inputs import ImageSet, channels_seen
 from debatch.model.network import Network
 from debatch.model.weights import load_network
 from debatch.runtime.devices import choose_device
@@ -63,7 +63,10 @@ def read_run(model: Path, recipe: Recipe, files: Files, tables: dict[str, Any], 
     device = choose_device(gpus)
     network, batch_names = load_network(model, recipe, device)
     stores = files.stores(index["experiment"].unique())
-    channels = read_weights_facts(model).channels if recipe.channels else None
     reader = ImageReader(stores, threads)
+    if recipe.names_channels:
+        channels = channels_seen(recipe, index, reader)
+    else:
+        channels = read_weights_facts(model).channels if recipe.channels else None
     images = ImageSet(index, read_frame(tables["normalization"]), reader, device, channels)
     return TrainedRun(model, recipe, index, split, images, network, batch_names, device)

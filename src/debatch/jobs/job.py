@@ -24,7 +24,7 @@ from debatch.jobs.record import record_of, write_record
 from debatch.learn.data import training_data
 from debatch.learn.identity import code_digest
 from debatch.learn.train import Trainer, TrainingFiles
-from debatch.model.inputs import ImageSet
+from debatch.model.inputs import ImageSet, channels_seen
 from debatch.model.network import Network
 from debatch.model.weights import model_facts, save_weights
 from debatch.runtime.checkpoint import checkpoint_of, finished_of
@@ -121,11 +121,12 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     files = Files(*job.results)
     stores = files.stores(data.rows["experiment"].unique())
     reader, statistics = ImageReader(stores, threads), read_frame(job.normalization)
-    images = ImageSet(data.rows, statistics, reader, device, recipe.channels)
-    channels = list(images.channels)
-    made_from = {"pixels_sha256": read_about(job.index).get("pixels_sha256"), "channels": channels}
-    trainer = Trainer(recipe, data, images, len(channels), job.seed, job.name, ranks, made_from)
-    made_by = {"identity": trainer.identity, "precision": trainer.precision, "code": code_digest(recipe.objective.kind)}
+    images = ImageSet(data.rows, statistics, reader, device, channels_seen(recipe, data.rows, reader))
+    channels, sets = list(images.channels), images.channel_sets if recipe.names_channels else []
+    made_from = {"pixels_sha256": read_about(job.index).get("pixels_sha256"), "channels": sets or channels}
+    trainer = Trainer(recipe, data, images, job.seed, job.name, ranks, made_from)
+    code = code_digest(recipe.objective.kind, recipe.stem.kind)
+    made_by = {"identity": trainer.identity, "precision": trainer.precision, "code": code}
     split_digest = split_sha256(split)
     if ranks.from_first(lambda: take_finished(model, made_by, split_digest, recipe.precision)):
         log.info(
@@ -133,7 +134,7 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
             "train anew", job.name, finished_of(model),
         )  # fmt: skip
         return
-    facts = model_facts(recipe, channels, data.classes, data.batch_names)
+    facts = model_facts(recipe, channels, data.classes, data.batch_names, channel_sets=sets)
 
     def keep(epoch: int, network: Network) -> None:
         save_weights(network, Path(files.snapshot(str(job.folder), epoch)), facts)
@@ -143,7 +144,7 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     if ranks.first:
         # the weights last: they are what says that the run is done
         write_record(record_of(model), _record(job, trainer, split_digest))
-        whole = model_facts(recipe, channels, data.classes, data.batch_names, made_by)
+        whole = model_facts(recipe, channels, data.classes, data.batch_names, made_by, sets)
         save_weights(trainer.network, model, whole)
         keep_finished(model)
 

@@ -21,7 +21,8 @@ CODE = (
     "model/backbones.py", "model/inputs.py", "model/network.py", "model/population.py", "model/precision.py",
     "model/standardize.py", "runtime/ranks.py", "screen/order.py", "screen/store.py",
 )  # fmt: skip
-OBJECTIVES = "learn/objectives"
+# what is found by its kind: the folder's other files decide nothing
+OBJECTIVES, STEMS = "learn/objectives", "model/stems"
 LIBRARIES = ("torch", "timm")
 
 
@@ -51,31 +52,34 @@ def run_identity(
     return sha256_of_json(facts, *(values.tobytes() for values in arrays))
 
 
-def code_digest(objective: str) -> str:
+def code_digest(objective: str, stem: str = "plain") -> str:
     """SHA-256 over the code that decides weights, and the versions of what it trains with.
 
-    What is only said does not count: comments, docstrings, descriptions, log lines, errors. Nor do other objectives: a
-    new one trains no run anew.
+    What is only said does not count: comments, docstrings, descriptions, log lines, errors. Nor do other objectives
+    and stems: a new one trains no run anew.
 
     Args:
         objective: the kind that is minimised.
+        stem: the kind that the network has.
     """
     package = Path(debatch.__file__).parent
-    files = [*(package / part for part in CODE), *_objective_files(package / OBJECTIVES, objective)]
+    files = [*(package / part for part in CODE), *_files_of(package, OBJECTIVES, objective)]
+    if stem != "plain":  # which is the backbone alone
+        files += _files_of(package, STEMS, stem)
     facts = [(str(file.relative_to(package)), _computed(file.read_text())) for file in sorted(files)]
     return sha256_of_json([facts, [(name, _version(name)) for name in LIBRARIES]])
 
 
-def _objective_files(folder: Path, kind: str) -> set[Path]:
-    """The file of an objective, and those beside it that it imports."""
+def _files_of(package: Path, folder: str, kind: str) -> set[Path]:
+    """The file of an objective or a stem, and those beside it that it imports."""
     found: set[Path] = set()
-    waiting = [kind]
+    waiting, room = [kind], f"debatch.{folder.replace('/', '.')}."
     while waiting:
-        file = folder / f"{waiting.pop()}.py"
+        file = package / folder / f"{waiting.pop()}.py"
         if file not in found:
             found.add(file)
             imports = (node for node in ast.parse(file.read_text()).body if isinstance(node, ast.ImportFrom))
-            own = (node.module for node in imports if (node.module or "").startswith("debatch.learn.objectives."))
+            own = (node.module for node in imports if (node.module or "").startswith(room))
             waiting += [str(module).rpartition(".")[2] for module in own]
     return found
 

@@ -66,7 +66,6 @@ class Trainer:
     process computes: a run that was killed and goes on from its checkpoint ends as one that was not.
 
     Args:
-        channels: how many the network takes.
         name: of the run, in messages.
         made_from: what it is made from beside recipe, data and seed, as JSON takes it: part of its identity.
 
@@ -81,7 +80,6 @@ class Trainer:
         recipe: Recipe,
         data: TrainingData,
         images: ImageSet,
-        channels: int,
         seed: int,
         name: str,
         ranks: Ranks = ALONE,
@@ -95,7 +93,7 @@ class Trainer:
         kind = objective_of(recipe)
         kind.require_usable(recipe, data, name)
         torch.manual_seed(seed)
-        objective = kind(recipe, channels, data, self.precision)
+        objective = kind(recipe, images.channel_sets, data, self.precision)
         self.objective = objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(self.objective.parameter_groups(), recipe)
         self.epoch_steps = steps_in_epoch(len(self.images), recipe.group, recipe.groups_per_step)
@@ -162,7 +160,7 @@ class Trainer:
         """Put the training images' population statistics into the network, so that its weights are usable alone."""
         order = hash_order(self.images.rows["image_id"])[: self.recipe.statistics_images]
         groups = self.images.groups(self.ranks.share(self.images.cut(order, self.recipe.group)))
-        standardized = (group.standardized(self.recipe.pixels) for group in groups)
+        standardized = ((group.standardized(self.recipe.pixels), group.channels) for group in groups)
         set_population_statistics(self.network, standardized, self.ranks.sum_)
 
     def _keep_snapshot(self, files: TrainingFiles, epochs: int) -> None:

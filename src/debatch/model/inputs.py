@@ -6,7 +6,7 @@ The images of a group are of one part of the screen: parts differ in size and in
 import math
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from debatch.config.recipe import Recipe
 from debatch.config.trained import channel_positions
 from debatch.errors import DataError
 from debatch.model.standardize import standardize
@@ -55,10 +56,13 @@ class ImageSet:
         statistics: mean and sd of each image and channel.
         reader: of the stores.
         device: where the images go.
-        channels: those of the stored channels that the network sees, by name and in its order; None: all, as stored.
+        channels: those of the stored channels that the network sees, by name and in its order, or of each part those
+            of its images; None: all, as stored. `channels_seen` makes it of a recipe.
 
     Attributes:
         parts: (N,) number of the part that each image is of.
+        channels: C names, of all parts.
+        channel_sets: of each part, the names of its channels.
 
     Raises:
         DataError: an image lacks a channel; or the images of several parts differ in size.
@@ -70,18 +74,23 @@ class ImageSet:
         statistics: pd.DataFrame,
         reader: ImageReader,
         device: torch.device,
-        channels: list[str] | None = None,
+        channels: list[str] | Mapping[str, list[str]] | None = None,
     ) -> None:
         self.rows = rows.reset_index(drop=True)
         self.experiments = self.rows["experiment"].to_numpy()
         self.store_rows = self.rows["store_row"].to_numpy()
         self.parts, names = pd.factorize(self.rows["part"])
-        means, sds = as_arrays(statistics, self.rows["image_id"], channels)
-        self.channels = tuple(channels or statistics_channels(statistics))
         self.chosen = channels is not None
+        if isinstance(channels, Mapping):
+            self.channel_sets = [tuple(channels[name]) for name in names]
+            self.channels = tuple(dict.fromkeys(name for own in self.channel_sets for name in own))
+        else:
+            self.channels = tuple(channels or statistics_channels(statistics))
+            self.channel_sets = [self.channels] * len(names)
+        means, sds = self._arrays(statistics)
         self.means, self.sds = torch.from_numpy(means).to(device), torch.from_numpy(sds).to(device)
         self.reader, self.device = reader, device
-        if len(names) > 1:
+        if len(names) > 1 and not isinstance(channels, Mapping):
             self._require_one_size()
         self.memory = _Memory(pinned=device.type == "cuda")
 
@@ -108,6 +117,15 @@ class ImageSet:
                 for _, future in waiting:
                     future.cancel()
 
+    def _arrays(self, statistics: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """(N, C) means and sds; of a channel that an image's part lacks 0 and 1, which nothing reads."""
+        means, sds = (np.full((len(self), len(self.channels)), value, np.float32) for value in (0, 1))
+        for part, own in enumerate(self.channel_sets):
+            rows = np.flatnonzero(self.parts == part)
+            at = np.ix_(rows, np.array(channel_positions(list(own), list(self.channels))))
+            means[at], sds[at] = as_arrays(statistics, self.rows["image_id"].iloc[rows], list(own))
+        return means, sds
+
     def _require_one_size(self) -> None:
         """Area averaging would show cells of one part smaller than those of another."""
         seen: dict[tuple[int, ...], str] = {}
@@ -129,7 +147,8 @@ class ImageSet:
         self.reader.read_at(experiments, rows, out=images.numpy())
         if not self.chosen:
             return images, None
-        positions = channel_positions(list(self.channels), self.reader.channels(experiments))
+        wanted = list(self.channel_sets[self.parts[at[0]]])
+        positions = channel_positions(wanted, self.reader.channels(experiments))
         return images, None if positions == list(range(shape[0])) else positions
 
     def _on_device(self, at: np.ndarray, read: "Future[tuple[Tensor, list[int] | None]]") -> Group:
@@ -140,7 +159,32 @@ class ImageSet:
             on_device = on_device.view(torch.int16).int() & 0xFFFF
         if positions is not None:  # here: an image's channels are one chunk of the store, and are read together
             on_device = on_device.index_select(1, torch.tensor(positions, device=self.device))
-        return Group(at, on_device, self.means[where], self.sds[where], self.channels)
+        own = self.channel_sets[self.parts[at[0]]]
+        means, sds = self.means[where], self.sds[where]
+        if own != self.channels:
+            columns = torch.tensor([self.channels.index(name) for name in own], device=self.device)
+            means, sds = means.index_select(1, columns), sds.index_select(1, columns)
+        return Group(at, on_device, means, sds, own)
+
+
+def channels_seen(recipe: Recipe, rows: pd.DataFrame, reader: ImageReader) -> list[str] | dict[str, list[str]] | None:
+    """By which channels a recipe's network sees images: the `channels` of an `ImageSet`.
+
+    Args:
+        recipe: of the run.
+        rows: of the index.
+        reader: of the stores.
+
+    Returns:
+        Where its stem knows channels by name: of each part those that it has of the recipe's. Else the recipe's own.
+    """
+    if not recipe.names_channels:
+        return recipe.channels
+    seen = {}
+    for part, own in rows.groupby("part", sort=False):
+        stored = reader.channels(own["experiment"].unique())
+        seen[str(part)] = [name for name in stored if recipe.channels is None or name in recipe.channels]
+    return seen
 
 
 class _Memory:

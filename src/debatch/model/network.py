@@ -1,5 +1,6 @@
 """The network of every recipe: backbone, neck, class head and batch head."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from debatch.config.recipe import Recipe
 from debatch.errors import ConfigError
 from debatch.model.backbones import build_backbone, compute_twice
+from debatch.model.stems import ChannelSets, Stem, build_stem
 
 
 class Outputs(NamedTuple):
@@ -33,6 +35,13 @@ class Network(nn.Module):
     of one batch a norm would erase what it predicts. Where the recipe reverses its gradient it is the adversary of
     Ganin et al. 2016; else it reads a detached embedding, and never trains the trunk.
 
+    Args:
+        recipe: of the run.
+        channels: how many it takes, where it knows them by their place.
+        classes: of the class head.
+        batches: of the batch head.
+        channel_sets: where its stem knows channels by name, those of each part that it is trained on.
+
     Attributes:
         width: length of the embedding.
 
@@ -40,9 +49,11 @@ class Network(nn.Module):
         ConfigError: the recipe adapts batch norm and the backbone has none, or asks for `checkpointing` likewise.
     """
 
-    def __init__(self, recipe: Recipe, channels: int, classes: int, batches: int) -> None:
+    def __init__(
+        self, recipe: Recipe, channels: int, classes: int, batches: int, channel_sets: ChannelSets = ()
+    ) -> None:
         super().__init__()
-        self.backbone, features = build_backbone(recipe.backbone, channels, recipe.pixels, recipe.weights)
+        self.backbone, features = _backbone(recipe, channels, channel_sets)
         if recipe.adapts and not batch_norms(self.backbone):
             raise ConfigError(
                 f"adaptive batch normalization is asked for, but the backbone {recipe.backbone!r} has no batch "
@@ -56,9 +67,14 @@ class Network(nn.Module):
         self.class_head = nn.Linear(self.width, classes)
         self.batch_head = nn.Linear(self.width, batches)
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Standardised images (N, C, H, W) to embeddings (N, width)."""
-        return self.neck(self.backbone(images))
+    def embed(self, images: Tensor, channels: Sequence[str] = ()) -> Tensor:
+        """Standardised images (N, C, H, W) to embeddings (N, width).
+
+        Args:
+            images: of one part.
+            channels: the names of their C channels, for a stem that knows them by name.
+        """
+        return self.neck(encoded(self.backbone, images, channels))
 
     def heads(self, embedding: Tensor, reversal: float = 0.0) -> Outputs:
         """Both heads' logits of embeddings (N, width), in float32.
@@ -81,6 +97,20 @@ def _neck(features: int, width: int) -> nn.Sequential:
         nn.BatchNorm1d(width),
         nn.ReLU(),
     )
+
+
+def encoded(backbone: nn.Module, images: Tensor, channels: Sequence[str]) -> Tensor:
+    """Features (N, F) that a network's backbone gives images (N, C, H, W) of the channels of these names."""
+    features: Tensor = backbone(images, channels) if isinstance(backbone, Stem) else backbone(images)
+    return features
+
+
+def _backbone(recipe: Recipe, channels: int, channel_sets: ChannelSets) -> tuple[nn.Module, int]:
+    """What gives features, and how many."""
+    if not recipe.names_channels:
+        return build_backbone(recipe.backbone, channels, recipe.pixels, recipe.weights)
+    stem = build_stem(recipe, channel_sets)
+    return stem, stem.features
 
 
 class ReverseGradient(torch.autograd.Function):

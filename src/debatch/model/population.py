@@ -6,7 +6,7 @@ training; mean and E[x^2] of every batch-norm input are pooled in float64 over t
 the images' names, so that the result depends on the set of images and neither on their order nor on a loader's size.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -66,13 +66,16 @@ class _Pool:
 
 @torch.no_grad()
 def set_population_statistics(
-    network: Network, groups: Iterable[Tensor], sum_over_processes: Callable[[Tensor], Tensor] | None = None
+    network: Network,
+    groups: Iterable[tuple[Tensor, Sequence[str]]],
+    sum_over_processes: Callable[[Tensor], Tensor] | None = None,
 ) -> int:
     """Compute population statistics and put them into every batch-norm layer, ready for `network.eval()`.
 
     Args:
         network: has an `embed` method that takes a group's images.
-        groups: standardised images (n, C, H, W) on the network's device, group by group.
+        groups: standardised images (n, C, H, W) on the network's device and the names of their channels, group by
+            group.
         sum_over_processes: where several processes each give some of the groups, sums a tensor over them, in place.
 
     Returns:
@@ -88,9 +91,9 @@ def set_population_statistics(
     images = 0
     try:
         with normalizing_by_group(network):
-            for group in groups:
+            for group, channels in groups:
                 images += len(group)
-                network.embed(group)
+                network.embed(group, channels)
     finally:
         for hook in hooks:
             hook.remove()

@@ -13,6 +13,7 @@ from debatch.config.recipe import Recipe
 from debatch.config.trained import read_weights_facts
 from debatch.errors import DataError
 from debatch.model.network import Network
+from debatch.model.stems import ChannelSets
 from debatch.tabular import write_atomically
 
 
@@ -43,6 +44,7 @@ def model_facts(
     classes: int,
     batch_names: list[str],
     made_by: Mapping[str, str] = MappingProxyType({}),
+    channel_sets: ChannelSets = (),
 ) -> dict[str, str]:
     """What a weights file says of its network: enough to build it again. `read_weights_facts` reads it.
 
@@ -52,8 +54,11 @@ def model_facts(
         classes: how many the class head predicts.
         batch_names: the training batches.
         made_by: `identity`, `precision` and `code` of a whole run; nothing that differs from one start to the next.
+        channel_sets: where it knows channels by name, those of each part that it was trained on.
     """
     facts = {"recipe": recipe.model_dump(), "channels": channels, "classes": classes, "batches": batch_names, **made_by}
+    if channel_sets:
+        facts["channel_sets"] = [list(own) for own in channel_sets]
     # one key: safetensors writes several in an order of its own, and equal models would differ in their bytes
     return {"debatch": json.dumps(facts)}
 
@@ -68,7 +73,7 @@ def load_network(path: Path, recipe: Recipe, device: torch.device) -> tuple[Netw
     # pretrained weights served the start of training; here they would be overwritten
     scratch = recipe.model_copy(update={"weights": None})
     try:
-        network = Network(scratch, len(facts.channels), facts.classes, len(facts.batches))
+        network = Network(scratch, len(facts.channels), facts.classes, len(facts.batches), facts.channel_sets)
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a trained model: {error}") from None
     load_weights(network, path)

@@ -1,6 +1,7 @@
 """What every objective is: the modules that learn, what they are shown of images, and the loss of it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from debatch.config.recipe import Arithmetic, Recipe
 from debatch.learn.data import TrainingData
 from debatch.model.inputs import Group
 from debatch.model.network import Network
+from debatch.model.stems import ChannelSets
 from debatch.runtime.ranks import Ranks
 
 
@@ -45,7 +47,7 @@ class Objective(nn.Module, ABC):
 
     Args:
         recipe: of the run.
-        channels: how many the network takes.
+        channels: of each part of the training images, the names of those that the network sees.
         data: the training images.
         precision: the arithmetic of the network's passes; losses are in float32.
 
@@ -61,7 +63,7 @@ class Objective(nn.Module, ABC):
     network: Network
     settings: Any
 
-    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
+    def __init__(self, recipe: Recipe, channels: ChannelSets, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__()
         self.recipe, self.settings, self.precision = recipe, recipe.objective, precision
 
@@ -112,7 +114,10 @@ class Objective(nn.Module, ABC):
             ranks: the processes that trained on it together: what follows must be the same in all of them.
         """
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Standardised images (n, C, H, W) to embeddings (n, width), in the run's arithmetic."""
+    def embed(self, images: Tensor, channels: Sequence[str]) -> Tensor:
+        """Standardised images (n, C, H, W) of a group, and its channels' names, to embeddings (n, width).
+
+        In the run's arithmetic.
+        """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            return self.network.embed(images)
+            return self.network.embed(images, channels)

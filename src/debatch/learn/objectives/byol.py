@@ -11,6 +11,7 @@ from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Progress, Step
 from debatch.learn.objectives.self_supervised import SelfSupervised, barlow_loss, between, byol_loss, follow
 from debatch.model.inputs import Group
+from debatch.model.stems import ChannelSets
 from debatch.runtime.ranks import Ranks
 
 
@@ -19,7 +20,7 @@ class Byol(SelfSupervised):
 
     settings: Settings
 
-    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
+    def __init__(self, recipe: Recipe, channels: ChannelSets, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
         settings, width = self.settings, self.network.width
         self.projector = _two_layers(width, settings, norm=True)
@@ -35,10 +36,11 @@ class Byol(SelfSupervised):
 
     def forward(self, views: tuple[Tensor, Tensor], group: Group, progress: Progress) -> Step:
         """The sum over both directions."""
-        embedded = [self.embed(view) for view in views]
+        embedded = [self.embed(view, group.channels) for view in views]
         predicted = [self.predictor(self.projector(embedding.float())) for embedding in embedded]
         with torch.no_grad():
-            targets = [self.teacher["projector"](self.through(self.teacher, view).float()) for view in views]
+            passed = [self.through(self.teacher, view, group.channels) for view in views]
+            targets = [self.teacher["projector"](embedding.float()) for embedding in passed]
         pairs = [(predicted[0], targets[1]), (predicted[1], targets[0])]
         loss = torch.zeros((), device=predicted[0].device)
         if self.settings.barlow < 1:

@@ -49,7 +49,7 @@ class Classification(Labelled):
         reversal = reversal_strength(settings.gradient_reversal, settings.reversal_schedule, progress.share)
         if progress.batches < 2:
             reversal = 0.0  # an adversary that sees one batch has nothing to predict
-        outputs = self.network.heads(self.embed(views.images), reversal)
+        outputs = self.network.heads(self.embed(views.images, group.channels), reversal)
         loss = classification_loss(outputs, views, *self.targets(group), settings.batch_loss_weight)
         sums = (loss.class_loss.double() * len(group.positions), loss.class_correct, loss.batch_correct)
         return Step(loss.total, dict(zip(self.columns, sums, strict=True)))

@@ -26,6 +26,7 @@ from debatch.learn.objectives.self_supervised import (
     view_pairs,
 )
 from debatch.model.inputs import Group
+from debatch.model.stems import ChannelSets
 from debatch.runtime.ranks import Ranks
 
 
@@ -74,7 +75,7 @@ class Dino(SelfSupervised):
     settings: Settings
     domains: Tensor
 
-    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
+    def __init__(self, recipe: Recipe, channels: ChannelSets, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
         settings = self.settings
         # the teacher is the run's network; its heads alone learn, from what it embeds
@@ -107,9 +108,10 @@ class Dino(SelfSupervised):
         settings, epochs = self.settings, progress.share * self.recipe.epochs
         frozen = epochs < settings.frozen_epochs
         with torch.no_grad():
-            embedded = [self.embed(view) for view in views.images[:2]]
+            embedded = [self.embed(view, group.channels) for view in views.images[:2]]
             outputs = [self.teacher_head(embedding) for embedding in embedded]
-        students = [self.student_head(self.through(self.student, view), frozen) for view in views.images]
+        passed = [self.through(self.student, view, group.channels) for view in views.images]
+        students = [self.student_head(embedding, frozen) for embedding in passed]
         warm = settings.teacher_temperature_epochs
         temperature = ramp(settings.teacher_temperature, epochs / warm if warm else 1.0)
         centred = [output - self.centres.of(domains) for output, domains in zip(outputs, views.domains, strict=True)]

@@ -11,6 +11,7 @@ from debatch.learn.objectives.base import Objective
 from debatch.learn.optimizer import LEARNING, by_weight_decay
 from debatch.model.inputs import Group
 from debatch.model.network import Network
+from debatch.model.stems import ChannelSets
 
 
 class Labelled(Objective):
@@ -26,9 +27,9 @@ class Labelled(Objective):
     labels: Tensor
     batches: Tensor
 
-    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
+    def __init__(self, recipe: Recipe, channels: ChannelSets, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
-        self.network = Network(recipe, channels, data.classes, len(data.batch_names))
+        self.network = Network(recipe, len(channels[0]), data.classes, len(data.batch_names), channels)
         # the data's, no part of what resumes a run
         self.register_buffer("labels", torch.from_numpy(data.labels), persistent=False)
         self.register_buffer("batches", torch.from_numpy(data.batches), persistent=False)

@@ -21,6 +21,8 @@ from debatch.learn.objectives.crops import cut, random_window
 from debatch.learn.objectives.labelled import Labelled
 from debatch.learn.objectives.partners import Partners
 from debatch.model.inputs import Group
+from debatch.model.network import encoded
+from debatch.model.stems import ChannelSets
 
 BARLOW_DIAGONAL, BARLOW_OTHERS = 0.05, 0.95  # released code of CDCL
 # what the released code divides the loss by: its value where the diagonal is 0 and the rest 0.1
@@ -38,7 +40,7 @@ class SelfSupervised(Labelled):
     measuring = ("class_head", "batch_head")
     settings: Settings
 
-    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
+    def __init__(self, recipe: Recipe, channels: ChannelSets, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
         rule = self.settings.partner
         self.partners = None if rule == "none" else Partners(data.rows, rule)
@@ -122,10 +124,10 @@ class SelfSupervised(Labelled):
         )
         return own, partner
 
-    def through(self, network: nn.ModuleDict, view: Tensor) -> Tensor:
-        """A view (n, C, H, W) through a backbone and a neck, in the run's arithmetic."""
+    def through(self, network: nn.ModuleDict, view: Tensor, channels: Sequence[str]) -> Tensor:
+        """A view (n, C, H, W) of channels of these names through a backbone and a neck, in the run's arithmetic."""
         with torch.autocast(view.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            return network["neck"](network["backbone"](view))
+            return network["neck"](encoded(network["backbone"], view, channels))
 
     def step(
         self, loss: Tensor, embedding: Tensor, view: Tensor, group: Group, more: dict[str, Tensor] | None = None

@@ -12,6 +12,7 @@ from debatch.learn.objectives.base import Progress, Step
 from debatch.learn.objectives.classification import classification_loss
 from debatch.learn.objectives.labelled import Labelled
 from debatch.model.inputs import Group
+from debatch.model.stems import ChannelSets
 
 
 class SupervisedContrastive(Labelled):
@@ -22,7 +23,7 @@ class SupervisedContrastive(Labelled):
 
     settings: Settings
 
-    def __init__(self, recipe: Recipe, channels: int, data: TrainingData, precision: Arithmetic) -> None:
+    def __init__(self, recipe: Recipe, channels: ChannelSets, data: TrainingData, precision: Arithmetic) -> None:
         super().__init__(recipe, channels, data, precision)
         width = self.network.width
         self.projection = nn.Sequential(
@@ -36,7 +37,7 @@ class SupervisedContrastive(Labelled):
     def forward(self, views: tuple[Tensor, Tensor], group: Group, progress: Progress) -> Step:
         """The contrastive loss, and both heads' beside it."""
         # a pass for each view: a batch-norm group is as large as under any other method
-        first, second = (self.embed(view).float() for view in views)
+        first, second = (self.embed(view, group.channels).float() for view in views)
         labels, batches = self.targets(group)
         projections = self.projection(torch.cat([first, second]))
         contrast = contrastive_loss(projections, labels.repeat(2), self.settings.temperature)
