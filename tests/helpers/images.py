@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from debatch.config.images import Store
 from debatch.embedding_table import top_columns
 from debatch.screen.ingest.measure import measure
 from debatch.screen.normalization import normalization_statistics
+from debatch.screen.store import ImageReader, StoreWriter
 
 
 def with_runners_up(predictions: pd.DataFrame, second: pd.Series | np.ndarray | int) -> pd.DataFrame:
@@ -79,3 +81,21 @@ def make_images(index: pd.DataFrame, channels: int = 3, side: int = 32, seed: in
 def self_statistics(index: pd.DataFrame, images: np.ndarray) -> pd.DataFrame:
     names = [f"c{channel}" for channel in range(images.shape[1])]
     return normalization_statistics(index, measure(images).moments, names, "self")
+
+
+def in_parts(folder, sizes=((32, 32), (32, 32))):
+    """Stores of two parts that share the channels c0 and c1 in another order, and each has one of its own."""
+    index = make_index(experiments=4, wells=12)
+    index["part"] = np.where(index["experiment"] < "E02", "square", "other")
+    images = make_images(index, channels=4, side=max(max(size) for size in sizes))
+    held = {"square": [0, 1, 2], "other": [3, 1, 0]}
+    stores, statistics, expected = {}, [], []
+    for (experiment, rows), size in zip(index.groupby("experiment"), np.repeat(sizes, 2, axis=0), strict=True):
+        own = np.ascontiguousarray(images[rows.index][:, held[rows["part"].iloc[0]], : size[0], : size[1]])
+        names = [f"c{channel}" for channel in held[rows["part"].iloc[0]]]
+        stores[experiment] = folder / f"{experiment}.zarr"
+        with StoreWriter(stores[experiment], own.shape, Store(), {"channels": names}) as writer:
+            writer.append(own, measure(own).moments)
+        statistics.append(normalization_statistics(rows, measure(own).moments, names, "self"))
+        expected += list(images[rows.index][:, [1, 0], : size[0], : size[1]])
+    return index, pd.concat(statistics), ImageReader(stores, 1), expected

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from debatch.config import Recipe
 from debatch.errors import ConfigError, DataError
-from debatch.learn.objectives.crops import TABLE_BYTES, cut, random_window
+from debatch.learn.crops import TABLE_BYTES, cut, random_window
 
 
 def crops(images, size, scale, seed=1, dihedral=False):

@@ -97,7 +97,7 @@ ROWS = st.lists(
 @given(ROWS, st.sampled_from(["other_batch", "any_batch"]))
 def test_a_partner_is_of_the_same_perturbation_and_by_the_rule_wherever_there_is_one(places, rule):
     rows = pd.DataFrame(places, columns=["perturbation", "batch", "well"])
-    rows = rows.assign(experiment=rows["batch"], plate="1", cell_type="U2OS")
+    rows = rows.assign(experiment=rows["batch"], plate="1", cell_type="U2OS", part="all")
     partners = Partners(rows, rule)
     everyone = np.arange(len(rows))
     drawn = np.stack([partners.draw(everyone, np.random.default_rng(seed)) for seed in range(20)])
@@ -123,7 +123,7 @@ def test_a_partner_is_of_the_same_perturbation_and_by_the_rule_wherever_there_is
 
 def test_partners_are_drawn_evenly_and_no_label_is_no_likeness():
     rows = pd.DataFrame({"perturbation": ["a"] * 5 + [None] * 2, "batch": list("XYYZZXY"), "well": list("1234567")})
-    rows = rows.assign(experiment=rows["batch"], plate="1", cell_type="U2OS")
+    rows = rows.assign(experiment=rows["batch"], plate="1", cell_type="U2OS", part="all")
     partners = Partners(rows, "other_batch")
     drawn = partners.draw(np.zeros(8000, np.int64), np.random.default_rng(0))
     np.testing.assert_allclose(np.bincount(drawn, minlength=5)[1:5] / 8000, 0.25, atol=0.02)

@@ -2,9 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.images import MemoryReader, make_images, make_index, self_statistics
+from helpers.images import MemoryReader, in_parts, make_images, make_index, self_statistics
 
-from debatch.config.images import Store
 from debatch.embed import embed_images, statistics_groups
 from debatch.errors import DataError
 from debatch.learn.augment import random_dihedral
@@ -12,9 +11,6 @@ from debatch.learn.data import training_data
 from debatch.learn.train import Trainer, TrainingFiles
 from debatch.model.inputs import ImageSet
 from debatch.model.standardize import standardize
-from debatch.screen.ingest.measure import measure
-from debatch.screen.normalization import normalization_statistics
-from debatch.screen.store import ImageReader, StoreWriter
 
 
 def test_16_bit_images_reach_the_network_whole():
@@ -38,24 +34,6 @@ def test_memory_is_used_again_only_when_nobody_holds_it():
     kept = [(group.positions, group.images) for group in images_set.groups([np.array([at]) for at in range(8)])]
     for positions, held in kept:
         np.testing.assert_array_equal(held.numpy(), images[positions])
-
-
-def in_parts(folder, sizes=((32, 32), (32, 32))):
-    """Stores of two parts that share the channels c0 and c1 in another order, and each has one of its own."""
-    index = make_index(experiments=4, wells=12)
-    index["part"] = np.where(index["experiment"] < "E02", "square", "other")
-    images = make_images(index, channels=4, side=max(max(size) for size in sizes))
-    held = {"square": [0, 1, 2], "other": [3, 1, 0]}
-    stores, statistics, expected = {}, [], []
-    for (experiment, rows), size in zip(index.groupby("experiment"), np.repeat(sizes, 2, axis=0), strict=True):
-        own = np.ascontiguousarray(images[rows.index][:, held[rows["part"].iloc[0]], : size[0], : size[1]])
-        names = [f"c{channel}" for channel in held[rows["part"].iloc[0]]]
-        stores[experiment] = folder / f"{experiment}.zarr"
-        with StoreWriter(stores[experiment], own.shape, Store(), {"channels": names}) as writer:
-            writer.append(own, measure(own).moments)
-        statistics.append(normalization_statistics(rows, measure(own).moments, names, "self"))
-        expected += list(images[rows.index][:, [1, 0], : size[0], : size[1]])
-    return index, pd.concat(statistics), ImageReader(stores, 1), expected
 
 
 def test_groups_are_of_one_part_and_their_channels_are_found_by_name(tmp_path):

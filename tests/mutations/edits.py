@@ -604,7 +604,7 @@ EDITS = [
     ),
     Edit(
         "a pixel of a view is by what its window holds of the image, flipped or not",
-        "src/debatch/learn/objectives/crops.py",
+        "src/debatch/learn/crops.py",
         "pixels = theta[:, :, :2].sum(2).prod(1) *",
         "pixels = theta[:, :, :2].sum(2).prod(1).abs() *",
         ("tests/learn/test_crops.py::test_turns_move_pixels_and_change_none",),

@@ -48,6 +48,26 @@ class SupCon(_BatchHead):
     projection_width: int = Field(128, ge=2, description="Length of the projections that are compared.")
 
 
+class Proxy(_BatchHead):
+    """ProxyNCA++: images are drawn to a learned proxy of their class, away from all others (Teh et al. 2020)."""
+
+    kind: Literal["proxy"] = Field("proxy", description="Which objective it is.")
+    temperature: float = Field(
+        0.07, gt=0, description="What squared distances to the proxies are divided by: the lower, the harder they pull."
+    )
+    proxy_rate: float = Field(
+        10.0, gt=0, description="Learning rate of the proxies, as a multiple of the network's; no paper gives it."
+    )
+    contrast: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the loss in which two views of an image are drawn together (NT-Xent, as in SimCLR), "
+        "beside that of the proxies; 0: none; 1: it alone.",
+    )
+    contrast_temperature: float = Field(0.07, gt=0, description="Temperature of the similarities of views.")
+
+
 Between = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -141,6 +161,7 @@ def _kind(value: Any) -> str:
 Objective = Annotated[
     Annotated[Classification, Tag(f"{TAG}classification")]
     | Annotated[SupCon, Tag(f"{TAG}supcon")]
+    | Annotated[Proxy, Tag(f"{TAG}proxy")]
     | Annotated[Dino, Tag(f"{TAG}dino")]
     | Annotated[Byol, Tag(f"{TAG}byol")],
     Discriminator(_kind),

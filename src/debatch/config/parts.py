@@ -15,8 +15,8 @@ Shape = tuple[int, int]
 def on_screen(recipe: Recipe, screen: Screen, where: str) -> Recipe:
     """A recipe with the parts and channels of the screen that it comes to.
 
-    Of a screen in parts both are named: a network takes one set of channels, at one size. Else `channels` stands in the
-    screen's order, and is None where it is all of them.
+    Of a screen in parts both are named: a network takes one set of channels, at one size, unless its stem knows
+    channels by name. Else `channels` stands in the screen's order, and is None where it is all of them.
 
     Args:
         recipe: its channels stand in any order.
@@ -34,6 +34,8 @@ def on_screen(recipe: Recipe, screen: Screen, where: str) -> Recipe:
         return recipe.model_copy(update={"channels": None if chosen in ([], screen.channel_names()) else chosen})
     _require_known(recipe.parts, list(screen.parts), f"{where}: `parts`: the screen has no part")
     parts = {name: part for name, part in screen.parts.items() if name in (recipe.parts or screen.parts)}
+    if recipe.names_channels:
+        return _by_name(recipe, parts, where)
     if recipe.channels is None:
         _require_same_channels(parts, where)
     else:
@@ -42,6 +44,23 @@ def on_screen(recipe: Recipe, screen: Screen, where: str) -> Recipe:
     channels = [name for name in own if name in (recipe.channels or own)]
     resolved = recipe.model_copy(update={"parts": list(parts), "channels": channels})
     _require_one_size(parts, resolved, where)
+    _require_shape(parts, resolved, where)
+    return resolved
+
+
+def _by_name(recipe: Recipe, parts: dict[str, Part], where: str) -> Recipe:
+    """A recipe whose stem knows channels by name, with all channels of its parts: of each those that it has of them."""
+    names = list(dict.fromkeys(name for part in parts.values() for name in part.channel_names()))
+    seen = [name for name in names if name in (recipe.channels or names)]
+    without = {name: part for name, part in parts.items() if not set(seen) & set(part.channel_names())}
+    if without and recipe.parts is not None:
+        raise ConfigError(
+            f"{where}: `parts`: not each of them has one of the channels {', '.join(recipe.channels or [])} "
+            f"({_channels_of(without)}); leave that part out, or name one of its `channels`"
+        )
+    parts = {name: part for name, part in parts.items() if name not in without}
+    resolved = recipe.model_copy(update={"parts": list(parts), "channels": seen})
+    _require_shape(parts, resolved, where)
     return resolved
 
 
@@ -101,18 +120,26 @@ def _with_channels(parts: dict[str, Part], recipe: Recipe, where: str) -> dict[s
 
 
 def _require_one_size(parts: dict[str, Part], recipe: Recipe, where: str) -> None:
-    """Refuse parts of several sizes, and sizes of another shape than the network's input, as far as they are known."""
-    known = {name: stored_size(part.image, part.simulate) for name, part in parts.items()}
-    sizes = {name: size for name, size in known.items() if size is not None}
+    """Refuse parts of several sizes, as far as they are known."""
+    sizes = _sizes(parts)
     if len(set(sizes.values())) > 1:
         each = "; ".join(f"{name}: {height} x {width}" for name, (height, width) in sizes.items())
         raise ConfigError(
             f"{where}: the parts differ in the size of their images ({each}), and its network takes one: name the "
             f"parts that it is trained on, as in `parts: [{next(iter(parts))}]`, or crop them alike by `image.crop`"
         )
-    for size in sizes.values():
+
+
+def _require_shape(parts: dict[str, Part], recipe: Recipe, where: str) -> None:
+    """Refuse sizes of another shape than the network's input, as far as they are known."""
+    for size in _sizes(parts).values():
         if not keeps_shape(size, recipe.size):
             raise ConfigError(f"{where}: `pixels`: {stretched(size, recipe.size)}")
+
+
+def _sizes(parts: dict[str, Part]) -> dict[str, Shape]:
+    known = {name: stored_size(part.image, part.simulate) for name, part in parts.items()}
+    return {name: size for name, size in known.items() if size is not None}
 
 
 def _channels_of(parts: dict[str, Part]) -> str:

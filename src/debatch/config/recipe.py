@@ -127,8 +127,17 @@ class Recipe(Section):
         description="Largest length of a step's gradient, of all weights but those of heads that only measure; null: "
         "as it is.",
     )
-    augmentation: Literal["dihedral", "none"] = Field(
-        "dihedral", description="Random flips and quarter turns of each image."
+    augmentation: Literal["dihedral", "crop", "none"] = Field(
+        "dihedral",
+        description="dihedral: random flips and quarter turns of each image; crop: a rectangle of 80 to 100 % of it, "
+        "flipped left to right in half of the draws.",
+    )
+    thin_plate_spline: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability that a training image is bent by a thin-plate spline, under objectives of one view "
+        "or two whole views.",
     )
     snapshot_every: int = Field(
         5,

@@ -1,4 +1,4 @@
-"""Augmentation of a whole group on the device: flips and quarter turns, CutMix or MixUp."""
+"""Augmentation of a whole group on the device: flips and quarter turns, crops, splines; CutMix or MixUp."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 from debatch.config.recipe import Recipe
+from debatch.learn.crops import cut, random_window
+from debatch.learn.splines import random_warps
 from debatch.model.inputs import Group
+from debatch.model.standardize import averaged
+
+# of a crop's area, and of its width to its height; released code of CHAMMI
+CROP_SHARE, CROP_RATIO = (0.8, 1.0), (0.9, 1.1)
 
 
 class Mixed(NamedTuple):
@@ -24,10 +30,23 @@ class Mixed(NamedTuple):
 
 
 def augmented(group: Group, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """A view of each image: standardised (N, C, H, W), flipped and turned where the recipe asks for it."""
+    """A view of each image: standardised (N, C, H, W), and changed at random as the recipe asks for it."""
     if recipe.augmentation == "dihedral":
         group = group._replace(images=random_dihedral(group.images, generator))
-    return group.standardized(recipe.pixels)
+    if recipe.augmentation != "crop" and not recipe.thin_plate_spline:
+        return group.standardized(recipe.pixels)
+    images, means, sds = group.images, group.means, group.sds
+    if recipe.thin_plate_spline:
+        images = random_warps(
+            group.standardized(list(images.shape[-2:])), recipe.thin_plate_spline, generator
+        )
+        means, sds = torch.zeros_like(means), torch.ones_like(sds)
+    if recipe.augmentation != "crop":
+        return averaged(images, recipe.pixels)
+    turned = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
+    images = torch.where(turned[:, None, None, None], images.flip(-1), images)
+    window = random_window(images, recipe.size, CROP_SHARE, generator, dihedral=False, ratio=CROP_RATIO)
+    return cut(images, means, sds, [window])[0]
 
 
 def random_dihedral(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -26,12 +26,21 @@ def standardize(images: Tensor, means: Tensor, sds: Tensor, pixels: int | list[i
     """
     # in place and channels first: to subtract a number from a plane takes a third of the time on a CPU
     values = images.to(torch.float32, copy=True).sub_(means[:, :, None, None]).div_(sds[:, :, None, None])
+    return averaged(values, pixels)
+
+
+def averaged(images: Tensor, pixels: int | list[int]) -> Tensor:
+    """Images (N, C, H, W) area-averaged to a side or a [height, width], channels last; smaller ones are interpolated.
+
+    Raises:
+        DataError: images of another shape, which would be stretched; or smaller ones, whose pixels would be repeated.
+    """
     stored, size = (images.shape[-2], images.shape[-1]), height_and_width(pixels)
     if stored != size:
         if not keeps_shape(stored, size):
             raise DataError(stretched(stored, size))
         if size[0] > stored[0] or size[1] > stored[1]:
-            values = functional.interpolate(values, size=size, mode="bilinear", align_corners=False)
+            images = functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
         else:
-            values = functional.interpolate(values, size=size, mode="area")
-    return values.contiguous(memory_format=torch.channels_last)
+            images = functional.interpolate(images, size=size, mode="area")
+    return images.contiguous(memory_format=torch.channels_last)

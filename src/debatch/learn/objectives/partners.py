@@ -17,7 +17,7 @@ class Partners:
     where the perturbation has no other image, the image itself does. How often is said once in the log.
 
     Args:
-        rows: (N, …) training images: experiment, plate, well, cell_type, perturbation, batch.
+        rows: (N, …) training images: experiment, plate, well, cell_type, perturbation, batch, part.
         rule: whether a partner must be of another batch.
 
     Attributes:
@@ -30,7 +30,9 @@ class Partners:
         perturbation = rows["perturbation"].astype("object").where(rows["perturbation"].notna(), None)
         # an unlabelled image is of no perturbation: only itself is like it
         names = [name if name is not None else ("", at) for at, name in enumerate(perturbation)]
-        kinds = pd.factorize(pd.Series(list(zip(rows["cell_type"], names, strict=True)), dtype=object))[0]
+        # of its part too: a group's images share channels and size
+        alike = list(zip(rows["part"], rows["cell_type"], names, strict=True))
+        kinds = pd.factorize(pd.Series(alike, dtype=object))[0]
         batches = np.unique(rows["batch"].to_numpy(str), return_inverse=True)[1]
         wells = rows.groupby(["experiment", "plate", "well"], sort=False).ngroup().to_numpy()
         # of each perturbation its images stand together, of each batch within it likewise, and of each well

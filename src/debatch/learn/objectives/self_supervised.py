@@ -17,7 +17,7 @@ from debatch.learn.augment import unmixed
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Step
 from debatch.learn.objectives.classification import classification_loss
-from debatch.learn.objectives.crops import cut, random_window
+from debatch.learn.crops import cut, random_window
 from debatch.learn.objectives.labelled import Labelled
 from debatch.learn.objectives.partners import Partners
 from debatch.model.inputs import Group

@@ -1,5 +1,6 @@
 """Crops of a whole group on the device, each averaged over exactly the pixels that it shows."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,12 +29,17 @@ class Window(NamedTuple):
 
 
 def random_window(
-    images: Tensor, size: tuple[int, int], scale: Sequence[float], generator: torch.Generator, dihedral: bool = True
+    images: Tensor,
+    size: tuple[int, int],
+    scale: Sequence[float],
+    generator: torch.Generator,
+    dihedral: bool = True,
+    ratio: Sequence[float] | None = None,
 ) -> Window:
     """A random part of each image (N, C, H, W), flipped and turned.
 
-    It has the image's shape; its area is a share of the image's, uniform in `scale`, which ends at 1; where it stands
-    is uniform over where it fits; on whole pixels, where it has as many as the view.
+    It has the image's shape where no `ratio` is given; its area is a share of the image's, uniform in `scale`, which
+    ends at 1; where it stands is uniform over where it fits; on whole pixels, where it has as many as the view.
 
     Args:
         images: that are cut.
@@ -41,6 +47,7 @@ def random_window(
         scale: least and largest share of the area.
         generator: of all draws, on the CPU.
         dihedral: whether to flip and turn by quarters; an image that is not square is only flipped.
+        ratio: least and largest width of the part over its height, as shares of the image's; None: both alike.
 
     Raises:
         DataError: the images are smaller than the view, or would be stretched to it.
@@ -49,13 +56,18 @@ def random_window(
     _require_fitting((height, width), size)
     share = scale[0] + (scale[1] - scale[0]) * torch.rand(count, generator=generator)
     side = share.clamp(max=1.0).sqrt().double()
-    centre = (2 * torch.rand(count, 2, generator=generator).double() - 1) * (1 - side[:, None])
+    sides = side[:, None].expand(-1, 2)
+    if ratio is not None:
+        low, high = (math.log(end) / 2 for end in ratio)
+        stretch = (low + (high - low) * torch.rand(count, generator=generator)).exp()
+        sides = torch.stack([side * stretch, side / stretch], 1).clamp(max=1.0)
+    centre = (2 * torch.rand(count, 2, generator=generator).double() - 1) * (1 - sides)
     # a window of as many pixels as its view stands on whole ones: between them each pixel would be a mean of four, and
     # images would look sharper at inference than they ever did in training
-    as_stored = (side * height - size[0]).abs() < 1e-3
+    as_stored = (sides * height - size[0]).abs().amax(1) < 1e-3
     centre[as_stored] = _on_whole_pixels(centre[as_stored], (height, width), size)
     theta = torch.zeros(count, 2, 3, dtype=torch.float64)
-    theta[:, 0, 0] = theta[:, 1, 1] = side
+    theta[:, 0, 0], theta[:, 1, 1] = sides.unbind(1)
     if dihedral:
         flips = 1 - 2 * (torch.rand(count, 2, generator=generator) < 0.5).double()
         theta[:, 0, 0] *= flips[:, 0]
