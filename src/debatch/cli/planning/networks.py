@@ -5,11 +5,13 @@ from functools import cache
 from typing import NamedTuple
 
 from debatch.cli.planning.sizes import ScreenSize
-from debatch.config import Recipe
+from debatch.config import Recipe, Screen
+from debatch.config.stems import Plain, Stem
 from debatch.config.throughput import Throughput
 from debatch.errors import ConfigError
 
 FLOAT32 = 4
+PLAIN = Plain()
 
 
 class Floats(NamedTuple):
@@ -55,24 +57,40 @@ def _floats(recipe: Recipe, size: ScreenSize, throughput: Throughput) -> Floats 
     width = recipe.embedding_width
     network = recipe.backbone, recipe.side, width, channels
     for counted in throughput.networks:
-        if width and counted.parameters and network == (
+        if width and counted.parameters and not recipe.names_channels and network == (
             counted.backbone, counted.pixels, counted.embedding_width, counted.channels,
         ):  # fmt: skip
             return Floats(counted.parameters, width + 1, width + 1)
+    if recipe.names_channels:
+        return count_floats(*network, recipe.stem, _channel_sets(recipe, size.registry.screen))
     return count_floats(*network)
 
 
+def _channel_sets(recipe: Recipe, screen: Screen) -> tuple[tuple[str, ...], ...]:
+    """Of each part that a network sees, the names of the channels that it sees."""
+    parts = [screen.of_part(name) for name in recipe.parts or screen.part_names()]
+    wanted = recipe.channels or screen.channel_names()
+    return tuple(tuple(name for name in part.channel_names() if name in wanted) for part in parts)
+
+
 @cache
-def count_floats(backbone: str, pixels: int, width: int | None, channels: int) -> Floats | None:
+def count_floats(
+    backbone: str,
+    pixels: int,
+    width: int | None,
+    channels: int,
+    stem: Stem = PLAIN,
+    channel_sets: tuple[tuple[str, ...], ...] = (),
+) -> Floats | None:
     """Of a network of that embedding width; None where it cannot be built here."""
     import torch  # seconds
 
     from debatch.model.network import Network
 
-    recipe = Recipe(backbone=backbone, pixels=pixels, embedding_width=width)
+    recipe = Recipe(backbone=backbone, pixels=pixels, embedding_width=width, stem=stem)
     try:
         with torch.device("meta"):  # shapes and no values: nothing is drawn, read or downloaded
-            network = Network(recipe, channels, classes=1, batches=1)
+            network = Network(recipe, channels, classes=1, batches=1, channel_sets=channel_sets)
     except ConfigError:
         return None
 

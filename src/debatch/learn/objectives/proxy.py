@@ -17,6 +17,7 @@ from debatch.learn.objectives.base import Progress, Step
 from debatch.learn.objectives.classification import classification_loss
 from debatch.learn.objectives.labelled import Labelled
 from debatch.learn.objectives.supcon import contrastive_loss
+from debatch.learn.optimizer import LEARNING
 from debatch.model.inputs import Group
 from debatch.model.stems import ChannelSets
 
@@ -34,7 +35,7 @@ class Proxies(Labelled):
         super().__init__(recipe, channels, data, precision)
         classes, numbers = np.unique(data.labels, return_inverse=True)
         self.register_buffer("numbers", torch.from_numpy(numbers.astype(np.int64)), persistent=False)
-        width = self.network.class_head.in_features
+        width = self.network.width
         # of about length 1, which is what counts of them
         proxies = torch.randn(len(classes), width) / math.sqrt(width)
         self.proxies = nn.Parameter(proxies) if self.settings.contrast < 1 else None
@@ -53,7 +54,9 @@ class Proxies(Labelled):
             return groups
         for group in groups:
             group["params"] = [weight for weight in group["params"] if weight is not self.proxies]
-        return [*groups, {"params": [self.proxies], "weight_decay": 0.0, "initial_lr": self.settings.proxy_rate}]
+        own = {"params": [self.proxies], "weight_decay": 0.0, "initial_lr": self.settings.proxy_rate}
+        # the heads that only measure stay last
+        return [*groups[:-1], {**LEARNING, **own}, groups[-1]]
 
     def views(self, group: Group, generator: torch.Generator) -> list[Tensor]:
         """Of each image, one or two."""
