@@ -27,6 +27,7 @@ from debatch.model.inputs import ImageSet, channels_seen
 from debatch.model.network import Network, batch_norms
 from debatch.model.population import set_population_statistics
 from debatch.model.stems import Vocabulary
+from debatch.model.stems.costs import stem_cost
 from debatch.model.stems.first_layer import first_convolution, for_channels
 from debatch.model.weights import load_network, model_facts, save_weights
 
@@ -338,3 +339,21 @@ def test_a_stem_s_code_counts_for_its_own_runs():
 
 def test_batch_norm_of_every_backbone_is_found():
     assert len(batch_norms(network_of("fixed_channels").backbone)) == 3 * len(batch_norms(network_of("plain").backbone))
+
+
+def test_parameters_and_arithmetic_of_convnext_tiny_behind_each_stem():
+    """27.8 million and 2 x 4.46 GMAC with three channels (Liu et al. 2022: 4.5); a kernel has 96 x 4 x 4 numbers."""
+    sets = [SETS[0], SETS[1]]
+    plain, sliced, fixed, replicated = (
+        stem_cost(Recipe(backbone="convnext_tiny", pixels=224, embedding_width=None, stem=kind), own)
+        for kind, own in (
+            ("plain", sets[:1]), ("slice_param", sets), ("fixed_channels", sets), ("channel_replication", sets),
+        )
+    )  # fmt: skip
+    assert plain.parameters == plain.learned == 27_820_128
+    assert plain.gflop == [pytest.approx(8.91, rel=1e-3)]
+    assert sliced.parameters == plain.parameters + (5 - 3) * 96 * 16 - 96  # kernels without a bias
+    assert sliced.gflop == [plain.gflop[0], pytest.approx(plain.gflop[0] + 2 * 96 * 16 * 56**2 / 1e9)]
+    assert fixed.parameters == 2 * plain.parameters + 96 * 16
+    assert (replicated.parameters, replicated.learned) == (plain.parameters, 0)
+    assert replicated.gflop == pytest.approx([3 * plain.gflop[0], 4 * plain.gflop[0]])
