@@ -9,7 +9,7 @@ from debatch.config.objectives import Objective as Settings
 from debatch.config.recipe import Recipe
 from debatch.learn.objectives import Objective, base, objective_of
 
-SHARED = {"base", "labelled", "partners", "self_supervised"}
+SHARED = {"base", "miro", "labelled", "partners", "self_supervised"}
 KINDS = [get_args(member)[0] for member in get_args(get_args(Settings)[0])]
 
 

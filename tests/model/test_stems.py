@@ -242,7 +242,7 @@ OBJECTIVES = {
     "dino": {"kind": "dino", "partner": "other_batch", "centres": "batch", "barlow": 0.75, "local_views": 2,
              "head_width": 16, "bottleneck": 8, "prototypes": 32, "frozen_epochs": 0.0},
     "byol": {"kind": "byol", "projector_width": 16, "projection_width": 8},
-    "proxy": {"kind": "proxy", "contrast": 0.2},
+    "proxy": {"kind": "proxy", "contrast": 0.2, "miro": 0.1},
 }  # fmt: skip
 
 

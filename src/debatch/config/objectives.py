@@ -66,6 +66,15 @@ class Proxy(_BatchHead):
         "beside that of the proxies; 0: none; 1: it alone.",
     )
     contrast_temperature: float = Field(0.07, gt=0, description="Temperature of the similarities of views.")
+    miro: float = Field(
+        0.0,
+        ge=0,
+        description="Weight at which features of stem and stages are held to those of the network as it began, so of "
+        "its pretrained weights (MIRO); 0: they are not.",
+    )
+    miro_rate: float = Field(
+        10.0, gt=0, description="Learning rate of how far they may be from them, as a multiple of the network's."
+    )
 
 
 Between = Annotated[list[float], Field(min_length=2, max_length=2)]

@@ -92,6 +92,9 @@ class SmallResNet(SmallBackbone):
             stages.append(ResidualBlock(inputs, outputs))
             stages += [PlainResidualBlock(outputs) for _ in range(blocks - 1)]
         self.blocks = nn.Sequential(*stages)
+        # as timm's networks have it: the last module of each stage
+        widths = enumerate((32, 64, 128), 1)
+        self.feature_info = [{"module": f"blocks.{at * blocks - 1}", "num_chs": width} for at, width in widths]
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, channels, H, W) to features (N, 128)."""
@@ -118,6 +121,7 @@ class SmallDenseNet(SmallBackbone):
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()
         width = 2 * growth
+        self.feature_info = [{"module": "layers.0", "num_chs": width}]
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False)]
         for _ in range(3):
             # halved before each block: at full size the demo would take minutes a run
@@ -127,6 +131,7 @@ class SmallDenseNet(SmallBackbone):
             for _ in range(3):
                 layers.append(DenseLayer(width, growth))
                 width += growth
+            self.feature_info.append({"module": f"layers.{len(layers) - 1}", "num_chs": width})
         self.layers = nn.Sequential(*layers, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
         self.num_features = width
 

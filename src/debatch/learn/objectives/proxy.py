@@ -16,6 +16,7 @@ from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Progress, Step
 from debatch.learn.objectives.classification import classification_loss
 from debatch.learn.objectives.labelled import Labelled
+from debatch.learn.objectives.miro import FrozenTwin, features_of
 from debatch.learn.objectives.supcon import contrastive_loss
 from debatch.learn.optimizer import LEARNING
 from debatch.model.inputs import Group
@@ -39,6 +40,7 @@ class Proxies(Labelled):
         # of about length 1, which is what counts of them
         proxies = torch.randn(len(classes), width) / math.sqrt(width)
         self.proxies = nn.Parameter(proxies) if self.settings.contrast < 1 else None
+        self.twin = FrozenTwin(recipe, self.network.backbone, channels, precision) if self.settings.miro else None
 
     @staticmethod
     def require_usable(recipe: Recipe, data: TrainingData, name: str) -> None:
@@ -48,15 +50,19 @@ class Proxies(Labelled):
             raise DataError(f"{name}: its training images are all of one class; proxies need two classes or more")
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """As for all that learns, and the proxies at a rate of their own, without weight decay."""
-        groups = super().parameter_groups()
-        if self.proxies is None:
-            return groups
+        """As for all that learns; proxies and MIRO's variances at rates of their own, without weight decay."""
+        proxies = [] if self.proxies is None else [self.proxies]
+        variances = [] if self.twin is None else list(self.twin.variances)
+        groups, own = super().parameter_groups(), {id(weight) for weight in (*proxies, *variances)}
         for group in groups:
-            group["params"] = [weight for weight in group["params"] if weight is not self.proxies]
-        own = {"params": [self.proxies], "weight_decay": 0.0, "initial_lr": self.settings.proxy_rate}
+            group["params"] = [weight for weight in group["params"] if id(weight) not in own]
+        apart = [
+            {**LEARNING, "params": some, "weight_decay": 0.0, "initial_lr": rate}
+            for some, rate in ((proxies, self.settings.proxy_rate), (variances, self.settings.miro_rate))
+            if some
+        ]
         # the heads that only measure stay last
-        return [*groups[:-1], {**LEARNING, **own}, groups[-1]]
+        return [*groups[:-1], *apart, groups[-1]]
 
     def views(self, group: Group, generator: torch.Generator) -> list[Tensor]:
         """Of each image, one or two."""
@@ -66,9 +72,17 @@ class Proxies(Labelled):
         """The loss of the proxies and of pairs of views by their shares, and both heads' beside it."""
         settings = self.settings
         # a pass for each view: a batch-norm group is as large as under any other method
-        embedded = [self.embed(view, group.channels).float() for view in views]
         labels, batches = self.targets(group)
         loss = torch.zeros((), device=labels.device)
+        embedded = []
+        for view in views:
+            if self.twin is None:
+                embedded.append(self.embed(view, group.channels).float())
+                continue
+            with features_of(self.network.backbone, self.recipe.backbone) as features:
+                embedded.append(self.embed(view, group.channels).float())
+            distance = self.twin.distance(features, view, group.channels)
+            loss = loss + settings.miro / len(views) * distance
         if self.proxies is not None:
             own = self.numbers[torch.from_numpy(group.positions).to(labels.device)].repeat(len(views))
             loss = loss + (1 - settings.contrast) * proxy_loss(
