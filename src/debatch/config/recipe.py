@@ -32,6 +32,21 @@ WITHOUT_BATCH_NORM = (
 )  # fmt: skip
 
 
+class Swad(Section):
+    """The mean of the weights over the steps at which the validation loss is low (SWAD, Cha et al. 2021)."""
+
+    # 3, 6 and 0.3: the authors' code
+    validation: float = Field(
+        0.1, gt=0, le=0.5, description="Share of each label's training wells that only tell the validation loss."
+    )
+    every: int = Field(50, ge=1, description="Optimizer steps between two looks at the validation loss.")
+    settle: int = Field(3, ge=1, description="Looks of which the first must be the lowest: there the valley begins.")
+    leave: int = Field(6, ge=1, description="Looks in a row beyond the tolerance that end the valley before them.")
+    tolerance: float = Field(
+        0.3, ge=0, description="How far the loss may rise in the valley, as a share of its mean over its first looks."
+    )
+
+
 class Recipe(Section):
     """Every choice that decides what a run learns. Screens and methods state only what they change."""
 
@@ -139,6 +154,11 @@ class Recipe(Section):
         description="Probability that a training image is bent by a thin-plate spline, under objectives of one view "
         "or two whole views.",
     )
+    swad: Swad | None = Field(
+        None,
+        description="Whether the run's weights are the mean over a valley of its validation loss, and its settings; "
+        "null: those of the last step.",
+    )
     snapshot_every: int = Field(
         5,
         ge=0,
@@ -174,6 +194,11 @@ class Recipe(Section):
                 f"adaptive batch normalization is asked for, but the backbone {self.backbone!r} has no batch "
                 "normalization; choose a backbone that has (densenet, resnet, efficientnet, …) or leave out "
                 "`batch_norm: adaptive` and `test_statistics: batch`"
+            )
+        if self.swad is not None and isinstance(self.objective, Dino | Byol):
+            raise ValueError(
+                f"`swad` looks at a validation loss, and the objective {self.objective.kind!r} has none that says "
+                "when its network is good: leave `swad` out"
             )
         if isinstance(self.stem, ChannelTokens) and not self.backbone.startswith(("vit_", "deit")):
             raise ValueError(

@@ -17,10 +17,10 @@ from debatch.model.inputs import ImageSet
 
 # what decides weights, given what `run_identity` takes: of the package beside the run's own objective, and of others
 CODE = (
-    "config/recipe.py", "learn/augment.py", "learn/crops.py", "learn/groups.py", "learn/optimizer.py",
-    "learn/splines.py", "learn/train.py", "model/backbones.py", "model/inputs.py", "model/network.py",
-    "model/population.py", "model/precision.py", "model/standardize.py", "runtime/ranks.py", "screen/order.py",
-    "screen/store.py",
+    "config/recipe.py", "learn/augment.py", "learn/averaging.py", "learn/crops.py", "learn/groups.py",
+    "learn/optimizer.py", "learn/splines.py", "learn/train.py", "model/backbones.py", "model/inputs.py",
+    "model/network.py", "model/population.py", "model/precision.py", "model/standardize.py", "runtime/ranks.py",
+    "screen/order.py", "screen/store.py",
 )  # fmt: skip
 # what is found by its kind: the folder's other files decide nothing
 OBJECTIVES, STEMS = "learn/objectives", "model/stems"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from debatch.config.recipe import Recipe
 from debatch.errors import DataError
+from debatch.learn.averaging import LossValley, cut_off
 from debatch.learn.collapse import collapse_of
 from debatch.learn.data import TrainingData
 from debatch.learn.groups import epoch_steps, steps_in_epoch
@@ -24,7 +25,7 @@ from debatch.learn.objectives import Progress, Step, objective_of
 from debatch.learn.optimizer import build_optimizer, build_schedule, clip_gradients, set_weight_decay
 from debatch.model.inputs import Group, ImageSet
 from debatch.model.network import Network
-from debatch.model.population import set_population_statistics, without_running_averages
+from debatch.model.population import normalizing_by_group, set_population_statistics, without_running_averages
 from debatch.model.precision import arithmetic
 from debatch.runtime.checkpoint import load_checkpoint, save_checkpoint
 from debatch.runtime.pauses import Due, OutOfTimeError, Pauses
@@ -89,6 +90,7 @@ class Trainer:
         self.device, self.ranks, self.made_from = images.device, ranks, made_from or {}
         self.precision = arithmetic(recipe.precision, self.device)
         self.together = self._may_stand_together()
+        self.learned_from, self.validation = cut_off(data, self.together, recipe, seed, name)
         self._refuse_lonely_images()
         kind = objective_of(recipe)
         kind.require_usable(recipe, data, name)
@@ -96,7 +98,8 @@ class Trainer:
         objective = kind(recipe, images.channel_sets, data, self.precision)
         self.objective = objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(self.objective.parameter_groups(), recipe)
-        self.epoch_steps = steps_in_epoch(len(self.images), recipe.group, recipe.groups_per_step)
+        self.valley = LossValley(self.network, recipe.swad) if recipe.swad else None
+        self.epoch_steps = steps_in_epoch(len(self.learned_from), recipe.group, recipe.groups_per_step)
         self.steps = recipe.epochs * self.epoch_steps
         warmup_steps = round(recipe.warmup_epochs * self.epoch_steps)
         self.schedule = build_schedule(self.optimizer, recipe, self.steps, warmup_steps)
@@ -147,6 +150,8 @@ class Trainer:
                 raise self._out_of_time(epoch + 1, self.epoch_steps)
         if not self.recipe.epochs:
             log.info("%s: not trained (`epochs: 0`)", self.name)
+        if self.valley is not None:
+            self.valley.finish()
         self.set_training_statistics()
         return pd.DataFrame(self.history)
 
@@ -170,8 +175,8 @@ class Trainer:
 
     def _refuse_lonely_images(self) -> None:
         """An image that no other may stand with has no statistics."""
-        _, first, counts = np.unique(self.together, return_index=True, return_counts=True)
-        at = first[counts.argmin()]
+        _, first, counts = np.unique(self.together[self.learned_from], return_index=True, return_counts=True)
+        at = self.learned_from[first[counts.argmin()]]
         if counts.min() >= 2:
             return
         if self._adaptive:
@@ -205,7 +210,8 @@ class Trainer:
         started = time.perf_counter() - begun.seconds
         self.objective.train()
         recipe = self.recipe
-        steps = epoch_steps(self.together, recipe.group, recipe.groups_per_step, self.seed, epoch)
+        dealt = epoch_steps(self.together[self.learned_from], recipe.group, recipe.groups_per_step, self.seed, epoch)
+        steps = [[self.learned_from[group] for group in step] for step in dealt]
         by_step = list(begun.by_step)
         left = list(enumerate(steps))[len(by_step) :]
         stream = self.images.groups(self._reads(epoch, left))
@@ -215,18 +221,21 @@ class Trainer:
                 step = epoch * self.epoch_steps + at
                 rate = float(self.schedule.get_last_lr()[0])
                 by_step.append(self._take_step(step, step_groups, stream))
+                self._average()
                 if at + 1 < len(steps):
                     pause(_Begun(by_step, time.perf_counter() - started))
         # looked at once an epoch: to ask the device after each step would make it wait
         self._require_finite(by_step)
         sums = torch.stack(by_step).sum(dim=0)
         seconds = time.perf_counter() - started
-        means = (sums / len(self.images)).tolist()
+        means = (sums / len(self.learned_from)).tolist()
+        looked = {"validation_loss": self.valley.losses[-1]} if self.valley and self.valley.losses else {}
         return {
             "epoch": epoch + 1,
             **dict(zip(self.objective.columns, means, strict=True)),
+            **looked,
             "learning_rate": rate,
-            "images_per_second": len(self.images) / seconds,
+            "images_per_second": len(self.learned_from) / seconds,
             "seconds": seconds,
         }
 
@@ -282,6 +291,30 @@ class Trainer:
         step: Step = self.objective(self.objective.views(group, generator), group, progress)
         return step
 
+    def _average(self) -> None:
+        """Take the weights after a step, and look at the validation loss where it is time, as SWAD does."""
+        if self.valley is None:
+            return
+        self.valley.after_step()
+        if self.valley.due:
+            self.valley.look(self._validation_loss())
+
+    def _validation_loss(self) -> float:
+        """The mean loss of the images that are held out; each group is normalized by itself, as in training."""
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        mine = list(self.ranks.share(range(len(self.validation))))
+        self.objective.eval()
+        with torch.no_grad(), normalizing_by_group(self.network):
+            groups = self.images.beside().groups(self.validation[place] for place in mine)
+            for place, group in zip(mine, groups, strict=True):
+                # the same views at each look
+                step = self._group_step(group, torch.Generator().manual_seed(place), Progress(1.0, 1))
+                sums[0] += step.sums[self.objective.columns[0]]
+                sums[1] += len(group.positions)
+        self.objective.train()
+        total, count = self.ranks.sum_(sums).tolist()
+        return total / count
+
     def _epoch_line(self) -> str:
         last, done = self.history[-1], len(self.history)
         left = (self.recipe.epochs - done) * last["seconds"]
@@ -312,6 +345,7 @@ class Trainer:
             "by_step": [sums.cpu() for sums in begun.by_step],
             "seconds": begun.seconds,
             "objective": self.objective.state_dict(),
+            "valley": self.valley.state_dict() if self.valley else None,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "history": self.history,
@@ -325,6 +359,8 @@ class Trainer:
         begun = _Begun()
         if state is not None:
             self.objective.load_state_dict(state["objective"])
+            if self.valley:
+                self.valley.load_state_dict(state["valley"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
             self.history = list(state["history"])

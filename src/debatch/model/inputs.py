@@ -3,6 +3,7 @@
 The images of a group are of one part of the screen: parts differ in size and in channels.
 """
 
+import copy
 import math
 import sys
 from collections import deque
@@ -96,6 +97,12 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def beside(self) -> "ImageSet":
+        """The same images, which can be read while others of this set are on their way."""
+        again = copy.copy(self)
+        again.memory = _Memory(self.memory.pinned)
+        return again
 
     def cut(self, order: np.ndarray, size: int) -> list[np.ndarray]:
         """Positions (n,) in their order as groups as near to `size` as equal parts allow, each of one part."""

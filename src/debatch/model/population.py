@@ -20,13 +20,14 @@ from debatch.model.network import Network, batch_norms
 def without_running_averages(network: nn.Module) -> Iterator[None]:
     """Within it batch norm keeps no running averages, in training too: nothing depends on which device saw a group."""
     layers = batch_norms(network)
+    before = [layer.track_running_stats for layer in layers]
     for layer in layers:
         layer.track_running_stats = False
     try:
         yield
     finally:
-        for layer in layers:
-            layer.track_running_stats = True
+        for layer, tracked in zip(layers, before, strict=True):
+            layer.track_running_stats = tracked
 
 
 @contextmanager
