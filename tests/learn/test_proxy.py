@@ -11,8 +11,9 @@ from debatch.config import Recipe
 from debatch.embed import embed_images, statistics_groups
 from debatch.errors import DataError
 from debatch.learn.objectives import Progress
-from debatch.learn.objectives.proxy import Proxies, proxy_loss
+from debatch.learn.objectives.proxy import Proxies
 from debatch.learn.objectives.supcon import contrastive_loss
+from debatch.model.proxies import proxy_loss
 
 RECIPE = Recipe(**SHARED, objective={"kind": "proxy"})
 

@@ -325,9 +325,39 @@ def test_channel_tokens_sample_channels_in_training_alone(tiny_vit):
     set_population_statistics(network, [(images, SETS[1])] * 5)
     assert set(seen) == {17}
     network.train()
-    network.backbone.sample = False
-    network.embed(images, SETS[1]).sum().backward()
-    assert all(weight.grad is not None for weight in network.backbone.parameters())
+    unsampled = network_of({"kind": "channel_tokens", "sample": False}, backbone=tiny_vit).train()
+    unsampled.embed(images, SETS[1]).sum().backward()
+    assert all(weight.grad is not None for weight in unsampled.backbone.parameters())
+
+
+def test_channels_and_patches_are_kept_apart_by_terms_of_the_loss(tmp_path, tiny_vit):
+    stem = {"kind": "channel_tokens", "channel_diversity": 0.5, "token_diversity": [0.1, 0.2], "sample": False}
+    recipe = Recipe(**{**SHARED, "backbone": tiny_vit, "stem": stem, "objective": OBJECTIVES["supcon"]})
+    trainer, *_ = trainer_of(tmp_path, recipe)
+    objective = trainer.objective.train()
+    group = next(trainer.images.groups([np.arange(8)]))
+    tokens = objective.network.backbone
+    seen = []
+    tokens.backbone.patch_embed.norm.register_forward_hook(lambda _, inputs, output: seen.append(output.detach()))
+    objective(objective.views(group, torch.Generator().manual_seed(0)), group, Progress(0.0, 2))
+    expected = []
+    for patches in seen:  # of two views
+        unit = nn.functional.normalize(patches.view(8, 3 * 4, -1), dim=-1)
+        cosines = unit @ unit.mT
+        same = torch.arange(12)[:, None] // 4 == torch.arange(12) // 4
+        alike = cosines[:, same & ~torch.eye(12, dtype=torch.bool)].mean(), cosines[:, ~same].mean()
+        at = tokens.channels.positions(group.channels)
+        squared = torch.cdist(*(nn.functional.normalize(own[at]) for own in (tokens.embeddings, tokens.proxies))) ** 2
+        drawn = nn.functional.cross_entropy(-squared / 0.07, torch.arange(3))
+        expected.append(0.5 * drawn.detach() + 0.1 * alike[0] + 0.2 * alike[1])
+    torch.testing.assert_close(objective.penalty().detach(), torch.stack(expected).mean(), atol=1e-4, rtol=1e-4)
+    assert objective.penalty() is None
+    before = tokens.proxies.detach().clone()
+    trainer.fit(files(tmp_path / "run"))
+    assert not torch.equal(tokens.proxies, before)
+    objective.eval()
+    objective.embed(group.standardized(32), group.channels)
+    assert objective.penalty() is None
 
 
 def test_a_stem_s_code_counts_for_its_own_runs():

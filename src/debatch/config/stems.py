@@ -7,6 +7,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from debatch.config.base import Section
 from debatch.config.read import TAG
 
+Weights = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
 
 class Plain(Section):
     """The backbone as it is: all images have the same channels, and each is known by its place."""
@@ -67,6 +69,16 @@ class ChannelTokens(Section):
     kind: Literal["channel_tokens"] = Field("channel_tokens", description="Which stem it is.")
     sample: bool = Field(
         True, description="In training a group is shown by a random number of its channels, drawn at random."
+    )
+    # both of DiChaViT (Pham and Plummer 2024)
+    channel_diversity: float = Field(
+        0.0, ge=0, description="Weight at which each channel's embedding is drawn to a proxy of its own, not to others'."
+    )
+    channel_temperature: float = Field(
+        0.07, gt=0, description="What squared distances to those proxies are divided by."
+    )
+    token_diversity: Weights = Field(
+        [0.0, 0.0], description="Weights of the mean cosine of patches of one channel, and of two channels."
     )
 
 

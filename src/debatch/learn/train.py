@@ -275,7 +275,9 @@ class Trainer:
             torch.manual_seed(_stream(self.seed, step, place))
             generator = torch.Generator().manual_seed(_stream(self.seed, step, place) + 1)
             part = self._group_step(group, generator, progress)
-            (part.loss / len(groups)).backward()
+            penalty = self.objective.penalty()
+            loss = part.loss if penalty is None else part.loss + penalty
+            (loss / len(groups)).backward()
             sums += torch.stack([part.sums[name].double() for name in columns])
         sum_gradients(self.objective.parameters(), self.ranks)
         clip_gradients(self.optimizer, self.recipe)

@@ -12,7 +12,7 @@ from debatch.config.recipe import Arithmetic, Recipe
 from debatch.learn.data import TrainingData
 from debatch.model.inputs import Group
 from debatch.model.network import Network
-from debatch.model.stems import ChannelSets
+from debatch.model.stems import ChannelSets, Stem
 from debatch.runtime.ranks import Ranks
 
 
@@ -105,6 +105,12 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, views: Any, group: Group, progress: Progress) -> Step:
         """The loss of a group's views."""
+
+    def penalty(self) -> Tensor | None:
+        """() what stems add to the loss of the group that `forward` has just seen; None: nothing."""
+        taken = [module.take_penalty() for module in self.modules() if isinstance(module, Stem)]
+        found = [penalty for penalty in taken if penalty is not None]
+        return torch.stack(found).sum() if found else None
 
     def after_step(self, progress: Progress, ranks: Ranks) -> None:
         """Follow what the optimizer has just changed: a teacher, centres.

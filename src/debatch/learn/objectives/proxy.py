@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from debatch.config.objectives import Proxy as Settings
 from debatch.config.recipe import Arithmetic, Recipe
@@ -20,6 +19,7 @@ from debatch.learn.objectives.miro import FrozenTwin, features_of
 from debatch.learn.objectives.supcon import contrastive_loss
 from debatch.learn.optimizer import LEARNING
 from debatch.model.inputs import Group
+from debatch.model.proxies import proxy_loss
 from debatch.model.stems import ChannelSets
 
 
@@ -97,22 +97,6 @@ class Proxies(Labelled):
         heads = classification_loss(self.network.heads(embedded[0].detach()), unmixed(views[0]), labels, batches, 1.0)
         sums = (loss.detach().double() * len(labels), heads.class_correct, heads.batch_correct)
         return Step(loss + heads.total, dict(zip(self.columns, sums, strict=True)))
-
-
-def proxy_loss(embeddings: Tensor, proxies: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """Mean over images of - log softmax over all proxies of - squared distance / temperature, of the own class's.
-
-    Args:
-        embeddings: (N, D), of any length.
-        proxies: (K, D), of any length.
-        labels: (N,) which of the proxies is an image's.
-        temperature: of the softmax.
-
-    Source: CHAMMI, appendix B.3, first equation.
-    """
-    cosines = functional.normalize(embeddings.float(), dim=1) @ functional.normalize(proxies.float(), dim=1).T
-    # of two vectors of length 1 the squared distance is 2 - 2 cosine
-    return functional.cross_entropy((2 * cosines - 2) / temperature, labels)
 
 
 OBJECTIVE = Proxies

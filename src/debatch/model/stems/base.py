@@ -71,6 +71,10 @@ class Stem(nn.Module, ABC):
     def forward(self, images: Tensor, channels: Sequence[str]) -> Tensor:
         """Standardised images (n, C, H, W) and the names of their C channels to features (n, F)."""
 
+    def take_penalty(self) -> Tensor | None:
+        """() what it adds to the loss of the images since it was last asked; None: nothing."""
+        return None
+
     @abstractmethod
     def backbones(self) -> list[nn.Module]:
         """The backbones in it."""
