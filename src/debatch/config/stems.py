@@ -72,7 +72,7 @@ class ChannelTokens(Section):
     )
     # both of DiChaViT (Pham and Plummer 2024)
     channel_diversity: float = Field(
-        0.0, ge=0, description="Weight at which each channel's embedding is drawn to a proxy of its own, not to others'."
+        0.0, ge=0, description="Weight at which each channel's embedding is drawn to a proxy of its own alone."
     )
     channel_temperature: float = Field(
         0.07, gt=0, description="What squared distances to those proxies are divided by."
