@@ -18,6 +18,7 @@ from debatch.cli.planning.networks import count_floats, weight_bytes
 from debatch.cli.planning.sizes import ScreenSize, SplitSize
 from debatch.cli.planning.work import forward_passes
 from debatch.cli.terminal import console, hours
+from debatch.config import Recipe
 from debatch.config.read import validate
 from debatch.config.throughput import Throughput, read_throughput
 from debatch.files import Files, Product
@@ -110,6 +111,17 @@ def test_weights_are_as_large_as_the_network_of_each_recipe(screen):
     for recipe in {(r.backbone, r.embedding_width, r.batch_norm): r for r in registry.recipes.values()}.values():
         channels = len(recipe.channels) if recipe.channels else size.shape[0]
         saved = Network(recipe, channels, size.classes, batches).state_dict()
+        floats = sum(t.numel() for t in saved.values() if t.dtype == torch.float32)
+        assert weight_bytes(recipe, size, "separated", validate(Throughput, KNOWN, "throughput")) == 4 * floats
+
+
+def test_weights_of_a_stem_are_those_of_all_parts_channels(tmp_path):
+    registry = chosen_registry(["screen=tiny_parts"])
+    size = ScreenSize(registry, Files(registry.results, registry.name))
+    sets = [("DNA", "ER", "Actin"), ("RNA", "DNA", "Mito", "ER")]
+    for stem in ("slice_param", "fixed_channels"):
+        recipe = Recipe(stem=stem, backbone="small_resnet", pixels=32, embedding_width=32, parts=["square", "wide"])
+        saved = Network(recipe, 3, size.classes, size.split("separated").batches, sets).state_dict()
         floats = sum(t.numel() for t in saved.values() if t.dtype == torch.float32)
         assert weight_bytes(recipe, size, "separated", validate(Throughput, KNOWN, "throughput")) == 4 * floats
 

@@ -81,6 +81,26 @@ def test_recipe_names_its_parts_and_channels_in_their_stored_order():
     assert (own.parts, own.channels) == (["wide"], ["RNA", "DNA"])
 
 
+def test_a_stem_that_knows_channels_by_name_takes_parts_of_other_channels_and_sizes():
+    several = parts(square=cropped(SQUARE, 64), wide=cropped(WIDE, 48))
+    whole = on_screen(Recipe(stem="slice_param"), several, "method 'm'")
+    assert (whole.parts, whole.channels) == (["square", "wide"], ["DNA", "ER", "RNA"])
+    some = on_screen(Recipe(stem="slice_param", channels=["RNA", "DNA"]), several, "method 'm'")
+    assert (some.parts, some.channels) == (["square", "wide"], ["DNA", "RNA"])
+    one = on_screen(Recipe(stem="slice_param", channels=["RNA"]), several, "method 'm'")
+    assert (one.parts, one.channels) == (["wide"], ["RNA"])
+    for recipe, message in (
+        (
+            {"channels": ["RNA"], "parts": ["square", "wide"]},
+            r"not each .* of the channels RNA \(square: DNA, ER\)",
+        ),
+        ({"pixels": [32, 48]}, r"`pixels`: images are stored with 64 x 64 pixels .* has 32 x 48"),
+        ({"channels": ["RNO"]}, r"no channel 'RNO'; did you mean 'RNA'\?"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            on_screen(Recipe(stem="slice_param", **recipe), several, "method 'm'")
+
+
 @pytest.mark.parametrize(
     ("recipe", "on", "message"),
     [

@@ -258,8 +258,8 @@ def test_the_code_that_weights_depend_on_is_told_by_its_content(tmp_path, monkey
 def test_all_code_that_training_runs_is_known_to_decide_weights_or_not_to():
     """A module that training begins to import must be put on one side."""
     says_nothing = {
-        "runtime/checkpoint.py", "learn/data.py", "learn/identity.py", "runtime/starts.py", "runtime/pauses.py",
-        "runtime/devices.py", "runtime/lock_files.py", "runtime/processor.py", "runtime/slurm.py",
+        "runtime/checkpoint.py", "learn/collapse.py", "learn/data.py", "learn/identity.py", "runtime/starts.py",
+        "runtime/pauses.py", "runtime/devices.py", "runtime/lock_files.py", "runtime/processor.py", "runtime/slurm.py",
         "model/timm_import.py", "screen/normalization.py",
         # which images a run has is in its identity
         "screen/subsets.py",
