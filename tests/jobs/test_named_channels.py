@@ -29,11 +29,8 @@ def test_weights_of_a_job_know_the_channels_of_each_part(tmp_path, job):
     write_frame(statistics, files.normalization("self"))
     tables = {"index": files.index(), "split": files.split("separated"), "normalization": files.normalization("self")}
     recipe = Recipe(**{**job.recipe, "stem": "target_param", "epochs": 1})
-    train_run(
-        replace(job, results=(str(tmp_path / "results"), "tiny"), recipe=recipe.model_dump(), **tables),
-        torch.device("cpu"),
-        Pauses(),
-    )
+    own = replace(job, results=(str(tmp_path / "results"), "tiny"), recipe=recipe.model_dump(), **tables)
+    train_run(own, torch.device("cpu"), Pauses())
     facts = read_weights_facts(Path(job.model))
     assert facts.channel_sets == (("c0", "c1", "c2"), ("c3", "c1", "c0"))
     assert facts.channels == ["c0", "c1", "c2", "c3"]

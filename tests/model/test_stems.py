@@ -175,6 +175,24 @@ def test_pretrained_kernels_are_adapted_as_the_paper_s_code_does():
         torch.testing.assert_close(bank[channel], weight[:, channel % 3])
 
 
+def test_pretrained_weights_of_a_file_reach_the_stem_and_what_follows(tmp_path):
+    from debatch.model.timm_import import import_timm
+
+    trained = import_timm().create_model("resnet10t", num_classes=0)
+    torch.save(trained.state_dict(), tmp_path / "weights.pth")
+    keys = {"backbone": "resnet10t", "weights": str(tmp_path / "weights.pth")}
+    networks = {kind: network_of(kind, **keys).backbone for kind in ("slice_param", "target_param", "fixed_channels")}
+    colours = trained.conv1[0].weight
+    bank = networks["slice_param"].backbone.conv1[0].bank
+    torch.testing.assert_close(bank[:3], colours.transpose(0, 1))
+    torch.testing.assert_close(bank[3:], colours.transpose(0, 1))
+    of_four = networks["target_param"].backbone.conv1[0].of_set[1].weight
+    torch.testing.assert_close(of_four, torch.cat([colours, colours.mean(1, keepdim=True)], 1))
+    torch.testing.assert_close(networks["fixed_channels"].of_set[1].conv1[0].weight, of_four)
+    for backbone in (networks["target_param"].backbone, networks["fixed_channels"].of_set[2]):
+        torch.testing.assert_close(backbone.layer4[0].conv1.weight, trained.layer4[0].conv1.weight)
+
+
 @pytest.mark.parametrize("name", ["convnext_tiny", "resnet50d", "tf_efficientnet_b0", "deit_small_patch16_224"])
 def test_the_first_convolution_of_timms_networks_is_found(name):
     """Of standardised kernels, of padding on one side, of patches."""

@@ -35,6 +35,7 @@ REVERSAL, POPULATION, EMBED = (
     "tests/learn/test_gradient_reversal.py", "tests/model/test_population.py", "tests/embed/test_embed.py"
 )  # fmt: skip
 PROFILES, PIXELS = "tests/screen/profiles/test_formats.py", "tests/screen/ingest/test_pixels.py"
+STEMS, PROXY = "tests/model/test_stems.py", "tests/learn/test_proxy.py"
 ADAPTATION, SCORES = "tests/embed/test_adaptation.py", "tests/evaluate/test_scores.py"
 UNCERTAINTY, PUBLISHED, TABLES = (
     "tests/evaluate/test_uncertainty.py", "tests/report/test_published.py", "tests/report/kinds/test_tables.py"
@@ -615,5 +616,54 @@ EDITS = [
         "        if lacking:",
         "        if False:",
         ("tests/model/test_pretrained.py::test_weights_without_one_of_the_networks_are_refused",),
+    # networks that know channels by name, and what they learn from
+    Edit(
+        "channels are known by their place",
+        "src/debatch/model/stems/slice_param.py",
+        "self.bank[positions]",
+        "self.bank[: len(positions)]",
+        (STEMS,),
+    ),
+    Edit(
+        "all groups have the channels of the first part",
+        "src/debatch/model/inputs.py",
+        "return Group(at, on_device, means, sds, own)",
+        "return Group(at, on_device, means, sds, self.channel_sets[0])",
+        (STEMS,),
+    ),
+    Edit(
+        "proxies are not in the optimizer",
+        "src/debatch/learn/objectives/proxy.py",
+        "in ((proxies, self.settings.proxy_rate), (variances",
+        "in (([], self.settings.proxy_rate), (variances",
+        (PROXY,),
+    ),
+    Edit(
+        "distances are divided by the square of the temperature",
+        "src/debatch/model/proxies.py",
+        "/ temperature, labels",
+        "/ temperature**2, labels",
+        (PROXY,),
+    ),
+    Edit(
+        "views of different images are pairs",
+        "src/debatch/learn/objectives/proxy.py",
+        "device=labels.device).repeat(2)",
+        "device=labels.device).repeat_interleave(2)",
+        (PROXY,),
+    ),
+    Edit(
+        "the loss valley has no end",
+        "src/debatch/learn/averaging.py",
+        "            self.over = True\n",
+        "            self.over = False\n",
+        ("tests/learn/test_averaging.py",),
+    ),
+    Edit(
+        "wells that tell the validation loss are learned from",
+        "src/debatch/learn/averaging.py",
+        "return np.flatnonzero(~held), groups",
+        "return np.arange(len(held)), groups",
+        ("tests/learn/test_averaging.py",),
     ),
 ]
