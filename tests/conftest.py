@@ -50,3 +50,14 @@ def tiny_recipe() -> Recipe:
         learning_rate_images=16,
         statistics_images=48,
     )
+
+
+@pytest.fixture
+def tiny_vit(monkeypatch) -> str:
+    """Name of a vision transformer of timm, which is made with two small blocks."""
+    from debatch.model.timm_import import import_timm
+
+    timm = import_timm()
+    create, small = timm.create_model, {"embed_dim": 16, "depth": 2, "num_heads": 2, "patch_size": 16}
+    monkeypatch.setattr(timm, "create_model", lambda name, **keys: create(name, **{**small, **keys}))
+    return "vit_tiny_patch16_224"

@@ -1,29 +1,19 @@
 """Stems: networks that know channels by name."""
 
-import copy
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
-from helpers.images import in_parts
-from helpers.tiny_trainer import files
 from torch import nn
 
 from debatch.config import Recipe
 from debatch.config.read import validate
 from debatch.config.stems import Stem
-from debatch.embed import embed_images, statistics_groups
 from debatch.errors import ConfigError, DataError
 from debatch.learn import identity
-from debatch.learn.data import training_data
 from debatch.learn.identity import code_digest
-from debatch.learn.objectives import Progress
-from debatch.learn.train import Trainer
 from debatch.model import stems
-from debatch.model.inputs import ImageSet, channels_seen
 from debatch.model.network import Network, batch_norms
 from debatch.model.population import set_population_statistics
 from debatch.model.stems import Vocabulary
@@ -41,24 +31,11 @@ SHARED = {
     "warmup_epochs": 0.0, "optimizer": "adamw", "learning_rate": 0.01, "learning_rate_images": 36,
     "statistics_images": 36, "precision": "float32",
 }  # fmt: skip
-# made small: a vision transformer of a few thousand parameters
-TINY_VIT = {"embed_dim": 16, "depth": 2, "num_heads": 2, "patch_size": 16}
 
 
 def network_of(stem, sets=SETS, **keys):
     torch.manual_seed(0)
     return Network(Recipe(**{**SHARED, "stem": stem, **keys}), 3, 4, 2, sets)
-
-
-@pytest.fixture
-def tiny_vit(monkeypatch):
-    """timm's vision transformer with two small blocks, under a name of its."""
-    from debatch.model.timm_import import import_timm
-
-    timm = import_timm()
-    create = timm.create_model
-    monkeypatch.setattr(timm, "create_model", lambda name, **keys: create(name, **{**TINY_VIT, **keys}))
-    return "vit_tiny_patch16_224"
 
 
 def test_each_kind_is_a_file_of_its_name_and_a_name_alone_will_do():
@@ -229,90 +206,6 @@ def test_weights_come_back_with_their_vocabulary(tmp_path):
             torch.testing.assert_close(again.embed(images, SETS[1]), network.embed(images, SETS[1]))
 
 
-def trainer_of(folder, recipe, sizes=((32, 32), (24, 24))):
-    """Two parts of other channels and sizes; the last wells of each experiment are the test."""
-    index, statistics, reader, _ = in_parts(folder, sizes)
-    split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["well"] < "B10", "train", "test")})
-    data = training_data(index, split, False, 0)
-    seen = channels_seen(recipe, data.rows, reader)
-    images = ImageSet(data.rows, statistics, reader, torch.device("cpu"), seen)
-    every = ImageSet(index, statistics, reader, torch.device("cpu"), channels_seen(recipe, index, reader))
-    return Trainer(recipe, data, images, seed=0, name="test"), every, index, split
-
-
-def test_each_group_has_the_channels_and_statistics_of_its_part(tmp_path):
-    trainer, *_ = trainer_of(tmp_path, Recipe(**SHARED, stem="slice_param"))
-    images = trainer.images
-    assert images.channels == ("c0", "c1", "c2", "c3")
-    for group in images.groups(images.cut(np.arange(len(images)), 8)):
-        part = images.rows["part"].iloc[group.positions[0]]
-        assert group.channels == {"square": ("c0", "c1", "c2"), "other": ("c3", "c1", "c0")}[part]
-        side = {"square": 32, "other": 24}[part]
-        shown = group.standardized(side)
-        torch.testing.assert_close(shown.mean((2, 3)), torch.zeros(len(shown), 3), atol=1e-4, rtol=0)
-        torch.testing.assert_close(shown.std((2, 3), correction=0), torch.ones(len(shown), 3), atol=1e-3, rtol=0)
-
-
-# small, and everything learns from the first step on
-OBJECTIVES = {
-    "classification": {"kind": "classification"},
-    "supcon": {"kind": "supcon"},
-    "dino": {"kind": "dino", "partner": "other_batch", "centres": "batch", "barlow": 0.75, "local_views": 2,
-             "head_width": 16, "bottleneck": 8, "prototypes": 32, "frozen_epochs": 0.0},
-    "byol": {"kind": "byol", "projector_width": 16, "projection_width": 8},
-    "proxy": {"kind": "proxy", "contrast": 0.2, "miro": 0.1},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", BY_NAME)
-def test_every_weight_that_should_learn_gets_a_gradient(tmp_path, kind):
-    """The optimizer has it, and a step over both parts reaches it."""
-    stem = {"kind": kind, "frozen": False} if kind == "channel_replication" else kind
-    check_gradients(tmp_path, Recipe(**SHARED, stem=stem, objective=OBJECTIVES["proxy"]))
-
-
-@pytest.mark.parametrize("name", ["classification", "supcon", "dino", "byol"])
-def test_every_objective_hands_channels_on(tmp_path, name):
-    check_gradients(tmp_path, Recipe(**SHARED, stem="slice_param", objective=OBJECTIVES[name]))
-
-
-def check_gradients(folder, recipe):
-    trainer, *_ = trainer_of(folder, recipe)
-    objective = trainer.objective.train()
-    for part in (0, 1):
-        positions = np.flatnonzero(trainer.images.parts == part)[:8]
-        (group,) = trainer.images.groups([objective.reads(positions, np.random.default_rng(0))])
-        views = objective.views(group, torch.Generator().manual_seed(0))
-        objective(views, group, Progress(0.5, 2)).loss.backward()
-    optimized = {id(weight) for group in trainer.optimizer.param_groups for weight in group["params"]}
-    # a teacher follows, and takes no gradient
-    wanted = {name: weight for name, weight in objective.named_parameters() if weight.requires_grad}
-    for name, weight in wanted.items():
-        assert id(weight) in optimized, name
-        assert weight.grad is not None, name
-        assert weight.grad.abs().sum() > 0, name
-    assert len(optimized) == len(wanted)
-    inside = [name for name in wanted if ".backbone." in f".{name}" and "teacher" not in name]
-    assert inside
-
-
-@pytest.mark.parametrize("recipe", [
-    Recipe(**SHARED, stem="slice_param", batch_norm="adaptive"),
-    Recipe(**SHARED, stem="slice_param", objective=OBJECTIVES["dino"]),
-], ids=["adabn", "cdcl"])  # fmt: skip
-def test_adabn_and_cdcl_train_over_parts_of_other_channels(tmp_path, recipe):
-    trainer, every, index, split = trainer_of(tmp_path, recipe)
-    before = copy.deepcopy(trainer.network.state_dict())
-    history = trainer.fit(files(tmp_path / "run"))
-    assert np.isfinite(history["loss"]).all()
-    changed = [name for name, tensor in trainer.network.state_dict().items() if not torch.equal(tensor, before[name])]
-    assert "backbone.backbone.stem.0.bank" in changed
-    groups = statistics_groups(recipe.inference, index, split, recipe)
-    embedded = embed_images(trainer.network, every, groups, recipe, trainer.data.batch_names)
-    assert len(embedded.embeddings) == (split["subset"] == "test").sum()
-    assert np.isfinite(embedded.embeddings.filter(regex="^embedding_").to_numpy()).all()
-
-
 def test_channel_tokens_are_patches_of_each_channel(tiny_vit):
     network = network_of("channel_tokens", backbone=tiny_vit).eval()
     stem, images = network.backbone, torch.randn(2, 4, 32, 32)
@@ -346,36 +239,6 @@ def test_channel_tokens_sample_channels_in_training_alone(tiny_vit):
     unsampled = network_of({"kind": "channel_tokens", "sample": False}, backbone=tiny_vit).train()
     unsampled.embed(images, SETS[1]).sum().backward()
     assert all(weight.grad is not None for weight in unsampled.backbone.parameters())
-
-
-def test_channels_and_patches_are_kept_apart_by_terms_of_the_loss(tmp_path, tiny_vit):
-    stem = {"kind": "channel_tokens", "channel_diversity": 0.5, "token_diversity": [0.1, 0.2], "sample": False}
-    recipe = Recipe(**{**SHARED, "backbone": tiny_vit, "stem": stem, "objective": OBJECTIVES["supcon"]})
-    trainer, *_ = trainer_of(tmp_path, recipe)
-    objective = trainer.objective.train()
-    group = next(trainer.images.groups([np.arange(8)]))
-    tokens = objective.network.backbone
-    seen = []
-    tokens.backbone.patch_embed.norm.register_forward_hook(lambda _, inputs, output: seen.append(output.detach()))
-    objective(objective.views(group, torch.Generator().manual_seed(0)), group, Progress(0.0, 2))
-    expected = []
-    for patches in seen:  # of two views
-        unit = nn.functional.normalize(patches.view(8, 3 * 4, -1), dim=-1)
-        cosines = unit @ unit.mT
-        same = torch.arange(12)[:, None] // 4 == torch.arange(12) // 4
-        alike = cosines[:, same & ~torch.eye(12, dtype=torch.bool)].mean(), cosines[:, ~same].mean()
-        at = tokens.channels.positions(group.channels)
-        squared = torch.cdist(*(nn.functional.normalize(own[at]) for own in (tokens.embeddings, tokens.proxies))) ** 2
-        drawn = nn.functional.cross_entropy(-squared / 0.07, torch.arange(3))
-        expected.append(0.5 * drawn.detach() + 0.1 * alike[0] + 0.2 * alike[1])
-    torch.testing.assert_close(objective.penalty().detach(), torch.stack(expected).mean(), atol=1e-4, rtol=1e-4)
-    assert objective.penalty() is None
-    before = tokens.proxies.detach().clone()
-    trainer.fit(files(tmp_path / "run"))
-    assert not torch.equal(tokens.proxies, before)
-    objective.eval()
-    objective.embed(group.standardized(32), group.channels)
-    assert objective.penalty() is None
 
 
 def test_a_stem_s_code_counts_for_its_own_runs():

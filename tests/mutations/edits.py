@@ -629,7 +629,7 @@ EDITS = [
         "src/debatch/model/inputs.py",
         "return Group(at, on_device, means, sds, own)",
         "return Group(at, on_device, means, sds, self.channel_sets[0])",
-        (STEMS,),
+        ("tests/learn/test_named_channels.py",),
     ),
     Edit(
         "proxies are not in the optimizer",
