@@ -22,7 +22,7 @@ def test_weights_of_a_job_know_the_channels_of_each_part(tmp_path, job):
     files = Files(str(tmp_path / "results"), "tiny")
     folder = Path(files.store("E00")).parent
     folder.mkdir(parents=True)
-    index, statistics, _, _ = in_parts(folder, ((32, 32), (24, 24)))
+    index, statistics, _, _ = in_parts(folder, ((32, 32), (40, 40)))
     split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["well"] < "B10", "train", "test")})
     write_frame(index, files.index(), {"pixels_sha256": "12"})
     write_frame(split, files.split("separated"))

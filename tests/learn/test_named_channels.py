@@ -37,7 +37,7 @@ OBJECTIVES = {
 }  # fmt: skip
 
 
-def trainer_of(folder, recipe, sizes=((32, 32), (24, 24))):
+def trainer_of(folder, recipe, sizes=((32, 32), (40, 40))):
     """Two parts of other channels and sizes; the last wells of each experiment are the test."""
     index, statistics, reader, _ = in_parts(folder, sizes)
     split = pd.DataFrame({"image_id": index["image_id"], "subset": np.where(index["well"] < "B10", "train", "test")})
@@ -55,7 +55,7 @@ def test_each_group_has_the_channels_and_statistics_of_its_part(tmp_path):
     for group in images.groups(images.cut(np.arange(len(images)), 8)):
         part = images.rows["part"].iloc[group.positions[0]]
         assert group.channels == {"square": ("c0", "c1", "c2"), "other": ("c3", "c1", "c0")}[part]
-        side = {"square": 32, "other": 24}[part]
+        side = {"square": 32, "other": 40}[part]
         shown = group.standardized(side)
         torch.testing.assert_close(shown.mean((2, 3)), torch.zeros(len(shown), 3), atol=1e-4, rtol=0)
         torch.testing.assert_close(shown.std((2, 3), correction=0), torch.ones(len(shown), 3), atol=1e-3, rtol=0)

@@ -8,7 +8,7 @@ from scipy.interpolate import RBFInterpolator
 
 from debatch.config import Recipe
 from debatch.learn import splines
-from debatch.learn.crops import random_crops
+from debatch.learn.crops import cut, random_window
 from debatch.learn.splines import random_warps, spline
 
 
@@ -62,7 +62,8 @@ def test_a_spline_that_moves_nothing_changes_nothing(monkeypatch):
 def test_crops_of_a_ratio_show_a_share_of_the_area():
     images = ramps(300, 64, 64)
     generator = torch.Generator().manual_seed(0)
-    crops = random_crops(images, (32, 32), (0.8, 1.0), generator, dihedral=False, ratio=(0.9, 1.1))
+    window = random_window(images, (32, 32), (0.8, 1.0), generator, dihedral=False, ratio=(0.9, 1.1))
+    (crops,) = cut(images, torch.zeros(300, 2), torch.ones(300, 2), [window])
     wide = (crops[:, 0, 16, -1] - crops[:, 0, 16, 0]) * 32 / 31
     high = (crops[:, 1, -1, 16] - crops[:, 1, 0, 16]) * 32 / 31
     area, ratio = wide * high, wide / high

@@ -215,7 +215,7 @@ def test_channel_tokens_are_patches_of_each_channel(tiny_vit):
         embedding = network.embed(images, SETS[1])
         order = [3, 1, 0, 2]
         again = network.embed(images[:, order], [SETS[1][place] for place in order])
-        grey = stem.backbone.patch_embed(images[:, [2]])
+        grey = stem.backbone.patch_embed(images[:, [2]]).flatten(1, 2)
         network.embed(images[:, :, :16, :16], SETS[1])
     torch.testing.assert_close(again, embedding, atol=1e-5, rtol=1e-4)
     assert [tokens.shape[1] for tokens in seen] == [1 + 4 * 4, 1 + 4 * 4, 1 + 4]

@@ -616,6 +616,7 @@ EDITS = [
         "        if lacking:",
         "        if False:",
         ("tests/model/test_pretrained.py::test_weights_without_one_of_the_networks_are_refused",),
+    ),
     # networks that know channels by name, and what they learn from
     Edit(
         "channels are known by their place",

@@ -37,9 +37,7 @@ def augmented(group: Group, recipe: Recipe, generator: torch.Generator) -> Tenso
         return group.standardized(recipe.pixels)
     images, means, sds = group.images, group.means, group.sds
     if recipe.thin_plate_spline:
-        images = random_warps(
-            group.standardized(list(images.shape[-2:])), recipe.thin_plate_spline, generator
-        )
+        images = random_warps(group.standardized(list(images.shape[-2:])), recipe.thin_plate_spline, generator)
         means, sds = torch.zeros_like(means), torch.ones_like(sds)
     if recipe.augmentation != "crop":
         return averaged(images, recipe.pixels)

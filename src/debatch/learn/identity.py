@@ -19,8 +19,8 @@ from debatch.model.inputs import ImageSet
 CODE = (
     "config/recipe.py", "learn/augment.py", "learn/averaging.py", "learn/crops.py", "learn/groups.py",
     "learn/optimizer.py", "learn/splines.py", "learn/train.py", "model/backbones.py", "model/inputs.py",
-    "model/network.py", "model/population.py", "model/precision.py", "model/proxies.py", "model/standardize.py",
-    "runtime/ranks.py", "screen/order.py", "screen/store.py",
+    "model/network.py", "model/population.py", "model/precision.py", "model/pretrained.py", "model/proxies.py",
+    "model/standardize.py", "runtime/ranks.py", "screen/order.py", "screen/store.py",
 )  # fmt: skip
 # what is found by its kind: the folder's other files decide nothing
 OBJECTIVES, STEMS = "learn/objectives", "model/stems"

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from debatch.config.objectives import Byol as Settings
 from debatch.config.recipe import Arithmetic, Recipe
-from debatch.learn.crops import random_crops
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Progress, Step
 from debatch.learn.objectives.self_supervised import SelfSupervised, barlow_loss, between, byol_loss, follow

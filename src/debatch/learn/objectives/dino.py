@@ -12,7 +12,6 @@ from torch.nn import functional
 from debatch.config.base import height_and_width
 from debatch.config.objectives import Dino as Settings
 from debatch.config.recipe import Arithmetic, Recipe
-from debatch.learn.crops import random_crops
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Progress, Step
 from debatch.learn.objectives.self_supervised import (

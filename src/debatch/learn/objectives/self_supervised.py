@@ -14,10 +14,10 @@ from debatch.config.objectives import SelfSupervised as Settings
 from debatch.config.recipe import Arithmetic, Recipe
 from debatch.errors import ConfigError, DataError
 from debatch.learn.augment import unmixed
+from debatch.learn.crops import cut, random_window
 from debatch.learn.data import TrainingData
 from debatch.learn.objectives.base import Step
 from debatch.learn.objectives.classification import classification_loss
-from debatch.learn.crops import cut, random_window
 from debatch.learn.objectives.labelled import Labelled
 from debatch.learn.objectives.partners import Partners
 from debatch.model.inputs import Group
@@ -50,14 +50,14 @@ class SelfSupervised(Labelled):
         )
         self.require_takes(self.view_size, "view_pixels", channels)
 
-    def require_takes(self, size: tuple[int, int], key: str, channels: int) -> None:
+    def require_takes(self, size: tuple[int, int], key: str, channels: ChannelSets) -> None:
         """Refuse views of another size than the network's input where it takes no other, or none so small."""
         backbone = self.network.backbone
         if size == self.recipe.size:
             return
         try:
             with torch.no_grad():
-                backbone.eval()(torch.zeros(1, channels, *size))
+                encoded(backbone.eval(), torch.zeros(1, len(channels[0]), *size), channels[0])
         except (AssertionError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"objective: the backbone {self.recipe.backbone!r} does not take views of {size[0]} x {size[1]} pixels "
