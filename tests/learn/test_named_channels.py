@@ -61,6 +61,20 @@ def test_each_group_has_the_channels_and_statistics_of_its_part(tmp_path):
         torch.testing.assert_close(shown.std((2, 3), correction=0), torch.ones(len(shown), 3), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("spline", [0.0, 1.0])
+def test_parts_of_other_sizes_are_cropped_to_one(tmp_path, spline):
+    """Smaller images are enlarged, as at inference."""
+    recipe = Recipe(**SHARED, stem="slice_param", augmentation="crop", thin_plate_spline=spline)
+    trainer, *_ = trainer_of(tmp_path, recipe, ((24, 24), (48, 48)))
+    for positions in trainer.images.cut(np.arange(len(trainer.images)), 12):
+        (group,) = trainer.images.groups([positions])
+        view = trainer.objective.views(group, torch.Generator().manual_seed(0)).images
+        whole = group.standardized(32)
+        assert view.shape == whole.shape == (len(positions), 3, 32, 32)
+        torch.testing.assert_close(view.mean((2, 3)), whole.mean((2, 3)), atol=0.3, rtol=0)
+        assert not torch.equal(view, whole)
+
+
 @pytest.mark.parametrize("kind", BY_NAME)
 def test_every_weight_that_should_learn_gets_a_gradient(tmp_path, kind):
     """The optimizer has it, and a step over both parts reaches it."""

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from debatch.config.backbones import Backbone
 from debatch.config.base import Section, Size, height_and_width
-from debatch.config.objectives import Classification, Objective, laid_over
+from debatch.config.objectives import Byol, Classification, Dino, Objective, laid_over
 from debatch.config.statistics import RECIPE_STATISTICS
 from debatch.config.stems import ChannelTokens, Plain, Stem
 from debatch.errors import ConfigError

@@ -36,11 +36,16 @@ def augmented(group: Group, recipe: Recipe, generator: torch.Generator) -> Tenso
     if recipe.augmentation != "crop" and not recipe.thin_plate_spline:
         return group.standardized(recipe.pixels)
     images, means, sds = group.images, group.means, group.sds
-    if recipe.thin_plate_spline:
-        images = random_warps(group.standardized(list(images.shape[-2:])), recipe.thin_plate_spline, generator)
+    smaller = any(own < wanted for own, wanted in zip(images.shape[-2:], recipe.size, strict=True))
+    if recipe.thin_plate_spline or smaller:
+        images = group.standardized(list(images.shape[-2:]))
         means, sds = torch.zeros_like(means), torch.ones_like(sds)
+    if recipe.thin_plate_spline:
+        images = random_warps(images, recipe.thin_plate_spline, generator)
     if recipe.augmentation != "crop":
         return averaged(images, recipe.pixels)
+    if smaller:
+        images = averaged(images, recipe.pixels)
     turned = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
     images = torch.where(turned[:, None, None, None], images.flip(-1), images)
     window = random_window(images, recipe.size, CROP_SHARE, generator, dihedral=False, ratio=CROP_RATIO)

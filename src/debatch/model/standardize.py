@@ -33,7 +33,7 @@ def averaged(images: Tensor, pixels: int | list[int]) -> Tensor:
     """Images (N, C, H, W) area-averaged to a side or a [height, width], channels last; smaller ones are interpolated.
 
     Raises:
-        DataError: images of another shape, which would be stretched; or smaller ones, whose pixels would be repeated.
+        DataError: images of another shape, which would be stretched.
     """
     stored, size = (images.shape[-2], images.shape[-1]), height_and_width(pixels)
     if stored != size:
