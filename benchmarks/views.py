@@ -28,7 +28,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from common import CHANNELS, about, fields
+from common import about, fields
 from loading import write_store
 from torch import Tensor
 from training_step import image_set
@@ -100,7 +100,7 @@ def build_trainer(options: argparse.Namespace, partner: str, images: ImageSet) -
     )  # fmt: skip
     names = [f"b{batch}" for batch in range(BATCHES)]
     data = TrainingData(rows, np.zeros(count, np.int64), np.arange(count) % BATCHES, names, 1)
-    return Trainer(recipe, data, images, CHANNELS, 0, "views")
+    return Trainer(recipe, data, images, 0, "views")
 
 
 @contextmanager
