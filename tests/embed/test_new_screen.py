@@ -13,7 +13,7 @@ from debatch.config import Recipe
 from debatch.config.images import Store
 from debatch.config.trained import channel_positions, read_trained_model
 from debatch.embed import statistics_groups
-from debatch.embed.new_screen import embed_screen, with_channels
+from debatch.embed.new_screen import embed_screen, model_images, with_channels
 from debatch.embed.statistics import screen_groups
 from debatch.errors import ConfigError, DataError
 from debatch.model.inputs import ImageSet
@@ -39,12 +39,12 @@ def run(tmp_path, tiny_recipe):
     return write_run(tmp_path / "seed0", tiny_recipe)
 
 
-def write_run(folder, recipe, screen="tiny"):
+def write_run(folder, recipe, screen="tiny", channel_sets=()):
     torch.manual_seed(0)
-    network = Network(recipe, channels=3, classes=4, batches=2)
+    network = Network(recipe, 3, 4, 2, channel_sets)
     images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     set_population_statistics(network, [(images, CHANNELS)])
-    facts = model_facts(recipe, CHANNELS, 4, ["E00", "E01"])
+    facts = model_facts(recipe, CHANNELS, 4, ["E00", "E01"], channel_sets=channel_sets)
     save_weights(network, folder / "model.safetensors", facts)
     record = {"screen": screen, "method": "adabn", "split": "separated", "seed": 0, "recipe": recipe.model_dump()}
     (folder / "recipe.json").write_text(json.dumps({**record, "debatch": "0.0.7"}))
@@ -68,8 +68,7 @@ def embed(run, folder, index, images, channels, **changes):
     network, _ = load_network(model.weights, recipe, torch.device("cpu"))
     stores = write_stores(folder, index, images, channels)
     statistics = normalization_statistics(index, measure(images).moments, channels, recipe.normalization)
-    index = with_channels(index, model.facts.channels, stores)
-    image_set = ImageSet(index, statistics, ImageReader(stores, 1), torch.device("cpu"), model.facts.channels)
+    image_set = model_images(index, statistics, model, ImageReader(stores, 1), torch.device("cpu"))
     return embed_screen(network, image_set, recipe)
 
 
@@ -89,6 +88,21 @@ def test_channels_are_found_by_name_in_any_order_and_among_others(run, tmp_path,
     assert np.ptp(features(table), axis=0).any()
     as_stored = embed(run, tmp_path / "stored", INDEX, mixed[:, [0, 2, 3]], CHANNELS, test_statistics=inference)
     assert not np.allclose(features(as_stored), features(expected))
+
+
+def test_a_model_that_knows_channels_by_name_embeds_what_there_is_of_them(tmp_path, tiny_recipe):
+    recipe = Recipe(**{**tiny_recipe.model_dump(), "stem": {"kind": "slice_param"}})
+    run = write_run(tmp_path / "named", recipe, channel_sets=(tuple(CHANNELS),))
+    two = embed(run, tmp_path / "two", INDEX, IMAGES[:, [0, 1]], ["DNA", "ER"])
+    turned = embed(run, tmp_path / "turned", INDEX, IMAGES[:, [1, 0]], ["ER", "DNA"])
+    np.testing.assert_allclose(features(two), features(turned), atol=1e-5)
+    three = embed(run, tmp_path / "three", INDEX, IMAGES, CHANNELS)
+    assert np.isfinite(features(two)).all()
+    assert not np.allclose(features(two), features(three))
+    with pytest.raises(DataError, match=r"does not know the channels 'RNA'; it knows 'DNA', 'ER', 'Actin'"):
+        embed(run, tmp_path / "strange", INDEX, IMAGES[:, [0, 1]], ["DNA", "RNA"])
+    with pytest.raises(DataError, match=r"the screen's 'actin' looks like the model's 'Actin'"):
+        embed(run, tmp_path / "nearly", INDEX, IMAGES[:, [0, 1]], ["DNA", "actin"])
 
 
 def test_every_image_is_embedded_in_the_fields_format_whatever_its_label(run, tmp_path):

@@ -124,6 +124,27 @@ def channel_positions(wanted: list[str], there: list[str]) -> list[int]:
     return [there.index(name) for name in wanted]
 
 
+def require_known_channels(known: list[str], there: list[str]) -> None:
+    """Refuse channels that a model which takes them by name was not trained on.
+
+    Args:
+        known: every channel that the model knows.
+        there: the screen's, or those of one of its parts.
+
+    Raises:
+        DataError: it does not know one.
+    """
+    strange = [name for name in there if name not in known]
+    if strange:
+        free = {_loosely(name): name for name in known if name not in there}
+        near = [(name, free[_loosely(name)]) for name in strange if _loosely(name) in free]
+        hint = "".join(f"; the screen's {own!r} looks like the model's {name!r}" for own, name in near)
+        raise DataError(
+            f"the model does not know the channels {_listed(strange)}; it knows {_listed(known)}{hint}. Name the "
+            "screen's channels by these words under `source.channels`, or leave those out that it does not know"
+        )
+
+
 def _require_finished(folder: Path, files: list[Path]) -> None:
     if folder.is_file():
         raise ConfigError(f"{folder}: a file; name the run's folder that it is in, {folder.parent}")

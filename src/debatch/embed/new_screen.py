@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from debatch.config.parts import keeps_shape
 from debatch.config.recipe import Recipe
-from debatch.config.trained import channel_positions
+from debatch.config.trained import TrainedModel, channel_positions, require_known_channels
 from debatch.embed.embed import outputs_by_group
 from debatch.embed.statistics import screen_groups
 from debatch.embedding_table import embedding_table
 from debatch.errors import DataError
-from debatch.model.inputs import ImageSet
+from debatch.model.inputs import ImageSet, channels_seen
 from debatch.model.network import Network
-from debatch.screen.store import channel_names
+from debatch.screen.store import ImageReader, channel_names
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,33 @@ def embed_screen(network: Network, images: ImageSet, recipe: Recipe) -> pd.DataF
     for positions, outputs, _ in outputs_by_group(network, images, groups, recipe):
         embeddings[positions] = outputs.embedding.cpu().numpy()
     return embedding_table(images.rows, embeddings)
+
+
+def model_images(
+    index: pd.DataFrame, statistics: pd.DataFrame, model: TrainedModel, reader: ImageReader, device: torch.device
+) -> ImageSet:
+    """The images of a screen that a model can look at, by the channels that it looks at.
+
+    Args:
+        index: the screen's images.
+        statistics: mean and sd of each image and channel.
+        model: as it was trained.
+        reader: of the stores.
+        device: where they go.
+
+    Raises:
+        DataError: no image has a model's channels; or, of a model that takes channels by name, one that it does not
+            know.
+    """
+    if not model.recipe.names_channels:
+        index = with_channels(index, model.facts.channels, reader.stores)
+        return ImageSet(index, statistics, reader, device, model.facts.channels)
+    for store in reader.stores.values():
+        require_known_channels(model.facts.channels, channel_names(store))
+    seen = channels_seen(model.recipe.model_copy(update={"channels": model.facts.channels}), index, reader)
+    assert isinstance(seen, dict)
+    log.info("channels by name: %s", "; ".join(", ".join(own) for own in dict.fromkeys(map(tuple, seen.values()))))
+    return ImageSet(index, statistics, reader, device, seen)
 
 
 def with_channels(index: pd.DataFrame, wanted: list[str], stores: dict[str, Path]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from debatch.config.read import check_entry_name, expand, nearest, read_yaml, va
 from debatch.config.recipe import Method, Recipe
 from debatch.config.screen import Screen
 from debatch.config.tables import Choice, Tables
-from debatch.config.trained import TrainedModel, channel_positions, read_trained_model
+from debatch.config.trained import TrainedModel, channel_positions, read_trained_model, require_known_channels
 from debatch.errors import ConfigError
 from debatch.files import UNCORRECTED
 from debatch.registry.kinds import kind_of, tables_model
@@ -87,8 +87,12 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
 
 
 def _read_model(folder: str, screen: Screen) -> TrainedModel:
-    """A trained model, whose channels the screen has."""
+    """A trained model, whose channels the screen has; of one that takes them by name, the screen's are among them."""
     model = read_trained_model(folder)
+    if model.recipe.names_channels:  # whatever images have of the channels that it knows
+        for part in screen.part_names():
+            require_known_channels(model.facts.channels, screen.of_part(part).channel_names())
+        return model
     if screen.source is not None:
         channel_positions(model.facts.channels, screen.channel_names())
     if screen.parts:  # the images of those parts are embedded that have the model's channels
