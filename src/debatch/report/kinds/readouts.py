@@ -1,6 +1,6 @@
 """What tables of classifiers of embeddings share: their metrics, their splits, what stands below them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,37 +92,40 @@ def repeats_of(registry: Registry, name: str) -> str:
     return FOLDS if len(registry.splits(name)) > 1 else SEEDS
 
 
-def training_notes(results: Results, runs: Sequence[Run]) -> list[str]:
-    """What was spent on each method, where its weights began, and which runs collapsed."""
-    registry, records = results.registry, results.records(list(runs))
-    notes = []
-    steps: dict[str, list[str]] = {}
-    for record in records:
-        recipe = record["recipe"]
-        if not recipe.get("epochs", 1) or "optimizer_steps" not in record:
-            continue
-        images = recipe["group"] * recipe["groups_per_step"]
-        budget = f"{record['optimizer_steps']:,} optimizer steps of about {images} images"
-        title = registry.title(record["method"])
-        if title not in steps.setdefault(budget, []):
-            steps[budget].append(title)
-    if steps:
-        said = "; ".join(f"{budget}: {', '.join(titles)}" for budget, titles in steps.items())
-        alone = len(steps) == 1
-        notes.append(f"training budget, the same for all: {next(iter(steps))}" if alone else f"training budget: {said}")
+def training_notes(results: Results, runs: Sequence[Run], names: Mapping[str, str] | None = None) -> list[str]:
+    """What was spent on each method, where its weights began, and which runs collapsed.
+
+    Args:
+        results: of the screen.
+        runs: of the table.
+        names: method -> what it is called there; None: by its title.
+    """
+    registry = results.registry
+    budgets: dict[str, list[str]] = {}
     networks: dict[str, list[str]] = {}
-    for record in records:
-        recipe = record["recipe"]
+    for record in results.records(list(runs)):
+        recipe, method = record["recipe"], record["method"]
+        name = names[method] if names else registry.title(method)
         start = "pretrained weights" if recipe.get("weights") else "random weights"
-        network = f"{recipe.get('backbone', 'a network')} from {start}"
-        title = registry.title(record["method"])
-        if title not in networks.setdefault(network, []):
-            networks[network].append(title)
-    if networks:
-        notes.append(
-            "networks: " + "; ".join(f"{network}: {', '.join(titles)}" for network, titles in networks.items())
-        )
+        _add(networks, f"{recipe.get('backbone', 'a network')} from {start}", name)
+        if recipe.get("epochs", 1) and "optimizer_steps" in record:
+            images = recipe["group"] * recipe["groups_per_step"]
+            _add(budgets, f"{record['optimizer_steps']:,} optimizer steps of about {images} images", name)
+    notes = [f"training budget: {_by_name(budgets)}"] if budgets else []
+    notes += [f"networks: {_by_name(networks)}"] if networks else []
     return [*notes, *_collapsed(results, runs)]
+
+
+def _add(found: dict[str, list[str]], what: str, name: str) -> None:
+    names = found.setdefault(what, [])
+    if name not in names:
+        names.append(name)
+
+
+def _by_name(found: dict[str, list[str]]) -> str:
+    if len(found) == 1:
+        return f"{next(iter(found))}, the same for all"
+    return "; ".join(f"{what} ({' / '.join(names)})" for what, names in found.items())
 
 
 def _collapsed(results: Results, runs: Sequence[Run]) -> list[str]:

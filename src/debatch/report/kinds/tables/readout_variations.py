@@ -62,7 +62,11 @@ class ReadoutVariations(Varied, ReadoutsKind, TableKind[ReadoutVariationsTable])
                 f"{metric.title}; neighbours are all training images of the split, whatever the network learnt from; "
                 "as many epochs in each column, so that fewer images make fewer steps",
                 *same_rows(variants),
-                *training_notes(results, [run for own in frames.values() for run in own.runs]),
+                *training_notes(
+                    results,
+                    [run for own in frames.values() for run in own.runs],
+                    {trained: row.title for row in variants for trained in row.methods.values()},
+                ),
                 f"split: {', '.join(registry.splits(name))}",
             ],
         )
