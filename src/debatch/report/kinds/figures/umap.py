@@ -203,16 +203,21 @@ def scatter(
     axis.set(title=title, xlabel=f"{name} 1", ylabel=f"{name} 2", xticks=[], yticks=[], box_aspect=1)
 
 
-def legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: bool) -> None:
-    """Beside an axis, what its colours and markers are."""
+def legend_handles(styles: dict[str, tuple[str, str]], others: bool) -> list[Any]:
+    """What colours and markers are, for a legend."""
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=colour, markersize=5, label=name)
         for name, (colour, marker) in styles.items()
     ]
-    if others:
-        handles.append(Line2D([], [], linestyle="", marker="o", color=FAINT, markersize=5, label="others"))
+    grey = Line2D([], [], linestyle="", marker="o", color=FAINT, markersize=5, label="others")
+    return [*handles, grey] if others else handles
+
+
+def legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: bool) -> None:
+    """Beside an axis, what its colours and markers are."""
+    handles = legend_handles(styles, others)
     columns = 1 if len(handles) <= 14 else 2
     axis.legend(
         handles=handles, title=title, loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=8, ncols=columns,

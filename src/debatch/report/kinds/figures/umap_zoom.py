@@ -11,12 +11,13 @@ from pydantic import Field
 from debatch.config.tables import Figure
 from debatch.embedding_table import features_of
 from debatch.report.kinds.base import FigureKind, OfCorrections
-from debatch.report.kinds.figures.umap import legend, most_frequent, project, scatter
+from debatch.report.kinds.figures.umap import legend, legend_handles, most_frequent, project, scatter
 from debatch.report.results import Results
 from debatch.report.style import category_styles, figure_title, look, new_figure
 from debatch.screen.metadata import natural_key
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 # of the extent of all points
@@ -96,13 +97,17 @@ def draw_umap_zoom(embeddings: dict[str, dict[str, pd.DataFrame]], title: str) -
                 heading = f"{method}, {correction}" if len(corrections) > 1 else method
                 scatter(whole, points, frame["Metadata_Batch"], batches, f"{heading}: by batch", name)
                 whole.add_patch(_square(corner, side))
+                _equal_axes(whole, points)
                 near = frame[inside]
                 told = category_styles(most_frequent(near, "Metadata_Perturbation"))
                 scatter(part, points[inside], near["Metadata_Perturbation"], told, "the square: by treatment", name)
                 part.set(xlim=(corner[0], corner[0] + side), ylim=(corner[1], corner[1] + side))
                 legend(part, told, "treatment", others=not set(near["Metadata_Perturbation"].dropna()) <= set(told))
                 records.append(_rows(frame, points, inside, method, correction))
-        legend(axes[0, 0], batches, "batch", others=False)
+        handles = legend_handles(batches, others=False)
+        figure.legend(
+            handles=handles, title="batch", loc="outside lower center", ncols=min(len(handles), 8), fontsize=8
+        )
         figure.suptitle(title)
     return figure, pd.concat(records, ignore_index=True)
 
@@ -117,6 +122,13 @@ def _densest(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     centre = asked[int(np.argmax(counts))] if counts else np.zeros(2)
     inside = np.asarray(np.all(np.abs(points - centre) <= side / 2, axis=1))
     return inside, np.asarray(centre - side / 2), side
+
+
+def _equal_axes(axis: Axes, points: np.ndarray) -> None:
+    """One scale for both axes, so that a square is one."""
+    if len(points):
+        middle, half = (points.max(axis=0) + points.min(axis=0)) / 2, 0.53 * float(np.ptp(points, axis=0).max()) or 1.0
+        axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
 
 
 def _square(corner: np.ndarray, side: float) -> Any:
