@@ -280,6 +280,20 @@ def test_a_screen_says_what_its_size_asks_of_objectives_networks_and_weights(con
     assert registry.recipes["untrained"].epochs == 0
 
 
+def test_a_screen_has_the_last_word_on_a_method(configured):
+    registry = configured(
+        "extends: demo\nmethods: {gradient_reversal: {objective: {gradient_reversal: 0.05}, epochs: 3}}\n"
+    )
+    own, baseline = registry.recipes["gradient_reversal"], registry.recipes["baseline"]
+    assert (own.objective.gradient_reversal, own.epochs) == (0.05, 3)
+    assert own.objective.batch_head_rate == baseline.objective.batch_head_rate == 3.0
+    assert baseline.epochs == 10
+    with pytest.raises(ConfigError, match=r"screen 'mine': `methods.adabm`: no method 'adabm'; did you mean 'adabn'"):
+        configured("extends: demo\nmethods: {adabm: {epochs: 3}}\n")
+    with pytest.raises(ConfigError, match=r"it is not trained itself; change 'baseline'"):
+        configured("extends: demo\nmethods: {adabn_test_only: {epochs: 3}}\n")
+
+
 def test_a_variation_that_cannot_be_trained_is_named(configured):
     rows = {"transformer": {"backbone": "deit_small_patch16_224"}}
     tables = of_variations(a={"methods": ["adabn"], "variations": rows})

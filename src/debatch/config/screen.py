@@ -159,6 +159,11 @@ class Screen(Section):
     training: Recipe = Field(default_factory=Recipe, description="What the screen changes of the default recipe.")
     explorer: Explorer = Field(default_factory=Explorer, description="What `snakemake explorer` shows.")
     compute: Compute = Field(default_factory=Compute, description="What training asks of the machine.")
+    methods: dict[str, Recipe] = Field(
+        default={},
+        description="What this screen changes of named methods, as in {hypernet: {learning_rate: 0.0004}}: the last "
+        "word.",
+    )
     objectives: list[Objective] = Field(
         default=[],
         description="What this screen changes of objectives of other kinds than its training's, by `kind`: a method of "

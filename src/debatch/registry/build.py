@@ -43,7 +43,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
     choice = validate(Choice, choice_data, "config")
     written: dict[str, Written] = {}
     name, screen = _read_screen(choice.screen, base, written)
-    methods = _read_methods(_find(choice.methods, base))
+    methods = _on_this_screen(name, screen, _read_methods(_find(choice.methods, base)))
     tables_file = _find(choice.tables, base)
     tables = validate(
         tables_model(), with_paths_beside(tables_model(), read_yaml(tables_file), tables_file), str(tables_file)
@@ -172,6 +172,19 @@ def _read_methods(path: Path) -> dict[str, Method]:
     for name, method in methods.items():
         _check_shared_weights(path, name, method, methods)
     return methods
+
+
+def _on_this_screen(name: str, screen: Screen, methods: dict[str, Method]) -> dict[str, Method]:
+    """The methods, with what the screen changes of them."""
+    changed = dict(methods)
+    for method, changes in screen.methods.items():
+        where = f"screen {name!r}: `methods.{method}`"
+        if method not in methods:
+            raise ConfigError(f"{where}: no method {method!r}{nearest(method, list(methods))}")
+        if methods[method].weights_of is not None:
+            raise ConfigError(f"{where}: it is not trained itself; change {methods[method].weights_of!r}")
+        changed[method] = Method(**laid_over(methods[method].stated(), changes.stated()))
+    return changed
 
 
 def _check_shared_weights(path: Path, name: str, method: Method, methods: dict[str, Method]) -> None:
