@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from debatch.config.images import Source
+from debatch.config.read import nearest
 from debatch.config.screen import QcLimits
 from debatch.digests import sha256_of_text
 from debatch.errors import DataError
@@ -15,6 +16,7 @@ from debatch.screen.metadata import QC_PREFIXES, class_labels
 from debatch.screen.names.identifiers import image_ids
 from debatch.screen.names.wells import plain_number
 from debatch.tabular import read_about, read_frame
+from debatch.text_cells import each_text, plain
 
 log = logging.getLogger(__name__)
 ORDER = [
@@ -75,6 +77,28 @@ def index_facts(ingested: list[Path], metadata_sha256: str | None) -> dict[str, 
 def of_parts(index: pd.DataFrame, parts: list[str] | None) -> pd.DataFrame:
     """The images of some parts of the screen; None: all of them."""
     return index if parts is None else index[index["part"].isin(parts)].reset_index(drop=True)
+
+
+def metadata_column(index: pd.DataFrame, name: str, key: str) -> pd.Series:
+    """What a column of the metadata says of each image, as text in one spelling; nothing where its cell is empty.
+
+    The index calls it `source_<name>` where a name is its own.
+
+    Args:
+        index: of the screen.
+        name: of the column.
+        key: of the configuration that names it, for the error.
+
+    Raises:
+        DataError: the index has no such column.
+    """
+    named = next((own for own in (f"source_{name}", name) if own in index), None)
+    if named is None:
+        raise DataError(
+            f"{key}: the index has no column {name!r}{nearest(name, [str(own) for own in index])}; it has the metadata's "
+            "own columns, and those that the screen names under `columns` by their key there"
+        )
+    return each_text(index[named].astype("str"), plain)
 
 
 def with_labels(images: pd.DataFrame, catalogue: pd.DataFrame | None) -> pd.DataFrame:
