@@ -314,8 +314,8 @@ def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]
 
     Args:
         files: of the screen.
-        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `readouts`, `tasks`, `embeddings`, `scores`, `epochs`,
-            `adaptation` or `nulls`.
+        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `readouts`, `tasks`, `embeddings`, `scores`,
+            `epochs`, `adaptation` or `nulls`.
         runs: the runs.
     """
     if need == "nulls":

@@ -40,9 +40,9 @@ def task_scores(
 
     Returns:
         Tidy: metric, part, task, class, value (a share), n. `task_f1` of a part's task, the mean over classes that are
-        there, and `task_accuracy`, both of n images; `class_f1` of each of its classes, of n images. `ood_f1` of a part,
-        the mean over its n tasks out of distribution (not `Task.familiar`); and of all parts (no part), the mean of
-        theirs, where the run is of all of the screen's. No number depends on the order of images.
+        there, and `task_accuracy`, both of n images; `class_f1` of each of its classes, of n images. `ood_f1` of a
+        part, the mean over its n tasks out of distribution (not `Task.familiar`); and of all parts (no part), the mean
+        of theirs, where the run is of all of the screen's. No number depends on the order of images.
 
     Raises:
         DataError: no training image of a part, or no image of any task, has a label and a finite embedding; or groups

@@ -95,8 +95,8 @@ def metadata_column(index: pd.DataFrame, name: str, key: str) -> pd.Series:
     named = next((own for own in (f"source_{name}", name) if own in index), None)
     if named is None:
         raise DataError(
-            f"{key}: the index has no column {name!r}{nearest(name, [str(own) for own in index])}; it has the metadata's "
-            "own columns, and those that the screen names under `columns` by their key there"
+            f"{key}: the index has no column {name!r}{nearest(name, [str(own) for own in index])}; it has the "
+            "metadata's own columns, and those that the screen names under `columns` by their key there"
         )
     return each_text(index[named].astype("str"), plain)
 

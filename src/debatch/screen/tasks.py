@@ -82,13 +82,13 @@ def left_out_groups(images: pd.DataFrame, config: Splits, task: str, part: str) 
     groups = metadata_column(images, column, key)
     if groups.isna().any():
         raise DataError(
-            f"{key}: {groups.isna().sum()} of {len(images)} images of {part} in the task {task} have no {column!r}, the "
-            f"first {images['image_id'][groups.isna()].iloc[0]}; fill it in, or leave them out by `metadata.select`"
+            f"{key}: {groups.isna().sum()} of {len(images)} images of {part} in the task {task} have no {column!r}, "
+            f"the first {images['image_id'][groups.isna()].iloc[0]}; fill it in, or leave them out by `metadata.select`"
         )
     if groups.nunique() == 1:
         raise DataError(
-            f"{key}: all {len(images)} images of {part} in the task {task} have the {column} {groups.iloc[0]!r}, so that "
-            "without them none of the task is left as a neighbour; name another column, or leave the key out"
+            f"{key}: all {len(images)} images of {part} in the task {task} have the {column} {groups.iloc[0]!r}, so "
+            "that without them none of the task is left as a neighbour; name another column, or leave the key out"
         )
     return groups
 
@@ -101,10 +101,10 @@ def _said(index: pd.DataFrame, task: str, column: str) -> pd.Series:
     odd = found.isna() & cells.notna()
     if odd.any():
         raise DataError(
-            f"{key}: the column {column!r} says {cells[odd].iloc[0]!r} of {index['image_id'][odd].iloc[0]}, and neither "
-            "True nor False"
+            f"{key}: the column {column!r} says {cells[odd].iloc[0]!r} of {index['image_id'][odd].iloc[0]}, and "
+            "neither True nor False"
         )
-    return found.eq(True)  # noqa: FBT003 (an empty cell is no True)
+    return found.eq(True)
 
 
 def _check_parts(index: pd.DataFrame, trained: pd.Series, scored: pd.Series) -> None:
@@ -113,11 +113,11 @@ def _check_parts(index: pd.DataFrame, trained: pd.Series, scored: pd.Series) -> 
         classes = images["perturbation"][trained.loc[images.index]].unique()
         if len(classes) == 0:
             raise DataError(
-                f"split 'tasks': {scored.loc[images.index].sum()} images of {part} are in tasks, and none of it trains; "
-                "see `splits.trains`"
+                f"split 'tasks': {scored.loc[images.index].sum()} images of {part} are in tasks, and none of it "
+                "trains; see `splits.trains`"
             )
         if len(classes) == 1:
             raise DataError(
-                f"split 'tasks': all {len(images)} images of {part} that train are of the class {classes[0]!r}, so that "
-                "there is nothing to tell apart; leave the part out, or see `columns.perturbation`"
+                f"split 'tasks': all {len(images)} images of {part} that train are of the class {classes[0]!r}, so "
+                "that there is nothing to tell apart; leave the part out, or see `columns.perturbation`"
             )
