@@ -19,6 +19,8 @@ from debatch.tabular import read_about, read_frame
 from debatch.text_cells import each_text, plain
 
 log = logging.getLogger(__name__)
+# of an image that the metadata lists without saying which of its well's sites it is
+ONE_SITE = "1"
 ORDER = [
     "image_id",
     "experiment",
@@ -118,7 +120,9 @@ def expected_index(catalogue: pd.DataFrame, source: Source) -> pd.DataFrame:
         DataError: neither the metadata nor the source tells the sites.
     """
     rows = catalogue[catalogue["selected"]].drop(columns="selected")
-    if "site" not in rows:
+    if "site" not in rows and source.files is not None:
+        rows = rows.assign(site=ONE_SITE)
+    elif "site" not in rows:
         if source.sites is None:
             raise DataError("how many sites a well has is not said; list them as `source.sites`")
         sites = pd.DataFrame({"site": [plain_number(str(site)) for site in source.sites]})

@@ -62,8 +62,8 @@ class ScreenSize:
         expected, basis = self._expected()
         if expected is not None:
             return len(expected) * screen.image.tiles**2, basis, expected
-        if screen.expected_images:
-            return screen.expected_images, "`expected_images` of the screen", None
+        if stated := screen.images_expected():
+            return stated, f"`expected_images` of the {'parts' if screen.parts else 'screen'}", None
         return None, f"nothing is ingested yet; {basis}; the screen has no `expected_images`", None
 
     def _expected(self) -> tuple[pd.DataFrame | None, str]:
