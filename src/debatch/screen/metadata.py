@@ -211,8 +211,9 @@ def _require_same(raw: pd.DataFrame, at: list[str], screen: Screen) -> None:
         differ = raw[column].ne(raw[other]) & ~(raw[column].isna() & raw[other].isna())
         if differ.any():
             row = int(differ.to_numpy().argmax())
+            says = ["empty" if pd.isna(cell) else repr(cell) for cell in raw[[column, other]].iloc[row]]
             raise DataError(
-                f"{at[row]}: {column} is {raw[column].iloc[row]!r} and {other} is {raw[other].iloc[row]!r} "
+                f"{at[row]}: {column} is {says[0]} and {other} is {says[1]} "
                 f"({differ.sum()} such {'row' if differ.sum() == 1 else 'rows'}), and `metadata.same` says that they "
                 "are one; mend the file, or leave that key out"
             )

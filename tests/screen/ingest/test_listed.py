@@ -147,7 +147,7 @@ def test_an_image_listed_twice_is_an_error_with_its_line(raw):
     ("changes", "error"),
     [
         ({"label": "T9"}, "wells.csv, line 4: label is 'T9' and perturbation is 'T0' (1 such row)"),
-        ({"label": None}, "wells.csv, line 4: label is nan and perturbation is 'T0'"),
+        ({"label": None}, "wells.csv, line 4: label is empty and perturbation is 'T0'"),
         ({"file_path": None}, "wells.csv, line 4: an empty file_path, where the image's file should stand"),
     ],
 )
