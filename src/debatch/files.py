@@ -17,7 +17,7 @@ UNCORRECTED = "none"
 
 Kind = Literal[
     "view", "training", "epochs", "adaptation", "metrics", "cosine", "scores", "probe", "training_side_probe",
-    "corrected", "corrected_cosine", "corrected_scores", "readouts",
+    "corrected", "corrected_cosine", "corrected_scores", "readouts", "tasks",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -184,6 +184,10 @@ class Files:
         """What classifiers make of a run's embeddings, and how batches mix in them, on either side of its split."""
         return f"{folder}/metrics/{inference}.readouts.csv"
 
+    def tasks(self, folder: str, inference: str) -> str:
+        """How a run's embeddings do in the named tasks of its split."""
+        return f"{folder}/metrics/{inference}.tasks.csv"
+
     def training_side_probe(self, folder: str, inference: str) -> str:
         """The same of training and validation batches together."""
         return f"{folder}/metrics/{inference}.training_side_probe.csv"
@@ -294,6 +298,8 @@ def product_files(files: Files, folder: str, product: Product) -> list[str]:
             return [files.training_side_probe(folder, own)]
         case "readouts":
             return [files.readouts(folder, own)]
+        case "tasks":
+            return [files.tasks(folder, own)]
         case "corrected":
             return [files.embeddings(folder, corrected)]
         case "corrected_cosine":
@@ -308,8 +314,8 @@ def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]
 
     Args:
         files: of the screen.
-        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `readouts`, `embeddings`, `scores`, `epochs`,
-            `adaptation` or `nulls`.
+        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `readouts`, `tasks`, `embeddings`, `scores`,
+            `epochs`, `adaptation` or `nulls`.
         runs: the runs.
     """
     if need == "nulls":
@@ -333,6 +339,8 @@ def run_files(files: Files, need: str, run: RunPlace) -> list[str]:
             return [files.training_side_probe(folder, run.inference)]
         case "readouts":
             return [files.readouts(folder, run.inference)]
+        case "tasks":
+            return [files.tasks(folder, run.inference)]
         case "embeddings":
             return [files.embeddings(folder, run.view)]
         case "scores":

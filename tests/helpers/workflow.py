@@ -12,7 +12,7 @@ from helpers.dry_run import dry_run
 # seconds: no check, but what ends a call that hangs, on a machine that is busy with others' work too
 PATIENCE = 1800
 # rules of which each set of things that one job makes has a name of its own, as in embed_run_train_batch
-FAMILIES = ("embed_run", "score_run", "probe_run", "probe_training_side", "correct_run", "readout_run")
+FAMILIES = ("embed_run", "score_run", "probe_run", "probe_training_side", "correct_run", "readout_run", "task_run")
 
 
 def snakemake(folder: Path, *arguments: str, check: bool = True, **config: str) -> subprocess.CompletedProcess:

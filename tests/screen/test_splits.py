@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from debatch.config.splits import Splits
 from debatch.errors import DataError
 from debatch.screen.splits import balance, check_split, make_split, split_sha256
-from debatch.screen.subsets import images_in, scored_subset
+from debatch.screen.subsets import images_in, scored_images
 
 
 def joined(index, split):
@@ -173,8 +173,8 @@ def test_validation_split_holds_out_one_training_batch_of_each_cell_type_and_has
     assert set(validation.index) == set(separated.index[separated == "train"])
     held_out = index[index["image_id"].isin(validation.index[validation == "val"])]
     assert held_out.groupby("cell_type")["batch"].nunique().to_dict() == {"C0": 1, "C1": 1}
-    assert scored_subset(validation.reset_index()) == "val"
-    assert scored_subset(separated.reset_index()) == "test"
+    assert scored_images(validation.reset_index()) == set(held_out["image_id"])
+    assert scored_images(separated.reset_index()) == set(separated.index[separated == "test"])
 
 
 def test_metadatas_own_validation_batches_count():
@@ -339,7 +339,7 @@ def test_image_may_be_in_several_tasks_but_in_none_that_it_was_trained_for():
     table = balance(whole, index).set_index("subset")
     assert table["images"].to_dict() == {"train": 8, "test": 4, "task1": 4, "task2": 3}
     assert table["share"].tolist() == pytest.approx([8 / 12, 4 / 12, 4 / 12, 3 / 12])
-    assert scored_subset(whole) == "test"
+    assert scored_images(whole) == set(tested)
     assert split_sha256(whole) != split_sha256(split)
     trained = whole.assign(image_id=whole["image_id"].mask(whole["subset"] == "task2", "E01_1_B02_1")).drop_duplicates()
     with pytest.raises(DataError, match="1 images are in train and in the task task2, as E01_1_B02_1"):

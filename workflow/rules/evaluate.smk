@@ -133,6 +133,40 @@ for words, products, runs in forms("readout_run"):
             "../scripts/readout_run.py"
 
 
+# Each task's images by their nearest training image.
+for words, products, runs in forms("task_run"):
+
+    rule:
+        name:
+            form_name("task_run", words)
+        input:
+            index=FILES.index(),
+            split=split_of_run,
+            training=FILES.training_embeddings(ANY_RUN, products[0].statistics),
+            scored=FILES.embeddings(ANY_RUN, products[0].statistics),
+        output:
+            files_of(products),
+        log:
+            FILES.log("task_run", "{run}", words),
+        benchmark:
+            FILES.benchmark("task_run", "{run}", words)
+        wildcard_constraints:
+            run=any_of(runs),
+        group:
+            form_group("task_run")
+        conda:
+            "../../envs/debatch.yaml"
+        threads: min(2, COMPUTE.threads)
+        resources:
+            mem_mb=with_attempt(3000, times_input=4),
+            runtime=120,
+        params:
+            code=room_hash("evaluate"),
+            tasks=lambda wildcards: REGISTRY.screen.model_dump()["splits"]["tasks"],
+        script:
+            "../scripts/task_run.py"
+
+
 rule nulls:
     input:
         index=FILES.index(),

@@ -10,20 +10,19 @@ from debatch.evaluate.many_statistics import (
     score_label_shift,
     score_under_statistics,
 )
-from debatch.screen.subsets import scored_subset
+from debatch.screen.subsets import images_in, scored_images
 from debatch.tabular import write_frame
 from trained import read_run
 
 with job(snakemake) as log:
     run = read_run(snakemake)
     names, percents = (snakemake.params.statistics[key] for key in ("names", "classes"))
-    ids = {subset: set(part) for subset, part in run.split.groupby("subset")["image_id"]}
-    tested = run.index[run.index["image_id"].isin(ids[scored_subset(run.split)]) & run.index["label"].notna()]
+    tested = run.index[run.index["image_id"].isin(scored_images(run.split)) & run.index["label"].notna()]
     subsets = {EVERY_IMAGE: set(tested["image_id"])}
     for percent in percents:
         held = set(run.index.loc[held_by_few_classes(run.index, run.split, percent), "image_id"])
         subsets[Statistics(classes=percent).name] = subsets[EVERY_IMAGE] & held
-    train_labels = run.index.loc[run.index["image_id"].isin(ids["train"]), "label"].dropna()
+    train_labels = run.index.loc[run.index["image_id"].isin(images_in(run.split, "train")), "label"].dropna()
     frames = [score_label_shift(tested, train_labels, subsets)]
     for name, groups, predictions in predict_under_each(
         run.network, run.images, names, run.split, run.recipe, run.batch_names

@@ -42,8 +42,9 @@ def splits_lines(screen: Screen, findings: Findings) -> Lines:
 
 
 def _files(screen: Screen, source: Source, findings: Findings) -> Lines:
-    patterns = [source.pattern] if isinstance(source.pattern, str) else source.pattern
-    lines: Lines = [f"Files below {source.root}", *(f"  pattern {pattern}" for pattern in patterns)]
+    patterns = [source.pattern] if isinstance(source.pattern, str) else source.pattern or []
+    listed = [f"  listed by the metadata's column {source.files}"] if source.files else []
+    lines: Lines = [f"Files below {source.root}", *listed, *(f"  pattern {pattern}" for pattern in patterns)]
     lines.append(
         f"  {findings.fit:,} fit; {len(findings.stray):,} images do not; {sum(findings.elsewhere.values()):,} are of "
         f"experiments that the screen does not list; {len(findings.other):,} are no images by their name"

@@ -1,7 +1,7 @@
 """Images of a screen: where the raw ones are, and what turns them into stored ones; the parts of a screen."""
 
 from collections import Counter
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,15 +21,26 @@ class Source(Section):
     root: ConfigPath = Field(
         description="Folder of the images; relative to this file; ~, $VAR and ${VAR:-default} expand."
     )
-    pattern: str | list[str] = Field(
+    pattern: str | list[str] | None = Field(
+        None,
         description="Path of a file below the root, with fields in braces: {experiment}, {plate:d}, {well} or "
         "{row:d} and {column:d}, {site:d}, {channel}; `:d` reads a number, `:1` one character, `*` is anything. "
-        "Without {channel} a file holds all channels. A list where files are named in several ways."
+        "Without {channel} a file holds all channels. A list where files are named in several ways.",
+    )
+    files: str | None = Field(
+        None,
+        description="In place of a pattern: the column of the metadata, with a row an image, that says where below the "
+        "root its file is, which holds all of its channels.",
     )
     channels: dict[str, str] = Field(
         min_length=1,
         description="Channel field -> stain, in channel order, as in {'1': Hoechst}. In files with all channels: the "
         "plane's number from 1, or its name in the OME metadata.",
+    )
+    channel_width: Annotated[int, Field(ge=1)] | str | None = Field(
+        None,
+        description="Of files that hold all channels in one grey plane, side by side: the width of each in pixels, or "
+        "the column of the metadata that says it; null: channels are planes.",
     )
     sites: list[int | str] | None = Field(
         None,
@@ -39,6 +50,25 @@ class Source(Section):
     ignore: list[str] = Field(
         default=[], description="Files passed over, as in '*_thumb*': shell patterns of the path below the root."
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_find_files(self) -> "Source":
+        if (self.pattern is None) == (self.files is None):
+            raise ValueError(
+                "say how files are found: either by `pattern:`, as they are named, or by `files:`, the column of the "
+                "metadata that lists them"
+            )
+        if self.channel_width is None:
+            return self
+        if isinstance(self.channel_width, str) and self.files is None:
+            raise ValueError("`channel_width` names a column where `files:` does too; else it is a number of pixels")
+        odd = [name for name in self.channels if not name.isdecimal() or int(name) < 1]
+        if odd:
+            raise ValueError(
+                f"`channels`: there is no channel {odd[0]!r} side by side with others: they are called by their places "
+                "from the left, 1, 2, …"
+            )
+        return self
 
     @field_validator("channels")
     @classmethod
@@ -99,6 +129,9 @@ class Part(Section):
     simulate: SimulationConfig | None = Field(None, description="Draw the part's images instead of reading them.")
     experiments: list[str] | None = Field(
         None, description="Experiments of the part, each of one part alone; null: those that `simulate` draws."
+    )
+    expected_images: int | None = Field(
+        None, ge=1, description="Images of the part, for the bill before the data is there; null: not known."
     )
     image: ImageProcessing = Field(default_factory=ImageProcessing, description="From raw to stored image.")
     fields: dict[str, str | int] = Field(

@@ -30,6 +30,11 @@ class Metadata(Section):
     select: dict[str, list[str | int]] = Field(
         default={}, description="Column -> values: only rows that have one of them are part of the screen."
     )
+    same: dict[str, str] = Field(
+        default={},
+        description="Column -> another one that must say the same in every row of a file that has both, as in "
+        "{label: Label}.",
+    )
 
     def names(self) -> list[str]:
         """The files as the screen calls them, their variables not expanded."""
@@ -52,7 +57,11 @@ class Columns(Section):
 
     experiment: str = Field("experiment", description="Set of plates run together.")
     plate: str = Field("plate", description="Plate within the experiment.")
-    well: str = Field("well", description="Well within the plate.")
+    well: str | None = Field(
+        "well",
+        description="Well within the plate; null: images are of no wells, so that each stands by itself, by the name "
+        "of its file (`source.files`).",
+    )
     site: str | None = Field(None, description="Site, where the metadata has a row an image; null: a row a well.")
     perturbation: str | list[str] = Field(
         "perturbation", description="What the well was treated with: the class to predict."

@@ -210,6 +210,14 @@ class Screen(Section):
             raise ValueError("`annotations.many` is for the wells of images; a profile has one row of each annotation")
         if self.source is not None and self.metadata is None and self.experiments is None:
             raise ValueError("a screen without `metadata:` lists its `experiments:`")
+        listed = self.file_columns()
+        if any(listed) and self.metadata is None:
+            raise ValueError("`source.files` names a column of the metadata, and there is no `metadata:`")
+        if self.columns.well is None and (len(set(listed)) != 1 or not listed[0]):
+            raise ValueError(
+                "`columns.well: null` names images by their files: name one column of the metadata as `source.files`, "
+                "the same in all parts"
+            )
         if self.simulated and self.published is not None:
             raise ValueError("a simulated screen cannot be compared with published numbers; leave out `published`")
         if self.substitutes and self.published is not None:
@@ -293,6 +301,17 @@ class Screen(Section):
         drawn = [part.simulate for part in self.parts.values()] if self.parts else [self.simulate]
         return [simulation for simulation in drawn if simulation is not None]
 
+    def file_columns(self) -> list[str | None]:
+        """Of each part that is read, the metadata's column that lists its files; None where names tell."""
+        sources = [part.source for part in self.parts.values()] if self.parts else [self.source]
+        return [source.files for source in sources if source is not None]
+
+    def images_expected(self) -> int | None:
+        """Images of the screen as it says itself, for the bill; None: it does not say."""
+        of_parts = [part.expected_images for part in (self.parts or {}).values()]
+        known = [count for count in of_parts if count is not None]
+        return self.expected_images or (sum(known) if known and len(known) == len(of_parts) else None)
+
     def part_names(self) -> list[str]:
         """Its parts; `all` alone where it is not in parts."""
         return list(self.parts) if self.parts else [ONE_PART]
@@ -315,7 +334,7 @@ class Screen(Section):
         if not self.parts:
             return self
         part = self.parts[name]
-        own = {key: getattr(part, key) for key in ("source", "simulate", "image", "experiments")}
+        own = {key: getattr(part, key) for key in ("source", "simulate", "image", "experiments", "expected_images")}
         own |= {"store": part.store or self.store, "fields": {**self.fields, **part.fields}}
         return self.model_copy(update={"parts": None, **own})
 

@@ -5,9 +5,34 @@ from pydantic import Field, field_validator, model_validator
 from debatch.config.base import Section, Size, height_and_width
 
 EMPTY = "EMPTY"
+# of the metadata, beside a column a task
+TRAIN_COLUMN, TRAIN = "train_test_split", "Train"
+_OF_LAYOUTS = (
+    "experiment", "plate", "well", "site", "cell_type", "well_type", "perturbation", TRAIN_COLUMN,
+)  # fmt: skip
 SMALLEST = 32  # pixels
 MOST = 100_000  # of what is named one by one
 CHANNELS: tuple[str, ...] = ("DNA", "ER", "Actin", "RNA", "Mito", "Golgi")
+
+
+class SimulatedTask(Section):
+    """Wells that do not train: a share of those that are like the training ones, or those that have something new."""
+
+    share: float | None = Field(
+        None, gt=0, lt=1, description="Share of the wells of each class that are like the training ones, drawn."
+    )
+    cell_types: list[str] = Field(default=[], description="Cell types that no training image is of.")
+    experiments: list[str] = Field(default=[], description="Experiments that no training image is of.")
+    classes: list[str] = Field(
+        default=[], description="Classes that no training image is of. Other tasks hold none of them."
+    )
+
+    @model_validator(mode="after")
+    def _says_which(self) -> "SimulatedTask":
+        new = bool(self.cell_types or self.experiments or self.classes)
+        if new == (self.share is not None):
+            raise ValueError("a task has either a `share`, or something new: `cell_types`, `experiments` or `classes`")
+        return self
 
 
 class SimulationConfig(Section):
@@ -40,6 +65,17 @@ class SimulationConfig(Section):
     strength: float = Field(1.6, ge=0, description="Factor on every perturbation's effect.")
     batch_effect: float = Field(1.0, ge=0, description="Factor on every batch effect; 0 switches them off.")
 
+    prefix: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9.-]*$",
+        description="Stands before the names of all classes, so that those of another part are others: T01, or W-T01.",
+    )
+    tasks: dict[str, SimulatedTask] = Field(
+        default={},
+        description="Tasks by name: the metadata then has for each a column that says True of its wells, and "
+        "train_test_split, which is Train of those that train. Wells with something new train for none, also where no "
+        "task holds them.",
+    )
     hits_only: dict[str, list[str]] = Field(
         default={},
         description="Experiments whose plates hold these classes alone, in equal numbers, as where only the hits of a "
@@ -91,12 +127,39 @@ class SimulationConfig(Section):
                 f"`hits_only`: no experiment {unknown[0]!r}; there is: {', '.join(self.experiment_names())}"
             )
         controls, treatments = self.class_names()
-        classes = [*controls, *treatments, EMPTY]
+        classes = [*controls, *treatments, self.empty]
         for experiment, hits in self.hits_only.items():
             wrong = [hit for hit in hits if hit not in classes] or ([] if hits else ["nothing"])
             if wrong:
                 raise ValueError(f"`hits_only.{experiment}`: no class {wrong[0]!r}; there is: {', '.join(classes)}")
         return self
+
+    @model_validator(mode="after")
+    def _tasks_are_of_what_there_is(self) -> "SimulationConfig":
+        known = {
+            "cell_types": list(self.experiments),
+            "experiments": self.experiment_names(),
+            "classes": [*(name for names in self.class_names() for name in names), self.empty],
+        }
+        for task, own in self.tasks.items():
+            if task in _OF_LAYOUTS:
+                raise ValueError(f"`tasks.{task}`: there is a column {task!r} already; call the task something else")
+            for key, names in known.items():
+                wrong = [name for name in getattr(own, key) if name not in names]
+                if wrong:
+                    raise ValueError(f"`tasks.{task}.{key}`: no {wrong[0]!r}; there is: {', '.join(names)}")
+        for key, names in known.items():
+            new = {name for own in self.tasks.values() for name in getattr(own, key)}
+            if new >= set(names):
+                raise ValueError(f"`tasks`: all {key.replace('_', ' ')} are new, so that none is left to train on")
+        if sum(own.share or 0 for own in self.tasks.values()) >= 1:
+            raise ValueError("`tasks`: shares of 1 or more together leave nothing to train on")
+        return self
+
+    @property
+    def empty(self) -> str:
+        """The class of untreated wells."""
+        return f"{self.prefix}{EMPTY}"
 
     def channel_names(self) -> list[str]:
         """The channels in order."""
@@ -108,10 +171,10 @@ class SimulationConfig(Section):
         return height_and_width(self.pixels)
 
     def class_names(self) -> tuple[list[str], list[str]]:
-        """The positive controls (`P1`, …) and the treatments (`T01`, …)."""
+        """The positive controls (`P1`, …) and the treatments (`T01`, …), after the prefix."""
         digits = max(2, len(str(self.treatments)))
-        controls = [f"P{i}" for i in range(1, self.positive_controls + 1)]
-        return controls, [f"T{i:0{digits}d}" for i in range(1, self.treatments + 1)]
+        controls = [f"{self.prefix}P{i}" for i in range(1, self.positive_controls + 1)]
+        return controls, [f"{self.prefix}T{i:0{digits}d}" for i in range(1, self.treatments + 1)]
 
     def experiment_names(self) -> list[str]:
         """The experiments in order, like `ALPHA-01`."""

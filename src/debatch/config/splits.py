@@ -9,10 +9,12 @@ from debatch.config.base import SAFE_NAME, Section
 from debatch.config.read import nearest
 from debatch.errors import ConfigError
 
-SPLITS = ["separated", "separated_val", "stratified", "stratified_site", "fold1"]
+SPLITS = ["separated", "separated_val", "stratified", "stratified_site", "fold1", "tasks"]
 
 
-_IN_SCREENS = r"separated(_val)?|stratified(_site)?|fold[1-9][0-9]*"
+_IN_SCREENS = r"separated(_val)?|stratified(_site)?|fold[1-9][0-9]*|tasks"
+# the sides of a split; other subsets are named tasks
+SUBSETS = ("train", "val", "test")
 
 
 def _known_split(name: object) -> object:
@@ -28,13 +30,46 @@ SplitName = Annotated[
 ]
 
 
+class Task(Section):
+    """Images that are scored by themselves, those of each part apart; an image may be in several tasks."""
+
+    column: str | None = Field(
+        None,
+        description="Column of the metadata that says True of its images, and False or nothing of all others; null: "
+        "the column of the task's own name.",
+    )
+    familiar: bool = Field(
+        False,
+        description="Whether its images are like those that train, so that it does not count in the mean over tasks "
+        "out of distribution.",
+    )
+    leave_out: str | dict[str, str] | None = Field(
+        None,
+        description="Column of the metadata whose groups are asked about one by one, each with the task's other "
+        "groups beside the training images as neighbours: for classes that none of those shows. Or of some parts "
+        "alone, as in {HPA: cell_type}. null: training images are the only neighbours.",
+    )
+
+    def groups_of(self, part: str) -> str | None:
+        """The column whose groups are left out in a part; None: there is none."""
+        return self.leave_out.get(part) if isinstance(self.leave_out, dict) else self.leave_out
+
+
 class Splits(Section):
     """Which images train and which test."""
 
     names: list[SplitName] = Field(
         default=["separated", "stratified"],
-        description="Splits that the screen has: separated, separated_val, stratified, stratified_site, fold1, …. A "
-        "screen of profiles that leaves this out has none.",
+        description="Splits that the screen has: separated, separated_val, stratified, stratified_site, fold1, …, or "
+        "tasks. A screen of profiles that leaves this out has none.",
+    )
+    tasks: dict[str, Task] = Field(
+        default={}, description="Of the split `tasks`: each task by its name, as in {Task_one: {familiar: true}}."
+    )
+    trains: dict[str, list[str | int]] | None = Field(
+        None,
+        description="Of the split `tasks`: column of the metadata -> values, of the images that train, as in "
+        "{train_test_split: [Train]}; null: all that are in no task.",
     )
     folds: int | None = Field(
         None, ge=2, description="Number of folds that the batches are dealt to, for the splits fold1, fold2, …"
@@ -80,6 +115,25 @@ class Splits(Section):
                 raise ValueError(f"{name}: {batches} training batches; leave out what is not trained on")
         return value
 
+    @field_validator("tasks")
+    @classmethod
+    def _tasks_are_no_sides(cls, value: dict[str, Task]) -> dict[str, Task]:
+        for name in value:
+            if name in SUBSETS or not SAFE_NAME.fullmatch(name):
+                raise ValueError(
+                    f"a task cannot be called {name!r}: letters, digits, '.', '-', '_', and none of "
+                    f"{', '.join(SUBSETS)}"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _tasks_are_there(self) -> "Splits":
+        if "tasks" in self.names and not self.tasks:
+            raise ValueError("the split tasks needs `tasks:`, each by its name, as in {Task_one: {familiar: true}}")
+        if self.trains is not None and not self.tasks:
+            raise ValueError("`trains` is of the split tasks, and there are no `tasks:`")
+        return self
+
     @model_validator(mode="after")
     def _folds_are_there(self) -> "Splits":
         numbers = [split.fold for split in map(Split.named, self.names) if split.form == "fold"]
@@ -101,7 +155,10 @@ class Splits(Section):
         Args:
             split: of the screen.
         """
-        others = {"names"}
+        if split.form == "tasks":  # what else is said of a task decides how it is scored
+            columns = {name: {"column": task.column or name} for name, task in self.tasks.items()}
+            return {"tasks": columns, "trains": self.trains}
+        others = {"names", "tasks", "trains"}
         if split.form != "few":
             others |= {"cell_types", "few_batches"}
         if split.form != "fold":
@@ -120,13 +177,13 @@ class Split(NamedTuple):
     """What the name of a split says.
 
     Attributes:
-        form: `few` trains on few batches of one cell type; `all`: no split, all profiles.
+        form: `few` trains on few batches of one cell type; `tasks` scores named ones; `all`: no split, all profiles.
         fold: of `fold`, its number, from 1.
         cell_type: of `few`, the one whose batches it trains and tests on.
         draw: of `few`, which of the drawn choices of batches, from 0.
     """
 
-    form: Literal["separated", "separated_val", "stratified", "stratified_site", "fold", "few", "all"]
+    form: Literal["separated", "separated_val", "stratified", "stratified_site", "fold", "few", "tasks", "all"]
     fold: int = 0
     cell_type: str = ""
     draw: int = 0
@@ -155,8 +212,8 @@ class Split(NamedTuple):
 
     @property
     def has_unseen_batches(self) -> bool:
-        """Whether it tests on batches that none of its training images is of."""
-        return self.form not in ("stratified", "stratified_site")
+        """Whether all batches that it tests on are of none of its training images; of tasks some may be."""
+        return self.form not in ("stratified", "stratified_site", "tasks")
 
     @property
     def keeps_snapshots(self) -> bool:
@@ -165,4 +222,4 @@ class Split(NamedTuple):
 
 
 _OF_FOLDS = ("fold_order", "fold_column", "fold_validation")
-_PLAIN = ("separated", "separated_val", "stratified", "stratified_site", "all")
+_PLAIN = ("separated", "separated_val", "stratified", "stratified_site", "tasks", "all")

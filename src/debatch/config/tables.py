@@ -118,3 +118,5 @@ FixedTarget = Literal[
 ]  # fmt: skip
 # What there is only of images.
 IMAGE_TARGETS = ("qc", "plates", "illumination", "ingest", "ome_zarr")
+# What shows wells in their places.
+PLATE_TARGETS = ("plates", "ome_zarr", "explorer")

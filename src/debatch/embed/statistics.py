@@ -14,7 +14,7 @@ from debatch.errors import DataError
 from debatch.screen.names.identifiers import plate_ids, well_ids
 from debatch.screen.nouns import Noun, noun_of_rows
 from debatch.screen.order import few_classes, hash_order, nearly_equal_groups, well_quarters
-from debatch.screen.subsets import images_in, scored_subset
+from debatch.screen.subsets import images_in, scored_images
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class StatisticsGroup:
 def statistics_groups(
     inference: str, index: pd.DataFrame, split: pd.DataFrame, recipe: Recipe
 ) -> list[StatisticsGroup]:
-    """The test images of a split (or its `val` images, where it has no others), by the statistics of each.
+    """The test images of a split (or what else it is scored on, where it has none), by the statistics of each.
 
     `train`: a fixed set of training images. `batch`: the training images of the image's batch where the split has such;
     else all images of that batch that the split calls test, unlabelled ones too. Statistics from the very images that a
@@ -68,7 +68,7 @@ def statistics_groups(
 def intended_groups(inference: str, index: pd.DataFrame, split: pd.DataFrame, recipe: Recipe) -> list[StatisticsGroup]:
     """As `statistics_groups`, those too whose statistics would come from fewer than two images."""
     train, test = (
-        np.flatnonzero(index["image_id"].isin(images_in(split, subset))) for subset in ("train", scored_subset(split))
+        np.flatnonzero(index["image_id"].isin(ids)) for ids in (images_in(split, "train"), scored_images(split))
     )
     if not len(test):
         noun = noun_of_rows(index)
@@ -100,7 +100,7 @@ def held_by_few_classes(index: pd.DataFrame, split: pd.DataFrame, percent: int) 
         split: image_id, subset; a batch's classes are those of its training and scored images.
         percent: of a batch's classes.
     """
-    used = index["image_id"].isin(set(split.loc[split["subset"].isin(["train", scored_subset(split)]), "image_id"]))
+    used = index["image_id"].isin(images_in(split, "train") | scored_images(split))
     labelled = index[(used & index["label"].notna()).to_numpy()]
     held = pd.Series(False, index.index)
     for _, own in labelled.groupby("batch"):

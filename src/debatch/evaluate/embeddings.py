@@ -25,7 +25,7 @@ from debatch.evaluate.replicates.permuted_cosine import permuted_distances
 from debatch.evaluate.uncertainty import UNKNOWN, Spread
 from debatch.screen.names.identifiers import well_ids
 from debatch.screen.order import well_quarters
-from debatch.screen.subsets import images_in, scored_subset
+from debatch.screen.subsets import images_in, scored_images
 
 
 def cosine_metrics(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -186,7 +186,7 @@ def probe_predictions(table: pd.DataFrame, index: pd.DataFrame, split: pd.DataFr
     own = index.set_index("image_id").reindex(table["Metadata_Image"])
     labels = own["label"]
     train = own.index.isin(images_in(split, "train")) & labels.notna().to_numpy()
-    test = own.index.isin(images_in(split, scored_subset(split)))
+    test = own.index.isin(scored_images(split))
     if not train.any() or not test.any():
         raise DataError("the split has no training image, or no test image, that has an embedding and a label")
     features = features_of(table)

@@ -101,6 +101,11 @@ METRICS: dict[str, Metric] = {
     "grit_test": Metric("Grit, test images", unit="sd", decimals=2, is_share=False),
     "grit_test_znorm": Metric("Grit, test images, Z-norm", unit="sd", decimals=2, is_share=False),
     "nsc_znorm": Metric("Mechanism, NSC, Z-norm"),
+    # of the nearest neighbours of a split's tasks
+    "task_f1": Metric("Macro-F1", "mean over classes of the F1 of the nearest training image", unit="", decimals=3),
+    "task_accuracy": Metric("1-NN accuracy", "accuracy per image of the nearest training image"),
+    "class_f1": Metric("F1", "F1 of a class by the nearest training image", unit="", decimals=3),
+    "ood_f1": Metric("Mean macro-F1", "mean macro-F1 of tasks out of distribution", unit="", decimals=3),
     # of the distributions of cosine similarities
     "ks_same_perturbation": Metric("KS, same perturbation", unit="", decimals=3, better="lower"),
     "ks_different_perturbation": Metric("KS, different perturbations", unit="", decimals=3, better="lower"),

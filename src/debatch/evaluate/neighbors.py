@@ -64,6 +64,49 @@ def knn_predict(
     return np.asarray(names[predicted])
 
 
+def nearest_label(
+    bank: np.ndarray,
+    bank_labels: np.ndarray,
+    queries: np.ndarray,
+    bank_groups: np.ndarray | None = None,
+    query_groups: np.ndarray | None = None,
+) -> np.ndarray:
+    """Predict by the one nearest neighbour by cosine similarity, where need be among those of other groups.
+
+    What is all zero has no direction: in the bank it is no neighbour, and such a query gets the bank's most frequent
+    label.
+
+    Args:
+        bank: (N, D) embeddings whose labels are known.
+        bank_labels: (N,).
+        queries: (M, D).
+        bank_groups: (N,) whole numbers; None: there are no groups, and nothing is barred.
+        query_groups: (M,) likewise: no neighbour of a query is of its own group.
+
+    Returns:
+        (M,) labels.
+
+    Raises:
+        ValueError: as `knn_predict`; or nothing of the bank is left for a group.
+    """
+    if bank_groups is None or query_groups is None:
+        return knn_predict(bank, bank_labels, queries, k=1)
+    bank = finite(bank, "bank embeddings", labels=bank_labels, groups=bank_groups)
+    queries = finite(queries, "queries", groups=query_groups)
+    good = bank.any(axis=1)
+    units, labels, groups = unit(bank[good]), np.asarray(bank_labels)[good], np.asarray(bank_groups)[good]
+    own = {group: np.flatnonzero(groups == group) for group in np.unique(query_groups).tolist()}
+    for group, places in own.items():
+        if len(places) == len(groups):
+            raise ValueError(f"all {len(groups)} embeddings of the bank are of the group {group}: none is a neighbour")
+    names, of = np.unique(labels, return_inverse=True)
+    predicted = np.full(len(queries), np.bincount(of).argmax())
+    for block, neighbours, _ in nearest(unit, queries, units, 1, lambda query: [own[int(query_groups[query])]]):
+        known = queries[block].any(axis=1)
+        predicted[block][known] = of[neighbours[known, 0]]
+    return np.asarray(names[predicted])
+
+
 def nearest_neighbor_accuracy(embeddings: np.ndarray, labels: np.ndarray, exclude: np.ndarray | None = None) -> float:
     """How often the nearest neighbour by cosine similarity has the same label; itself never is one.
 

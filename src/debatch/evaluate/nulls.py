@@ -1,5 +1,7 @@
 """What can be scored without looking at an image: beside these numbers stand all others."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from sklearn.naive_bayes import CategoricalNB
@@ -9,7 +11,7 @@ from debatch.evaluate.predictions import score_predictions
 from debatch.evaluate.tidy import COLUMNS
 
 
-def score_nulls(index: pd.DataFrame, train: pd.Series, test: pd.Series) -> pd.DataFrame:
+def score_nulls(index: pd.DataFrame, train: Iterable[str], test: Iterable[str]) -> pd.DataFrame:
     """Score two guesses on a split's test images.
 
     `majority_class` always answers with the most frequent class of the training images. `position_only` knows nothing

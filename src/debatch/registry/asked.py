@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from debatch.config.statistics import STATISTICS
-from debatch.config.tables import FixedTarget
+from debatch.config.tables import PLATE_TARGETS, FixedTarget
 from debatch.errors import ConfigError
 from debatch.files import Files, Product, product_files
 from debatch.registry.explored import explored_runs
@@ -72,7 +72,7 @@ def refuse_lacking(registry: Registry, files: Files, named: Iterable[str]) -> No
     made = _targets_of_files(registry, files)
     for name in named:
         target = made.get(name, name)
-        if target in registry.targets_of.all() and (reason := registry.lacking(target)):
+        if target in (*registry.targets_of.all(), *PLATE_TARGETS) and (reason := registry.lacking(target)):
             raise ConfigError(f"screen {registry.name!r}: {target} {reason}")
 
 

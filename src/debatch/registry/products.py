@@ -15,7 +15,7 @@ from debatch.registry.run import PROFILES, Run
 
 # rule -> what it makes: of a run's weights; of its embeddings under one choice of test-time statistics
 EMBEDDED = ("view", "training", "epochs", "adaptation")
-BY_STATISTICS = ("score_run", "probe_run", "probe_training_side", "correct_run", "readout_run")
+BY_STATISTICS = ("score_run", "probe_run", "probe_training_side", "correct_run", "readout_run", "task_run")
 MAKERS: dict[str, tuple[str, ...]] = {
     "embed_run": ("view", "training", "epochs"),
     "embed_adaptation": ("adaptation",),
@@ -24,6 +24,7 @@ MAKERS: dict[str, tuple[str, ...]] = {
     "probe_training_side": ("training_side_probe",),
     "correct_run": ("corrected", "corrected_cosine", "corrected_scores"),
     "readout_run": ("readouts",),
+    "task_run": ("tasks",),
 }
 OF_CORRECTED: dict[str, Kind] = {
     "embeddings": "corrected", "cosine": "corrected_cosine", "scores": "corrected_scores",
@@ -87,7 +88,7 @@ def needed_products(run: Run, need: str) -> list[Product]:
     """
     own, correction = run.inference, run.correction
     match need:
-        case "metrics" | "probe" | "training_side_probe" | "epochs" | "readouts":
+        case "metrics" | "probe" | "training_side_probe" | "epochs" | "readouts" | "tasks":
             return [] if run.external else [Product(need, own)]
         case "adaptation":
             return [Product("adaptation")]
@@ -108,7 +109,7 @@ def sources_of(product: Product, run_folder: RunFolder) -> list[Product]:
     sources = [] if run_folder.external else [Product("view", own)]
     if kind == "probe":
         sources += probed(own, run_folder.split)
-    if kind in ("training_side_probe", "readouts"):
+    if kind in ("training_side_probe", "readouts", "tasks"):
         sources.append(Product("training", own))
     if kind in ("corrected_cosine", "corrected_scores"):
         sources.append(Product("corrected", own, product.correction))
@@ -166,7 +167,7 @@ def form_words(forms: Iterable[Iterable[Product]]) -> list[str]:
     """A name for what each form makes: test-time statistics, then what else it is; a number where two are alike."""
     names: list[str] = []
     # what its rule's name says already
-    told = ("view", "corrected", "probe", "training_side_probe", "readouts")
+    told = ("view", "corrected", "probe", "training_side_probe", "readouts", "tasks")
     seen: Counter[str] = Counter()
     for form in forms:
         products = list(form)

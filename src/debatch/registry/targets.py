@@ -5,7 +5,7 @@ from typing import get_args
 
 from debatch.config.read import nearest
 from debatch.config.screen import Screen
-from debatch.config.tables import IMAGE_TARGETS, FixedTarget, Tables
+from debatch.config.tables import IMAGE_TARGETS, PLATE_TARGETS, FixedTarget, Tables
 from debatch.errors import ConfigError
 from debatch.registry.kinds import kind_of
 
@@ -38,6 +38,8 @@ def lacking(target: str, screen: Screen, tables: Tables, untrainable: Mapping[st
     kind = kind_of(specs[target]) if target in specs else None
     if screen.profiles and (target in IMAGE_TARGETS or (kind is not None and kind.trains)):
         return "needs images, and the screen is of profiles"
+    if target in PLATE_TARGETS and screen.columns.well is None:
+        return "shows wells in their places, and the screen's images are of none (`columns.well: null`)"
     if kind is None or (screen.profiles and kind.whole_screen):
         return ""
     spec = specs[target]

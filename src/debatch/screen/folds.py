@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from debatch.config.read import nearest
 from debatch.config.splits import Splits
 from debatch.errors import DataError
 from debatch.screen.draws import batches_by_cell_type, in_drawn_order, in_natural_order
-from debatch.text_cells import each_text, plain
+from debatch.screen.index import metadata_column
 
 Blocks = list[set[str]]
 
@@ -48,20 +47,15 @@ def fold(index: pd.DataFrame, config: Splits, number: int) -> pd.Series:
 
 
 def _values(index: pd.DataFrame, column: str) -> pd.Series:
-    """What a column of the metadata says of each image: the index has `source_<name>` where a name is its own."""
-    named = next((name for name in (f"source_{column}", column) if name in index), None)
-    if named is None:
-        raise DataError(
-            f"splits.fold_column: the index has no column {column!r}{nearest(column, [str(name) for name in index])}; "
-            "it has the metadata's own columns, and those that the screen names under `columns` by their key there"
-        )
-    empty = index[named].isna()
+    """What a column of the metadata says of each image."""
+    values = metadata_column(index, column, "splits.fold_column")
+    empty = values.isna()
     if empty.any():
         raise DataError(
             f"splits.fold_column: {empty.sum()} of {len(index)} rows have no {column!r}, the first "
             f"{index['image_id'][empty].iloc[0]}; fill it in, or leave them out by `metadata.select`"
         )
-    return each_text(index[named].astype("str"), plain)
+    return values
 
 
 def _dealt(by_group: dict[str, list[str]], folds: int) -> Blocks:

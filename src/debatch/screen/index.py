@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from debatch.config.images import Source
+from debatch.config.read import nearest
 from debatch.config.screen import QcLimits
 from debatch.digests import sha256_of_text
 from debatch.errors import DataError
@@ -15,8 +16,11 @@ from debatch.screen.metadata import QC_PREFIXES, class_labels
 from debatch.screen.names.identifiers import image_ids
 from debatch.screen.names.wells import plain_number
 from debatch.tabular import read_about, read_frame
+from debatch.text_cells import each_text, plain
 
 log = logging.getLogger(__name__)
+# of an image that the metadata lists without saying which of its well's sites it is
+ONE_SITE = "1"
 ORDER = [
     "image_id",
     "experiment",
@@ -77,6 +81,28 @@ def of_parts(index: pd.DataFrame, parts: list[str] | None) -> pd.DataFrame:
     return index if parts is None else index[index["part"].isin(parts)].reset_index(drop=True)
 
 
+def metadata_column(index: pd.DataFrame, name: str, key: str) -> pd.Series:
+    """What a column of the metadata says of each image, as text in one spelling; nothing where its cell is empty.
+
+    The index calls it `source_<name>` where a name is its own.
+
+    Args:
+        index: of the screen.
+        name: of the column.
+        key: of the configuration that names it, for the error.
+
+    Raises:
+        DataError: the index has no such column.
+    """
+    named = next((own for own in (f"source_{name}", name) if own in index), None)
+    if named is None:
+        raise DataError(
+            f"{key}: the index has no column {name!r}{nearest(name, [str(own) for own in index])}; it has the "
+            "metadata's own columns, and those that the screen names under `columns` by their key there"
+        )
+    return each_text(index[named].astype("str"), plain)
+
+
 def with_labels(images: pd.DataFrame, catalogue: pd.DataFrame | None) -> pd.DataFrame:
     """Images with their class indices, numbered over all of the catalogue's selected wells."""
     labels = {} if catalogue is None else class_labels(catalogue.loc[catalogue["selected"], "perturbation"])
@@ -94,7 +120,9 @@ def expected_index(catalogue: pd.DataFrame, source: Source) -> pd.DataFrame:
         DataError: neither the metadata nor the source tells the sites.
     """
     rows = catalogue[catalogue["selected"]].drop(columns="selected")
-    if "site" not in rows:
+    if "site" not in rows and source.files is not None:
+        rows = rows.assign(site=ONE_SITE)
+    elif "site" not in rows:
         if source.sites is None:
             raise DataError("how many sites a well has is not said; list them as `source.sites`")
         sites = pd.DataFrame({"site": [plain_number(str(site)) for site in source.sites]})

@@ -9,7 +9,7 @@ from natsort import natsort_keygen
 
 from debatch.config.metadata import Columns, Derive, MetadataFile
 from debatch.config.read import nearest
-from debatch.config.screen import PlateFormat, Screen, WellType
+from debatch.config.screen import Screen, WellType
 from debatch.embedding_table import METADATA, QC_PREFIXES
 from debatch.errors import DataError
 from debatch.screen.names.spelling import unlisted_look_alike
@@ -55,7 +55,7 @@ def read_catalogue(screen: Screen, tables: list[MetadataFile], experiments: list
         raise DataError(f"{wells[_AT][empty].iloc[0]}: an empty experiment")
     if experiments is not None:
         wells = wells[wells["experiment"].isin(experiments)].reset_index(drop=True)
-    _name_wells(wells, screen.plate_format)
+    _name_wells(wells, screen)
     keys = ["experiment", "plate", "well", *(["site"] if "site" in wells else [])]
     _check(wells, keys, experiments or [], ", ".join(table.file for table in tables))
     return wells.drop(columns=_AT)
@@ -105,7 +105,7 @@ def catalogue_of_profiles(screen: Screen, raw: pd.DataFrame, where: str, at: lis
     raw = annotated(raw, screen, where)
     _require(raw, screen.columns, where)
     wells = _in_the_screens_words(screen, raw.assign(**{_AT: at}).assign(**{_SELECTED: True}))
-    _name_wells(wells, screen.plate_format)
+    _name_wells(wells, screen)
     _check(wells, ["experiment", "plate", "well", *(["site"] if "site" in wells else [])], [], where)
     return wells.drop(columns=_AT)
 
@@ -137,6 +137,7 @@ def _read_table(screen: Screen, table: MetadataFile) -> pd.DataFrame:
     at = [f"{table.file}, line {row + 2}" for row in raw.index]
     raw = _with_fields(_known(raw.reset_index(drop=True), screen), {**screen.fields, **table.fields})
     raw = _with_derived(raw, screen.derive, table.file)
+    _require_same(raw, at, screen)
     raw = annotated(raw, screen, table.file)
     _require(raw, screen.columns, table.file)
     # a line of metadata with a row a plate is many wells now
@@ -152,10 +153,14 @@ def _known(raw: pd.DataFrame, screen: Screen) -> pd.DataFrame:
 
 def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
     columns = screen.columns
-    keys = {"experiment": columns.experiment, "plate": columns.plate, "well": columns.well}
+    keys = {"experiment": columns.experiment, "plate": columns.plate}
+    if columns.well:
+        keys["well"] = columns.well
     if columns.site:
         keys["site"] = columns.site
     wells = pd.DataFrame({name: raw[column] for name, column in keys.items()})
+    if not columns.well:
+        wells.insert(2, "well", _names_of_files(screen, raw))
     for name in ("plate", "site"):
         if name in wells:
             wells[name] = each_text(wells[name], plain_number)
@@ -183,6 +188,35 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
             wells[name] = raw[column]
     wells["selected"], wells[_AT] = raw[_SELECTED], raw[_AT]
     return wells
+
+
+def _names_of_files(screen: Screen, raw: pd.DataFrame) -> pd.Series:
+    """Each image's name where it is of no well: its file's path without its ending, and with no slash."""
+    column = screen.file_columns()[0] or ""
+    if column not in raw:
+        raise DataError(
+            f"{raw[_AT].iloc[0].rpartition(', line')[0]}: no column {column!r}, which the screen names as "
+            f"`source.files`{nearest(column, list(raw.columns))}"
+        )
+    empty = raw[column].isna()
+    if empty.any():
+        raise DataError(f"{raw[_AT][empty].iloc[0]}: an empty {column}, where the image's file should stand")
+    return each_text(raw[column], lambda path: re.sub(r"\.[^/]*$", "", path.strip()).strip("/").replace("/", "."))
+
+
+def _require_same(raw: pd.DataFrame, at: list[str], screen: Screen) -> None:
+    for column, other in (screen.metadata.same if screen.metadata else {}).items():
+        if column not in raw or other not in raw:
+            continue
+        differ = raw[column].ne(raw[other]) & ~(raw[column].isna() & raw[other].isna())
+        if differ.any():
+            row = int(differ.to_numpy().argmax())
+            says = ["empty" if pd.isna(cell) else repr(cell) for cell in raw[[column, other]].iloc[row]]
+            raise DataError(
+                f"{at[row]}: {column} is {says[0]} and {other} is {says[1]} "
+                f"({differ.sum()} such {'row' if differ.sum() == 1 else 'rows'}), and `metadata.same` says that they "
+                "are one; mend the file, or leave that key out"
+            )
 
 
 def _joined(raw: pd.DataFrame, columns: str | list[str], role: str) -> pd.Series:
@@ -217,9 +251,11 @@ def _well_types(raw: pd.DataFrame, column: str, well_types: dict[str, WellType])
     return translated.fillna(well_types[""]) if "" in well_types else translated
 
 
-def _name_wells(wells: pd.DataFrame, plate: PlateFormat) -> None:
+def _name_wells(wells: pd.DataFrame, screen: Screen) -> None:
     """Give each well its one spelling, in place."""
-    names = {}
+    if not screen.columns.well:
+        return
+    plate, names = screen.plate_format, {}
     for text in wells["well"].dropna().unique():
         try:
             names[text] = well_name(text, plate)

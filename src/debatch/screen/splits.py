@@ -14,14 +14,15 @@ import numpy as np
 import pandas as pd
 
 from debatch.config.read import nearest
-from debatch.config.splits import Split, Splits
+from debatch.config.splits import SUBSETS, Split, Splits
 from debatch.digests import sha256_of_text
 from debatch.errors import DataError
 from debatch.screen.draws import batches_by_cell_type, in_drawn_order, random_stream
 from debatch.screen.folds import fold
 from debatch.screen.metadata import natural_key
 from debatch.screen.nouns import noun_of_rows
-from debatch.screen.subsets import SUBSETS, images_in
+from debatch.screen.subsets import images_in
+from debatch.screen.tasks import task_split
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +38,23 @@ def make_split(name: str, index: pd.DataFrame, config: Splits) -> pd.DataFrame:
     `separated_val`: its training side alone, with one batch of each cell type held out as `val`; settings are chosen
     on it. `stratified`: whole wells of every batch, as many of each class in each cell type as `separated` tests on.
     `stratified_site`: likewise single sites, so that sites of a well stand on both sides. `fold1`, `fold2`, …: whole
-    batches in blocks, of which each is tested once.
+    batches in blocks, of which each is tested once. `tasks`: what the metadata says of each image (`task_split`).
     `few_<cell type>_draw<k>`: of `separated` one cell type alone, trained on a few drawn batches; of classes that those
     do not show, test images are kept and can only be wrong.
 
     Returns:
-        A row an image that is in it: image_id, subset (`train`, `val` or `test`), in index order. Images without a
+        A row an image that is in it: image_id, subset (`train`, `val` or `test`), in index order; of `tasks` a row for
+        each task of an image, the training images first. Images without a
         label never train; in a held-out batch they feed statistics, and are never scored.
 
     Raises:
         DataError: the split cannot be drawn, or leaks, or (but of few batches) asks for a class that was never trained.
     """
     drawn = Split.named(name)
+    if drawn.form == "tasks":
+        split = task_split(index, config)
+        _check_tasks(name, split)
+        return split
     match drawn.form:
         case "few":
             subset = _few(index, config, drawn)

@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-# the sides of a split; other subsets are named tasks
-SUBSETS = ("train", "val", "test")
+from debatch.config.splits import SUBSETS
 
 
 def images_in(split: pd.DataFrame, subset: str) -> set[str]:
@@ -11,6 +10,7 @@ def images_in(split: pd.DataFrame, subset: str) -> set[str]:
     return set(split.loc[split["subset"] == subset, "image_id"])
 
 
-def scored_subset(split: pd.DataFrame) -> str:
-    """The subset that a split's runs are scored on: `test`, or `val` in a split without test images."""
-    return "test" if (split["subset"] == "test").any() else "val"
+def scored_images(split: pd.DataFrame) -> set[str]:
+    """The images that a split's runs are scored on: `test`; `val`, where there are none; else those of its tasks."""
+    found = images_in(split, "test") or images_in(split, "val")
+    return found or set(split.loc[~split["subset"].isin(SUBSETS), "image_id"])

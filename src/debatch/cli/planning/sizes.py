@@ -11,6 +11,7 @@ import pandas as pd
 from debatch.cli.planning.stand_in import stand_in_index
 from debatch.config import Screen
 from debatch.config.images import stored_size
+from debatch.config.splits import Split
 from debatch.errors import UserError
 from debatch.files import Files
 from debatch.registry import Registry
@@ -21,7 +22,7 @@ from debatch.screen.nouns import Noun, stored_noun
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.screen.simulate.experiment import plate_layouts
 from debatch.screen.splits import make_split
-from debatch.screen.subsets import scored_subset
+from debatch.screen.subsets import images_in, scored_images
 from debatch.tabular import read_frame
 
 
@@ -61,8 +62,8 @@ class ScreenSize:
         expected, basis = self._expected()
         if expected is not None:
             return len(expected) * screen.image.tiles**2, basis, expected
-        if screen.expected_images:
-            return screen.expected_images, "`expected_images` of the screen", None
+        if stated := screen.images_expected():
+            return stated, f"`expected_images` of the {'parts' if screen.parts else 'screen'}", None
         return None, f"nothing is ingested yet; {basis}; the screen has no `expected_images`", None
 
     def _expected(self) -> tuple[pd.DataFrame | None, str]:
@@ -197,6 +198,8 @@ class ScreenSize:
             index = stand_in_index(name, screen.splits, screen.columns, self.registry.experiments)
             drawn_from = f"{len(self.registry.experiments)} batches that are taken to be of one size"
         if index is None:
+            if Split.named(name).form == "tasks":
+                return "the metadata alone says which images train, and which are of a task"
             return "batches are no experiments, so that the metadata alone says which there are"
         try:
             drawn = _drawn(name, index, self.registry)
@@ -216,7 +219,6 @@ def _drawn(name: str, index: pd.DataFrame, registry: Registry) -> pd.DataFrame:
 
 def _counted(split: pd.DataFrame, index: pd.DataFrame, images: int, basis: str) -> SplitSize:
     """Images of a split, by the share of an index that its subsets are: one field of view may be several images."""
-    rows = split["subset"].value_counts()
-    train, scored = (round(int(rows.get(name, 0)) * images / len(index)) for name in ("train", scored_subset(split)))
-    trained = set(split.loc[split["subset"] == "train", "image_id"])
+    trained = images_in(split, "train")
+    train, scored = (round(len(own) * images / len(index)) for own in (trained, scored_images(split)))
     return SplitSize(train, scored, int(index.loc[index["image_id"].isin(trained), "batch"].nunique()), basis)

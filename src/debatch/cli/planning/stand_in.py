@@ -20,10 +20,12 @@ def stand_in_index(name: str, splits: Splits, columns: Columns, experiments: lis
         experiments: of the screen.
 
     Returns:
-        What `make_split` reads. None: batches are no experiments, and the split is by batches.
+        What `make_split` reads. None: batches are no experiments, and the split is by batches; or it is of named tasks.
     """
     by_experiment = columns.batch == columns.experiment
     split = Split.named(name)
+    if split.form == "tasks":
+        return None
     if split.has_unseen_batches and split.form != "fold" and not by_experiment:
         return None
     test = _test_batches(splits, columns, experiments)

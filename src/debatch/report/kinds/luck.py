@@ -12,7 +12,7 @@ from debatch.report.cells import Cell, Draft, Origin, pooled
 from debatch.report.nulls import NULL, NullChance
 from debatch.report.results import Results
 from debatch.screen.index import of_parts
-from debatch.screen.subsets import images_in, scored_subset
+from debatch.screen.subsets import scored_images
 from debatch.tabular import read_frame
 
 POSITION_TELLS = (
@@ -50,7 +50,7 @@ def add_position_row(draft: Draft, columns: Mapping[str, tuple[str, str]], metri
             continue
         index = read_frame(results.files.index())
         subsets = read_frame(results.files.split(split))
-        scored = images_in(subsets, scored_subset(subsets))
+        scored = scored_images(subsets)
         tested = index[index["image_id"].isin(scored) & index["label"].notna()]
         tested = tested[(tested["cell_type"] == cell_type) | (cell_type == ALL)]
         draft.rows[POSITION] = GUESSES[POSITION]
@@ -90,7 +90,7 @@ def chances_of_nulls(
         if not asked:
             continue
         index, split = read_frame(results.files.index()), read_frame(results.files.split(split_name))
-        scored, factor = images_in(split, scored_subset(split)), METRICS[metric].factor
+        scored, factor = scored_images(split), METRICS[metric].factor
         for row in asked:
             images = of_parts(index, registry.recipes[row].parts if row in permuted else None)
             tested = images[images["image_id"].isin(scored) & images["label"].notna()]

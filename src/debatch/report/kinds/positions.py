@@ -10,7 +10,7 @@ from debatch.registry.run import ALL_IMAGES
 from debatch.report.frames import by_seed
 from debatch.report.results import Results
 from debatch.screen.layout import Layout, layout
-from debatch.screen.subsets import scored_subset
+from debatch.screen.subsets import scored_images
 from debatch.tabular import read_frame
 
 # fewer untreated wells say nothing of positions
@@ -50,8 +50,7 @@ def scored_wells(results: Results, split: str) -> pd.DataFrame:
     index = read_frame(results.files.index())
     if split == ALL_IMAGES:
         return index
-    tested = read_frame(results.files.split(split))
-    return index[index["image_id"].isin(set(tested.loc[tested["subset"] == scored_subset(tested), "image_id"]))]
+    return index[index["image_id"].isin(scored_images(read_frame(results.files.split(split))))]
 
 
 def positions(name: str, results: Results) -> Positions:

@@ -15,13 +15,14 @@ from debatch.screen.flags import cut_off_words
 from debatch.screen.index import expected_index, with_labels
 from debatch.screen.ingest.decode import ImageProblem, truncation
 from debatch.screen.ingest.findings import ChannelValues, Findings
+from debatch.screen.ingest.listed import listed_files
 from debatch.screen.ingest.measure import cut_off
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
 from debatch.screen.ingest.process import stored_ranges
 from debatch.screen.ingest.source import (
     PICTURE_SUFFIXES,
     FoundFiles,
-    RawFile,
+    raw_file,
     read_name,
     read_patterns,
     shown,
@@ -121,7 +122,10 @@ def _check_files(findings: Findings, screen: Screen, source: Source, experiments
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; see `source.root` in the screen")
     found = {experiment: FoundFiles() for experiment in experiments}
-    for path, unlisted in walk_all(source):
+    if source.files is not None:
+        # not one file beyond those that are listed is looked at: a folder may hold a million of them
+        found = _listed(findings, source, experiments)
+    for path, unlisted in walk_all(source) if source.files is None else ():
         if unlisted:
             findings.stray.append((path, unlisted))
             continue
@@ -131,12 +135,17 @@ def _check_files(findings: Findings, screen: Screen, source: Source, experiments
         elif values is None:
             findings.other.append(path)
         elif values["experiment"] in found:
-            file = RawFile(path, values["plate"], values["well"], values["site"], values["channel"])
+            file = raw_file(source, path, values)
             found[values["experiment"]].files.append(file)
             findings.channels[file.channel] += 1
         else:
             findings.elsewhere[values["experiment"]] += 1
     findings.fit = sum(len(each.files) for each in found.values())
+    expected = screen.expected_images
+    if source.files is not None and findings.catalogue is not None and expected is not None:
+        count = int(findings.catalogue["selected"].sum())
+        if count != expected:
+            findings.errors.append(f"the metadata lists {count:,} images, and `expected_images` says {expected:,}")
     fields, problems, rows, images = {}, [], [], []
     for experiment, files in found.items():
         wells = _catalogue_of(experiment, screen, findings.catalogue, files)
@@ -144,7 +153,8 @@ def _check_files(findings: Findings, screen: Screen, source: Source, experiments
         fields[experiment] = plan_fields(files, wells, source, listed)
         problems += listed.rows
         if not fields[experiment] and not listed.count and findings.fit:
-            findings.errors.append(f"experiment {experiment}: no file of it fits the pattern")
+            of_it = "fits the pattern" if source.files is None else "is there"
+            findings.errors.append(f"experiment {experiment}: no file of it {of_it}")
         rows += _plate_rows(experiment, files, source)
         findings.add_plates(experiment, files, wells)
         images.append(_images(experiment, fields[experiment], wells))
@@ -155,6 +165,14 @@ def _check_files(findings: Findings, screen: Screen, source: Source, experiments
         findings.index = with_labels(pd.concat(images, ignore_index=True), findings.catalogue)
         _look_at_images(findings, screen, source, fields, sampled)
     _look_at_names(findings, screen)
+
+
+def _listed(findings: Findings, source: Source, experiments: list[str]) -> dict[str, FoundFiles]:
+    """The files that the metadata lists."""
+    catalogue = findings.catalogue
+    if catalogue is None:
+        return {experiment: FoundFiles() for experiment in experiments}
+    return {name: listed_files(source, catalogue[catalogue["experiment"] == name]) for name in experiments}
 
 
 def _look_at_names(findings: Findings, screen: Screen) -> None:

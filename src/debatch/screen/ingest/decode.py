@@ -96,6 +96,46 @@ def decode_channels(
     )
 
 
+def decode_side_by_side(
+    path: Path, channels: Sequence[str], width: int, expected: Planes | None = None
+) -> tuple[list[np.ndarray], Planes]:
+    """The channels of a grey image that holds them side by side, from left to right.
+
+    Args:
+        path: the file, (H, C * width).
+        channels: which of them: their places from 1.
+        width: of each, in pixels.
+        expected: how many the file must hold, used or not; None: any number.
+
+    Returns:
+        (H, width) uint8 or uint16 for each of `channels`, and how many the file holds.
+
+    Raises:
+        ImageProblem: as `decode`; a width that is no multiple of a channel's, or another number of channels.
+    """
+    image = decode(path)
+    count, rest = divmod(image.shape[1], width)
+    if rest or not count:
+        raise ImageProblem(
+            f"{image.shape[1]} pixels wide, which is no multiple of the channel width {width}; see "
+            "`source.channel_width`",
+            path,
+        )
+    if expected is not None and count != expected.number:
+        raise ImageProblem(
+            f"{count} channels of {width} pixels side by side; most files hold {expected.number}, and nothing says "
+            "which one is missing or added",
+            path,
+        )
+    for channel in channels:
+        if int(channel) > count:
+            raise ImageProblem(
+                f"no channel {channel!r}: the file holds {count} of {width} pixels side by side", path, channel
+            )
+    places = [(int(channel) - 1) * width for channel in channels]
+    return [image[:, left : left + width] for left in places], Planes(count)
+
+
 def _plane(channel: str, names: list[str], count: int, path: Path) -> int:
     """The position of the plane that a channel means."""
     numbered = channel.removeprefix("#").isdecimal()

@@ -18,6 +18,7 @@ from debatch.digests import sha256_of_json
 from debatch.errors import DataError
 from debatch.screen.ingest.attributes import processing
 from debatch.screen.ingest.decode import ImageProblem
+from debatch.screen.ingest.listed import listed_files
 from debatch.screen.ingest.plan import Field, Problems, plan_fields
 from debatch.screen.ingest.process import Processed, process, stored_ranges
 from debatch.screen.ingest.source import find_files, read_patterns
@@ -93,7 +94,10 @@ def ingest_experiment(
     """
     problems = Problems(experiment, "failed" if screen.on_problem == "fail" else "left out")
     patterns = read_patterns(source, screen.fields, screen.experiment_names)
-    found = find_files(source, patterns, experiment, screen.plate_format)
+    if source.files is not None and catalogue is not None:
+        found = listed_files(source, catalogue)
+    else:
+        found = find_files(source, patterns, experiment, screen.plate_format)
     if catalogue is None:
         wells = pd.DataFrame([(file.plate, file.well) for file in found.files], columns=["plate", "well"])
         catalogue = catalogue_of_files(screen, experiment, wells)
@@ -111,8 +115,7 @@ def ingest_experiment(
     if not kept.fields:
         raise DataError(
             f"experiment {experiment}: no {read.one} could be read from {source.root}: "
-            f"{_count(len(found.files), 'file')} of it fit the pattern {source.pattern!r}; problems are listed in "
-            f"{problems_file}"
+            f"{_count(len(found.files), 'file')} of it {_found_by(source)}; problems are listed in {problems_file}"
         )
     channels = list(source.channels.values())
     many = stored.count(len(kept.fields))
@@ -155,7 +158,7 @@ def _read_into_store(
     blank = blank_images(usual, screen.image, ranges, screen.store, problems.experiment)
     attributes = {
         **processing(screen, channels),
-        "source": {"root": source.root, "pattern": source.pattern},
+        "source": {"root": source.root, **({"files": source.files} if source.files else {"pattern": source.pattern})},
     }
     shape = (len(fields) * len(blank), *blank.shape[1:])
     with StoreWriter(store, shape, screen.store, attributes, threads) as writer:
@@ -231,6 +234,12 @@ def _sites(site: str, tiles: int) -> list[str]:
         return [site]
     width = max(2, len(str(tiles)))
     return [f"{site}.{tile:0{width}d}" for tile in range(1, tiles + 1)]
+
+
+def _found_by(source: Source) -> str:
+    if source.files is not None:
+        return f"are listed by the metadata's column {source.files!r}"
+    return f"fit the pattern {source.pattern!r}"
 
 
 def _count(n: int, noun: str) -> str:

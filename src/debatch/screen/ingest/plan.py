@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.config.images import Source
-from debatch.screen.ingest.decode import ImageProblem, Planes, decode, decode_channels
+from debatch.screen.ingest.decode import ImageProblem, Planes, decode, decode_channels, decode_side_by_side
 from debatch.screen.ingest.source import FoundFiles, RawFile, shown
 from debatch.screen.metadata import natural_key
 from debatch.screen.names.wells import plain_number
@@ -28,6 +28,7 @@ class Field:
     files: tuple[Path, ...]
     channels: tuple[str, ...]
     one_for_all: bool = False
+    channel_width: int | None = None
 
     def planes(self, expected: Planes | None = None) -> Iterator[np.ndarray]:
         """Each channel's pixels (H, W).
@@ -39,7 +40,7 @@ class Field:
             ImageProblem: one cannot be read.
         """
         if self.one_for_all:
-            yield from decode_channels(self.files[0], self.channels, expected)[0]
+            yield from self._together(expected)[0]
         else:
             yield from map(decode, self.files)
 
@@ -49,7 +50,12 @@ class Field:
         Raises:
             ImageProblem: one cannot be read.
         """
-        return decode_channels(self.files[0], self.channels) if self.one_for_all else (list(self.planes()), Planes(1))
+        return self._together(None) if self.one_for_all else (list(self.planes()), Planes(1))
+
+    def _together(self, expected: Planes | None) -> tuple[list[np.ndarray], Planes]:
+        if self.channel_width is not None:
+            return decode_side_by_side(self.files[0], self.channels, self.channel_width, expected)
+        return decode_channels(self.files[0], self.channels, expected)
 
     def at_fault(self, problem: ImageProblem, channel: int) -> ImageProblem:
         """A problem of a channel, by its position, with the file and the channel's name."""
@@ -157,7 +163,10 @@ def plan_fields(found: FoundFiles, catalogue: pd.DataFrame, source: Source, prob
             )
         else:
             by_field[field][file.channel] = file
-    for absent in sorted(wanted - {field[:depth] for field in by_field}, key=_natural_order):
+    listed = {(file.plate, file.well, file.site)[:depth] for file, _ in found.absent}
+    for file, why in found.absent:
+        problems.add(why, file.plate, file.well, file.site, file=file.path)
+    for absent in sorted(wanted - {field[:depth] for field in by_field} - listed, key=_natural_order):
         problems.add("the metadata lists it, and no file is there", *absent)
     fields = []
     names = tuple(source.channels)
@@ -168,7 +177,8 @@ def plan_fields(found: FoundFiles, catalogue: pd.DataFrame, source: Source, prob
             problems.add(f"no file of the channel {source.channels[channel]}", *field, channel)
         if not missing:
             paths = (files[""].path,) if one_for_all else tuple(files[channel].path for channel in names)
-            fields.append(Field(*field, paths, names, one_for_all))
+            width = files[""].channel_width if one_for_all else None
+            fields.append(Field(*field, paths, names, one_for_all, width))
     return fields
 
 

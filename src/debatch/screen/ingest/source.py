@@ -21,13 +21,17 @@ _PIECE = re.compile(r"\{(\w+)(?::(d|[1-9][0-9]*))?\}|(\*)")
 
 @dataclass(frozen=True)
 class RawFile:
-    """One file: of one channel, or of all where `channel` is empty."""
+    """One file: of one channel, or of all where `channel` is empty.
+
+    `channel_width` is that of each of all channels in pixels, where they stand side by side in one plane.
+    """
 
     path: Path
     plate: str
     well: str
     site: str
     channel: str
+    channel_width: int | None = None
 
 
 @dataclass
@@ -38,11 +42,13 @@ class FoundFiles:
         files: those whose names fit.
         unfit: the rest that looks like images, with why.
         other: text files and the like.
+        absent: those that the metadata lists and that cannot be read, with why.
     """
 
     files: list[RawFile] = field(default_factory=list)
     unfit: list[tuple[Path, str]] = field(default_factory=list)
     other: list[Path] = field(default_factory=list)
+    absent: list[tuple[RawFile, str]] = field(default_factory=list)
 
 
 class Pattern:
@@ -138,7 +144,7 @@ class Pattern:
 def read_patterns(
     source: Source, fields: dict[str, str | int], renamed: Mapping[str, str] | None = None
 ) -> list[Pattern]:
-    """A source's patterns.
+    """A source's patterns; none where the metadata lists its files.
 
     Args:
         source: where the files are.
@@ -148,6 +154,8 @@ def read_patterns(
     Raises:
         ConfigError: as `Pattern`; a constant for a field that all names have; files of one channel and of all.
     """
+    if source.pattern is None:
+        return []
     texts = [source.pattern] if isinstance(source.pattern, str) else source.pattern
     patterns = [Pattern(text, fields, renamed) for text in texts]
     for name in fields:
@@ -183,7 +191,7 @@ def find_files(source: Source, patterns: list[Pattern], experiment: str, plate: 
         values, problem = read_name(relative, patterns, plate)
         if values is not None:
             if values["experiment"] == experiment:
-                found.files.append(RawFile(path, values["plate"], values["well"], values["site"], values["channel"]))
+                found.files.append(raw_file(source, path, values))
             continue
         folder = relative.rpartition("/")[0]
         if any(pattern.is_own(folder, experiment) for pattern in patterns):
@@ -192,6 +200,12 @@ def find_files(source: Source, patterns: list[Pattern], experiment: str, plate: 
             else:
                 found.other.append(path)
     return found
+
+
+def raw_file(source: Source, path: Path, values: dict[str, str]) -> RawFile:
+    """A file that fits a pattern, which says these values of it."""
+    width = source.channel_width if isinstance(source.channel_width, int) else None
+    return RawFile(path, values["plate"], values["well"], values["site"], values["channel"], width)
 
 
 def read_name(relative: str, patterns: list[Pattern], plate: PlateFormat) -> tuple[dict[str, str] | None, str]:

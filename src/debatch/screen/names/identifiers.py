@@ -3,22 +3,22 @@
 import numpy as np
 import pandas as pd
 
-# of an experiment or a site: a plate's name may hold anything, since what stands before and behind it does not
+# of all but a plate, whose name may hold anything, since what stands before and behind it does not
 _ESCAPES = str.maketrans({"_": "~", "~": "%7E", "%": "%25"})
 
 
 def image_ids(rows: pd.DataFrame) -> pd.Series:
-    """(N,) `<experiment>_<plate>_<well>_<site>`; a `_` in an experiment or a site becomes `~`.
+    """(N,) `<experiment>_<plate>_<well>_<site>`; a `_` in any of them but the plate becomes `~`.
 
     Args:
         rows: (N, …) experiment, plate, well, site.
     """
-    return plate_ids(rows) + "_" + rows["well"] + "_" + _escaped(rows["site"])
+    return plate_ids(rows) + "_" + _escaped(rows["well"]) + "_" + _escaped(rows["site"])
 
 
 def well_ids(rows: pd.DataFrame) -> np.ndarray:
     """(N,) `<experiment>_<plate>_<well>`, as in `image_ids`."""
-    return (plate_ids(rows) + "_" + rows["well"]).to_numpy(str)
+    return (plate_ids(rows) + "_" + _escaped(rows["well"])).to_numpy(str)
 
 
 def plate_ids(rows: pd.DataFrame) -> pd.Series:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from debatch.config.simulation import CHANNELS, EMPTY, SimulationConfig
+from debatch.config.simulation import CHANNELS, SimulationConfig
 
 # A trait is a latent number, 0 for an average cell. Its visibility says how well a classifier recognises a
 # change of it at 64 px: classes that differ only in faint traits could not be told apart by any network.
@@ -80,10 +80,10 @@ def planted_effects(config: SimulationConfig) -> pd.DataFrame:
     """What each perturbation adds to each trait, by cell type.
 
     Returns:
-        One row a (cell_type, perturbation), which is the index; one column a trait; `EMPTY` is all zero.
+        One row a (cell_type, perturbation), which is the index; one column a trait; untreated cells' is all zero.
     """
     controls, treatments = config.class_names()
-    names = [*controls, *treatments, EMPTY]
+    names = [*controls, *treatments, config.empty]
     effects = np.zeros((len(names), len(TRAITS)))
     effects[:-1] = _spread_effects(stream(config.seed, "effects"), len(names) - 1)
     effects[: len(controls)] *= POSITIVE_CONTROL_FACTOR

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 
-from debatch.config.simulation import CHANNELS, EMPTY, SimulationConfig
+from debatch.config.simulation import CHANNELS, SimulationConfig
 from debatch.errors import ConfigError
 from debatch.screen.names.wells import row_letters
 from debatch.screen.simulate.cells import draw_fields
@@ -21,6 +21,7 @@ from debatch.screen.simulate.effects import (
     stream,
 )
 from debatch.screen.simulate.optics import RANGE, expose, photograph
+from debatch.screen.simulate.tasks import task_columns
 
 __all__ = ["CHANNELS", "RANGE", "planted_effects", "plate_layouts", "simulate_experiment", "write_experiment"]
 
@@ -60,7 +61,7 @@ def _classes(config: SimulationConfig, treatments: list[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [(name, "positive_control") for name in controls for _ in range(config.positive_control_wells)]
         + [(name, "treatment") for name in treatments for _ in range(config.treatment_wells)]
-        + [(EMPTY, "negative_control")] * config.empty_wells,
+        + [(config.empty, "negative_control")] * config.empty_wells,
         columns=["perturbation", "well_type"],
     )
 
@@ -77,8 +78,8 @@ def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
     Each plate is shuffled by itself, so that a well's position says nothing about its class.
 
     Returns:
-        One row a well: experiment, plate, well, cell_type, well_type, perturbation; sorted by the first three
-        within a cell type.
+        One row a well: experiment, plate, well, cell_type, well_type, perturbation, and where there are tasks the
+        columns of `task_columns`; sorted by the first three within a cell type.
     """
     every_class = _classes(config, config.class_names()[1])
     plates = []
@@ -93,7 +94,8 @@ def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
                 layout = held.iloc[order].assign(experiment=experiment, plate=plate, well=wells, cell_type=cell_type)
                 plates.append(layout.sort_values("well"))
     columns = ["experiment", "plate", "well", "cell_type", "well_type", "perturbation"]
-    return pd.concat(plates, ignore_index=True)[columns]
+    layouts = pd.concat(plates, ignore_index=True)[columns]
+    return pd.concat([layouts, task_columns(config, layouts)], axis=1)
 
 
 def _simulate_plate(config: SimulationConfig, layout: pd.DataFrame) -> np.ndarray:
