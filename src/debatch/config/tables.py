@@ -39,6 +39,10 @@ class Table(Target):
         None, description="The paper's table whose numbers stand beside; null: the one of this name."
     )
 
+    def published_row(self, row: str) -> str:
+        """The paper's name of a row."""
+        return self.published_rows.get(row, row)
+
 
 class Figure(Target):
     """What figures of every kind have."""

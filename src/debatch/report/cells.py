@@ -275,7 +275,7 @@ def _published(published: Published, spec: Table, name: str, rows: tuple[str, ..
     """A published number; of two rows the first less the second."""
     columns = spec.published_columns.get(column, column)
     table = spec.published_table or name
-    first, *less = (published.cell(spec.paper, table, spec.published_rows.get(row, row), columns) for row in rows)
+    first, *less = (published.cell(spec.paper, table, spec.published_row(row), columns) for row in rows)
     return first.less(less[0]) if less else first
 
 
