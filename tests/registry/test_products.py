@@ -150,3 +150,14 @@ def test_forms_have_names_of_their_own():
         "train_batch_epochs", "train_training", "train_training_2", "adaptation", "batch_corrected_scores",
         "batch_corrected_scores_2",
     ]  # fmt: skip
+
+
+def test_tasks_are_scored_from_what_was_embedded_of_both_sides():
+    asked = Product("tasks", "train")
+    assert sources_of(asked, BASELINE) == [view("train"), Product("training", "train")]
+    assert product_files(FILES, "runs/baseline", asked) == ["runs/baseline/metrics/train.tasks.csv"]
+    run = Run("baseline", "tasks", 0, "baseline", "train")
+    assert needed_products(run, "tasks") == [asked]
+    assert result_files(FILES, "tasks", [run]) == [FILES.tasks(FILES.folder(run), "train")]
+    assert form_words([[asked]]) == ["train"]
+    assert needed_products(replace_external(run), "tasks") == []

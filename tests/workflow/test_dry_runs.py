@@ -83,6 +83,9 @@ pytestmark = pytest.mark.workflow
         ("bbbc022_sample", "illumination", {"ingest_experiment": 1, "make_illumination": 1}),
         ("tiny", "report", {"train": 13, "make_report": 1}),
         ("tiny_parts", "ingest", {"ingest_experiment": 6, "train": 0}),
+        ("chammi", "all", {"ingest_experiment": 3, "make_report": 1, "make_plates": 0}),
+        ("demo_channels", "ingest", {"simulate_experiment": 15, "ingest_experiment": 15, "train": 0}),
+        ("tiny_channels", "all", {"ingest_experiment": 8, "make_plates": 1, "make_report": 1}),
         ("rxrx1", "table_correction", {"train": 4, "correct_run": 4, "score_run": 4, "make_table": 1}),
         ("demo", "table_correction", {"train": 4, "embed_run": 4, "correct_run": 4, "score_run": 4}),
         ("demo", "h5ad", {"write_h5ad": 24, "train": 4}),
@@ -106,9 +109,15 @@ def test_dry_run_lists_only_what_a_target_needs(tmp_path, screen, target, expect
 def test_every_shipped_screen_has_a_dry_run():
     shipped = {path.stem for path in (ROOT / "config/screens").glob("*.yaml")}
     planned_above = {"demo", "demo_no_batch_effect", "demo_hits_only", "rxrx1", "rxrx1_kaggle", "rxrx1_sample", "tiny"}
-    planned_above |= {"tiny_parts", "rxrx1_huvec", "cpg0004", "demo_ssl"}
+    planned_above |= {"chammi", "demo_channels", "tiny_channels", "tiny_parts", "rxrx1_huvec", "cpg0004", "demo_ssl"}
     planned_above |= {"rxrx1_small", "rxrx1_simulated", "pediatric_sample", "bbbc021", "bbbc022_sample"}
     assert shipped == planned_above, "add it to the dry runs above"
+
+
+def test_images_of_no_wells_are_shown_on_no_plate(tmp_path):
+    done = snakemake(own_folder(tmp_path / "w"), "-n", "plates", screen="chammi", check=False)
+    assert done.returncode != 0
+    assert "chammi': plates shows wells in their places, and the screen's images are of none" in done.output
 
 
 def test_table_2_adds_its_own_runs_to_those_of_table_1(tmp_path):

@@ -24,6 +24,7 @@ RESERVED = (
     "field", "official_subset", "qc_flags", "compound", "mechanism",
 )  # fmt: skip
 _natural_key = natsort_keygen()
+_ENDING = re.compile(r"(\.ome)?\.(png|tiff?)$", re.IGNORECASE)
 _AT, _SELECTED = " at", " selected"  # a blank first: no user's column is called so
 
 
@@ -201,7 +202,7 @@ def _names_of_files(screen: Screen, raw: pd.DataFrame) -> pd.Series:
     empty = raw[column].isna()
     if empty.any():
         raise DataError(f"{raw[_AT][empty].iloc[0]}: an empty {column}, where the image's file should stand")
-    return each_text(raw[column], lambda path: re.sub(r"\.[^/]*$", "", path.strip()).strip("/").replace("/", "."))
+    return each_text(raw[column], lambda path: _ENDING.sub("", path.strip()).strip("/").replace("/", "."))
 
 
 def _require_same(raw: pd.DataFrame, at: list[str], screen: Screen) -> None:

@@ -120,7 +120,7 @@ def _kinds(job: Job) -> list[str]:
     """What a job makes, under whichever statistics; probes make one thing, and their times do not name it."""
     return (
         []
-        if job.rule in ("probe_run", "probe_training_side", "readout_run")
+        if job.rule in ("probe_run", "probe_training_side", "readout_run", "task_run")
         else sorted(product.kind for product in job.products)
     )
 

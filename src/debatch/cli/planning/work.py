@@ -45,7 +45,7 @@ class Work:
         if split is None or size is None:
             return None
         if job.rule in BY_STATISTICS:
-            return size.scored + (size.train if job.rule in ("probe_training_side", "readout_run") else 0)
+            return size.scored + (size.train if job.rule in ("probe_training_side", "readout_run", "task_run") else 0)
         if recipe is None:
             return None
         return size.train * recipe.epochs if job.rule == "train" else self._embedded(job, recipe, size, split)
