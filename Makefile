@@ -69,7 +69,7 @@ docs: setup $(DOCS)/.ready
 	$(DOCS)/bin/zensical build --clean --strict
 	@echo "Documentation: $(CURDIR)/site/index.html"
 
-# it has an environment of its own (90 MB), as viewers do
+# it has an environment of its own (150 MB), as the viewers
 $(DOCS)/.ready: pyproject.toml
 	$(BIN)/python -m venv $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet "$$(grep '^pip==' requirements.lock)"
@@ -94,4 +94,4 @@ timm-models: setup
 	$(BIN)/python -m debatch.model.timm_models src/debatch/config/timm_models.txt
 
 clean:
-	rm -rf $(VENV) $(VIEWERS) $(DOCS) site docs/reference/generated results logs .snakemake
+	rm -rf $(VENV) $(VIEWERS) $(DOCS) .cache site docs/reference/generated results logs .snakemake

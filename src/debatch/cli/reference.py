@@ -79,7 +79,7 @@ def _key_table(model: Mapping[str, Any]) -> list[str]:
 def _default(key: str, value: Mapping[str, Any], required: set[str]) -> str:
     if key in required:
         return "must be stated"
-    return f"`{json.dumps(value['default'], ensure_ascii=False)}`" if "default" in value else "that section's"
+    return f"`{json.dumps(value['default'], ensure_ascii=False)}`" if "default" in value else "as listed there"
 
 
 def _kind(value: Mapping[str, Any]) -> str:
