@@ -95,7 +95,7 @@ def _kind(value: Mapping[str, Any]) -> str:
     kind = value.get("type", "any")
     if kind == "array":
         items = value.get("items") or {}
-        return f"list of {_kind(items)}" if items else "list"
+        return f"list, each {_kind(items)}" if items else "list"
     if kind == "object":
         inner = value.get("additionalProperties")
         return f"names, each with {_kind(inner)}" if isinstance(inner, dict) else "keys and values"
