@@ -67,7 +67,7 @@ fuzz: setup
 docs: setup $(DOCS)/.ready
 	$(BIN)/python -m debatch.cli.reference docs/reference/generated
 	$(DOCS)/bin/zensical build --clean --strict
-	@echo "Documentation: $(CURDIR)/site/index.html"
+	@echo "Documentation: $(CURDIR)/site/index.html; with search: python3 -m http.server --directory site"
 
 # it has an environment of its own (150 MB), as the viewers
 $(DOCS)/.ready: pyproject.toml

@@ -62,8 +62,11 @@ def test_every_page_is_in_the_menu_once():
 
 
 def test_the_site_loads_nothing_from_a_network():
-    theme = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["theme"]
-    assert theme["font"] is False
+    """Neither fonts nor, as the plugin `offline` would, a script."""
+    project = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    assert project["theme"]["font"] is False
+    assert set(project["plugins"]) == {"search", "mkdocstrings"}
+    assert all((ROOT / "docs" / path).exists() for path in project["extra_css"])
 
 
 def test_the_readme_is_short():
