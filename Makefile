@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores 2
 VIEWERS := .venv-viewers
+DOCS := .venv-docs
 
-.PHONY: setup demo test browser test-slurm test-viewers planted-truth mutations fuzz lint schemas envs timm-models \
+.PHONY: setup demo test browser test-slurm test-viewers planted-truth mutations fuzz docs lint schemas envs timm-models \
     slurm-profile clean
 
 setup: $(VENV)/.ready
@@ -62,6 +63,19 @@ mutations: setup
 fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile fuzz --numprocesses 2 --show-capture no --durations 0 tests/fuzz
 
+# the documentation as a site, to be opened at site/index.html; a broken link fails it (30 seconds, no network once set up)
+docs: setup $(DOCS)/.ready
+	$(BIN)/python -m debatch.cli.reference docs/reference/generated
+	$(DOCS)/bin/zensical build --clean --strict
+	@echo "Documentation: $(CURDIR)/site/index.html; with search: python3 -m http.server --directory site"
+
+# it has an environment of its own (150 MB), as the viewers
+$(DOCS)/.ready: pyproject.toml
+	$(BIN)/python -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet "$$(grep '^pip==' requirements.lock)"
+	$(DOCS)/bin/python -m pip install --quiet --group docs
+	touch $@
+
 # make slurm-profile ACCOUNT=lab PARTITION=cpu GPU_PARTITION=gpu
 slurm-profile:
 	@profiles/install-slurm-profile "$(ACCOUNT)" "$(PARTITION)" "$(GPU_PARTITION)" "$(GPU_MODEL)"
@@ -80,4 +94,4 @@ timm-models: setup
 	$(BIN)/python -m debatch.model.timm_models src/debatch/config/timm_models.txt
 
 clean:
-	rm -rf $(VENV) $(VIEWERS) results logs .snakemake
+	rm -rf $(VENV) $(VIEWERS) $(DOCS) .cache site docs/reference/generated results logs .snakemake

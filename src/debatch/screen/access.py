@@ -33,9 +33,10 @@ class OpenScreen:
 def open_screen(path: str | Path, part: str | None = None) -> OpenScreen:
     """Open what `snakemake ingest` made.
 
-    >>> screen = open_screen("results/rxrx1")
-    >>> untreated = screen.index["well_type"] == "negative_control"
-    >>> screen.images[untreated.to_numpy()].mean(axis=(2, 3)).compute()   # reads the files of these images
+    Examples:
+        >>> screen = open_screen("results/rxrx1")
+        >>> untreated = screen.index["well_type"] == "negative_control"
+        >>> screen.images[untreated.to_numpy()].mean(axis=(2, 3)).compute()   # reads the files of these images
 
     Args:
         path: the screen's folder among the results.
