@@ -24,8 +24,8 @@ class Target(Section):
     title: str = Field(description="Heading.")
     paper: str = Field(
         "rxrx1",
-        description="Paper that has a table or figure of this name. Where the screen is that paper's (`published`), the "
-        "heading has its number, and its numbers stand beside.",
+        description="Paper that has a table or figure of this name. Where the screen is that paper's (`published`), "
+        "the heading has its number, and its numbers stand beside.",
     )
     methods: list[str] = Field(min_length=1, description="Rows, in order; differences are to the first.")
     splits: list[SplitName] = Field(min_length=1, description="Splits that it looks at.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from debatch.config.figures import FigureStyle
 from debatch.errors import ConfigError
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.artist import Artist
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 # in points; journals print nothing smaller
 SMALLEST_TEXT = 5.0
@@ -51,7 +53,7 @@ def _check_font(font: str) -> None:
         ) from None
 
 
-def _take_title(figure: Figure, simulated: bool) -> None:
+def _take_title(figure: Figure | SubFigure, simulated: bool) -> None:
     if figure.get_suptitle():
         figure.suptitle("simulated" if simulated else "")
     for part in figure.subfigs:
@@ -87,13 +89,13 @@ def _scale(artist: Any, ink: float) -> None:
         artist.set_markeredgewidth(artist.get_markeredgewidth() * ink)
     elif isinstance(artist, Axis):
         for which in ("major", "minor"):
-            length = artist.get_tick_params(which=which).get("length", 3.5) * ink
+            length = float(artist.get_tick_params(which=which).get("length", 3.5)) * ink
             artist.set_tick_params(which=which, labelsize=_label_size(artist, ink), length=length)
     elif isinstance(artist, PathCollection):
         artist.set_sizes(artist.get_sizes() * ink**2)
-        artist.set_linewidths([value * ink for value in artist.get_linewidths()])
+        artist.set_linewidth([value * ink for value in np.atleast_1d(artist.get_linewidth())])
     elif isinstance(artist, Collection):
-        artist.set_linewidths([value * ink for value in artist.get_linewidths()])
+        artist.set_linewidth([value * ink for value in np.atleast_1d(artist.get_linewidth())])
     elif isinstance(artist, Table):
         for cell in artist.get_celld().values():
             cell.set_fontsize(max(SMALLEST_TEXT, cell.get_fontsize() * ink))

@@ -47,6 +47,13 @@ def screen_facts(registry: Registry, index: pd.DataFrame) -> list[tuple[str, str
     ]
 
 
+def batch_words(screen: Screen) -> str:
+    """What a batch is on this screen, as the rest of a sentence."""
+    column = screen.columns.batch
+    named = [column] if isinstance(column, str) else column
+    return f"each {' and '.join(named)} is one"
+
+
 def _origin(screen: Screen) -> str:
     if screen.simulated:
         return "drawn by a computer (simulated)"
@@ -186,7 +193,7 @@ def correction_facts(registry: Registry) -> list[dict[str, str]]:
         rows.append(
             {
                 "title": registry.correction_title(name),
-                "description": correction.description,
+                "description": stored_noun(registry.screen).said(correction.description),
                 "sees": CORRECTION_SEES[correction.sees],
                 "settings": ", ".join(f"{key} {value}" for key, value in own.items()),
             }
