@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure, SubFigure
 
+# comes with matplotlib, for letters that a font lacks
+FALLBACK_FONT = "DejaVu Sans"
 # in points; journals print nothing smaller
 SMALLEST_TEXT = 5.0
 _THINNEST_LINE = 0.25
 _MM_PER_INCH = 25.4
+# as matplotlib draws it, in points
+_TICK_LENGTH = 3.5
 
 
 def apply_style(figure: Figure, style: FigureStyle, *, simulated: bool) -> None:
@@ -38,7 +42,7 @@ def apply_style(figure: Figure, style: FigureStyle, *, simulated: bool) -> None:
     if style.width_mm is not None:
         _resize(figure, style.width_mm / _MM_PER_INCH)
     for text in _texts(figure):
-        text.set_fontfamily([style.font, "DejaVu Sans"])
+        text.set_fontfamily(list(dict.fromkeys([style.font, FALLBACK_FONT])))
 
 
 def _check_font(font: str) -> None:
@@ -89,7 +93,7 @@ def _scale(artist: Any, ink: float) -> None:
         artist.set_markeredgewidth(artist.get_markeredgewidth() * ink)
     elif isinstance(artist, Axis):
         for which in ("major", "minor"):
-            length = float(artist.get_tick_params(which=which).get("length", 3.5)) * ink
+            length = float(artist.get_tick_params(which=which).get("length", _TICK_LENGTH)) * ink
             artist.set_tick_params(which=which, labelsize=_label_size(artist, ink), length=length)
     elif isinstance(artist, PathCollection):
         artist.set_sizes(artist.get_sizes() * ink**2)

@@ -219,6 +219,8 @@ def with_terms(page: str, batch: str) -> str:
 
 
 def _explained(section: str, known: set[str], batch: str) -> str:
+    if "</h2>" not in section:  # one line for what holds nothing
+        return section
     text = html.unescape(" ".join(_running_text(section, captions=True)))
     found = [term for term in TERMS if term.name not in known and _pattern(term).search(text)]
     known |= {term.name for term in found}
