@@ -83,7 +83,7 @@ def _scale(artist: Any, ink: float) -> None:
     from matplotlib.text import Annotation, Text
 
     if isinstance(artist, Text):
-        artist.set_fontsize(max(SMALLEST_TEXT, artist.get_fontsize() * ink))
+        artist.set_fontsize(max(SMALLEST_TEXT, float(artist.get_fontsize()) * ink))
         if isinstance(artist, Annotation) and artist.anncoords == "offset points":
             x, y = artist.xyann
             artist.xyann = (x * ink, y * ink)
