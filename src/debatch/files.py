@@ -211,7 +211,7 @@ class Files:
         return f"{self.root}/tables/{table}.{suffix}"
 
     def figure(self, figure: str, suffix: str) -> str:
-        """A figure as `svg` or `png`, and the numbers behind it as `csv`."""
+        """A figure as `svg`, `png` or `pdf`, and the numbers behind it as `csv`."""
         return f"{self.root}/figures/{figure}.{suffix}"
 
     def ome_zarr(self, chosen: str) -> str:

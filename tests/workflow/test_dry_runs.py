@@ -2,7 +2,7 @@
 
 import pytest
 from helpers import ROOT
-from helpers.workflow import own_folder, planned, snakemake
+from helpers.workflow import own_folder, planned, planned_files, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -150,3 +150,13 @@ def test_a_table_that_a_call_names_and_the_screen_cannot_make_is_refused_before_
         done.output.replace("\n", " ")
     )
     assert "Job stats" not in done.output
+
+
+def test_figures_are_declared_in_the_formats_that_the_screen_asks_for(tmp_path):
+    folder = own_folder(tmp_path / "w")
+    (folder / "paper.yaml").write_text("extends: tiny\nfigures: {width_mm: 180, formats: [svg, pdf], dpi: 300}\n")
+    done = snakemake(folder, "-n", "figure7", "qc", "plates", "illumination", screen="paper.yaml")
+    figures = {path.rsplit("/", 1)[1] for path in planned_files(done) if "/figures/" in path}
+    names = ["figure7", "qc", "illumination"]
+    names += [f"plates_{measure}" for measure in ("intensity", "focus", "foreground", "saturation")]
+    assert figures == {f"{name}.{suffix}" for name in names for suffix in ("svg", "pdf", "csv")}

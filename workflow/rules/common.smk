@@ -121,6 +121,11 @@ def screen_title():
     return title if says_so else f"{title} (simulated)"
 
 
+def figure_style():
+    """How figures are written, and whether they must say that they are of a simulated screen."""
+    return {"style": SCREEN["figures"], "simulated": REGISTRY.screen.simulated}
+
+
 def shown(wildcards):
     """What tables and figures show of the screen beside numbers: its names, its label, whether it is compared."""
     target = wildcards.get("table") or wildcards.get("figure")
@@ -328,10 +333,15 @@ def target_files(target):
     if target == "ome_zarr":
         return [FILES.ome_zarr(chosen) for chosen in REGISTRY.ome_zarr]
     if target in SCREEN_FIGURES:
-        return [FILES.figure(name, suffix) for name in SCREEN_FIGURES[target] for suffix in ("svg", "png", "csv")]
+        return [path for name in SCREEN_FIGURES[target] for path in figure_files(name)]
     if target in REGISTRY.tables:
         return [FILES.table(target, suffix) for suffix in ("csv", "md", "json")]
-    return [FILES.figure(target, suffix) for suffix in ("svg", "png", "csv")]
+    return figure_files(target)
+
+
+def figure_files(name):
+    """A figure in each format that the screen asks for, and its numbers."""
+    return [FILES.figure(name, suffix) for suffix in REGISTRY.screen.figures.suffixes()]
 
 
 def page_parts(page, kind):

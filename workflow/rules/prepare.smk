@@ -45,9 +45,7 @@ rule qc:
     input:
         index=FILES.index(),
     output:
-        svg=FILES.figure("qc", "svg"),
-        png=FILES.figure("qc", "png"),
-        numbers=FILES.figure("qc", "csv"),
+        figure_files("qc"),
     log:
         FILES.log("qc"),
     localrule: True
@@ -60,6 +58,7 @@ rule qc:
     params:
         results=results_and_screen,
         title=screen_title(),
+        drawn=figure_style(),
         code=room_hash("report"),
     script:
         "../scripts/qc.py"
@@ -82,6 +81,7 @@ rule make_plates:
     params:
         results=results_and_screen,
         title=screen_title(),
+        drawn=figure_style(),
         plate_format=SCREEN["plate_format"],
         code=room_hash("report"),
     script:
@@ -93,7 +93,7 @@ rule make_illumination:
     input:
         index=FILES.index(),
     output:
-        [FILES.figure("{illumination}", suffix) for suffix in ("svg", "png", "csv")],
+        figure_files("{illumination}"),
     log:
         FILES.log("{illumination}"),
     benchmark:
@@ -110,6 +110,7 @@ rule make_illumination:
     params:
         results=results_and_screen,
         title=screen_title(),
+        drawn=figure_style(),
         code=room_hash("report"),
     script:
         "../scripts/illumination.py"

@@ -32,9 +32,7 @@ rule make_figure:
     input:
         lambda wildcards: needed_files(wildcards.figure),
     output:
-        svg=FILES.figure("{figure}", "svg"),
-        png=FILES.figure("{figure}", "png"),
-        numbers=FILES.figure("{figure}", "csv"),
+        figure_files("{figure}"),
     log:
         FILES.log("{figure}"),
     localrule: True
@@ -48,6 +46,7 @@ rule make_figure:
         choice=config,
         base=str(BASE),
         figure=lambda wildcards: REGISTRY.figures[wildcards.figure].model_dump(),
+        drawn=figure_style(),
         shown=shown,
         code=room_hash("evaluate", "report"),
     script:

@@ -13,4 +13,5 @@ with job(snakemake):
     registry = build_registry(snakemake.params.choice, Path(snakemake.params.base))
     files = Files(registry.results, registry.name)
     figure, numbers = draw_figure(name, Results(registry, files))
-    save_figure(figure, files, name, numbers)
+    screen = registry.screen
+    save_figure(figure, files, name, numbers, screen.figures, simulated=screen.simulated)

@@ -2,6 +2,7 @@ from script import job  # first: it finds the package
 
 import pandas as pd
 
+from debatch.config.figures import FigureStyle
 from debatch.files import Files
 from debatch.report.illumination import draw_illumination
 from debatch.report.style import save_figure
@@ -9,6 +10,7 @@ from debatch.screen.access import open_parts
 from debatch.screen.illumination import illumination_profiles, profile_table
 
 with job(snakemake):
+    style, simulated = FigureStyle(**snakemake.params.drawn["style"]), snakemake.params.drawn["simulated"]
     files = Files(*snakemake.params.results)
     parts = open_parts(files.root).values()
     profiles = [illumination_profiles(part, snakemake.threads) for part in parts]
@@ -19,4 +21,5 @@ with job(snakemake):
     ]
     figure = draw_illumination({k: v for own in of_plates for k, v in own.items()}, snakemake.params.title)
     tables = [profile_table(own, names) for own, names in zip(profiles, channels, strict=True)]
-    save_figure(figure, files, "illumination", pd.concat(tables, ignore_index=True))
+    numbers = pd.concat(tables, ignore_index=True)
+    save_figure(figure, files, "illumination", numbers, style, simulated=simulated)

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from debatch.config.backbones import Backbone
 from debatch.config.base import SAFE_NAME, Section
+from debatch.config.figures import FigureStyle
 from debatch.config.images import ONE_PART, ImageProcessing, Part, Source, Store, check_experiment_name
 from debatch.config.metadata import Columns, Derive, Metadata
 from debatch.config.objectives import Objective
@@ -190,6 +191,9 @@ class Screen(Section):
     )
     corrections: list[str] | None = Field(
         None, description="Corrections that tables and figures show here, of those they name; null: all of them."
+    )
+    figures: FigureStyle = Field(
+        default_factory=FigureStyle, description="How figures are written: width, font, formats, titles."
     )
     targets: list[str] = Field(
         default=["qc", "plates", "illumination", "table1", "figure6", "report"],

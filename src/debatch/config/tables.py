@@ -22,6 +22,11 @@ class Target(Section):
 
     kind: str
     title: str = Field(description="Heading.")
+    paper: str = Field(
+        "rxrx1",
+        description="Paper that has a table or figure of this name. Where the screen is that paper's (`published`), "
+        "the heading has its number, and its numbers stand beside.",
+    )
     methods: list[str] = Field(min_length=1, description="Rows, in order; differences are to the first.")
     splits: list[SplitName] = Field(min_length=1, description="Splits that it looks at.")
     seeds: int = Field(1, ge=1, description="Seeds that it wants; a screen may allow fewer.")
@@ -30,7 +35,6 @@ class Target(Section):
 class Table(Target):
     """What tables of every kind have."""
 
-    paper: str = Field("rxrx1", description="Paper that has a table of this name; its numbers stand beside.")
     published_columns: dict[str, str] = Field(
         default={}, description="This screen's names -> the paper's, where they differ, as in {HEPG2: HepG2}."
     )

@@ -108,7 +108,8 @@ def _targets_of_files(registry: Registry, files: Files) -> dict[str, str]:
         **{files.page(page): page for page in registry.targets_of.pages},
     }
     made |= {files.table(target, suffix): target for target in specs for suffix in ("csv", "md", "json")}
-    return made | {files.figure(target, suffix): target for target in specs for suffix in ("svg", "png", "csv")}
+    suffixes = registry.screen.figures.suffixes()
+    return made | {files.figure(target, suffix): target for target in specs for suffix in suffixes}
 
 
 def _of_file(registry: Registry, files: Files, path: str) -> Iterator[tuple[RunFolder, Product]]:

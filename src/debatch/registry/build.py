@@ -80,6 +80,7 @@ def build_registry(choice_data: dict[str, Any], base: Path) -> Registry:
         targets_of=tables,
         seeds=choice.seeds or screen.seeds,
         results=choice.results,
+        chosen=choice.screen,
         ome_zarr=_chosen_plates(choice.ome_zarr or experiments[:1], experiments),
         model=_read_model(choice.model, screen) if choice.model else None,
         written=written,

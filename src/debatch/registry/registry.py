@@ -35,6 +35,7 @@ class Registry:
         targets_of: every table and figure.
         written: path that the screen names -> how its file writes it.
         page: the paper that is compared with.
+        chosen: the screen as the user named it: a name or a path.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Registry:
     model: TrainedModel | None
     written: Mapping[str, Written]
     page: str = "paper"
+    chosen: str = ""
 
     @property
     def tables(self) -> Mapping[str, Table]:

@@ -13,6 +13,7 @@ from debatch.evaluate.tidy import ALL
 from debatch.evaluate.uncertainty import UNKNOWN, Scale, Spread, mean_spread
 from debatch.registry import Registry, Run
 from debatch.report.frames import by_batch, by_seed, few_statistics
+from debatch.report.names import heading_of, is_papers_own
 from debatch.report.nulls import NullChance, above_chance, alarms, marked, note_of, row_title
 from debatch.report.published import MARGIN_POINTS, Estimate, Published, margin_of, verdict
 from debatch.report.results import ByRun
@@ -246,7 +247,7 @@ def tidy(draft: Draft, name: str, registry: Registry, published: Published) -> p
     spec, above, noun = registry.tables[name], above_chance(draft), stored_noun(registry.screen)
     rows = []
     for (row, column), cell in draft.cells.items():
-        comparable, unit = registry.screen.published == spec.paper, draft.unit_of(column)
+        comparable, unit = is_papers_own(name, registry), draft.unit_of(column)
         # what an unchanged recipe is differs from screen to screen
         own = row in draft.unchanged and not comparable
         theirs = Estimate() if own else _published(published, spec, name, draft.contrasts.get(row, (row,)), column)
@@ -283,7 +284,7 @@ def laid_out(name: str, draft: Draft, registry: Registry) -> str:
     """A table as Markdown, laid out as the paper's."""
     kind = "simulated screen" if registry.screen.simulated else "screen"
     label = f", {registry.screen.label}" if registry.screen.label else ""
-    lines = [f"**{table_heading(name)}. {registry.tables[name].title}** ({kind} `{registry.name}`{label})", ""]
+    lines = [f"**{heading_of(name, registry)}** ({kind} `{registry.name}`{label})", ""]
     lines.append("| | " + " | ".join(draft.headings()) + " |")
     lines.append("|---" + "|---:" * len(draft.columns) + "|")
     above = above_chance(draft)
@@ -333,14 +334,6 @@ def brackets(draft: Draft, cell: Cell, column: str) -> str:
     if column in draft.ranges_of:
         return f"({draft.ranges_of[column]}: {text})"
     return f"({text})" if cell.is_range or cell.bounds_of else f"[{text}]"
-
-
-def table_heading(name: str) -> str:
-    """`table_s3` as `Table S3`, `table_probe` as `Table probe`, `cdcl_table2a` as `CDCL Table 2a`."""
-    paper, _, label = name.rpartition("table")
-    label = label.removeprefix("_")
-    label = label.upper() if label[:1] == "s" and label[1:].isdigit() else label.replace("_", " ")
-    return " ".join(filter(None, [paper.rstrip("_").upper(), "Table", label]))
 
 
 def _readable(draft: Draft, place: tuple[str, str], above: Mapping[tuple[str, str], NullChance]) -> str:

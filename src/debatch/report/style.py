@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from debatch.config.figures import NUMBERS, FigureStyle
 from debatch.files import Files
 from debatch.registry import Registry
+from debatch.report.sizing import apply_style
 from debatch.tabular import write_atomically, write_frame
 
 # matplotlib is imported by what draws: the workflow reads which kinds of figures there are at every start
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FAINT = "#c8ccd0"
+# what would differ from day to day
+_UNDATED: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 _LOOK: Any = {
     "font.family": "DejaVu Sans",
@@ -33,6 +37,8 @@ _LOOK: Any = {
     "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "debatch",
+    # text that journals' programs can edit
+    "pdf.fonttype": 42,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
@@ -69,20 +75,40 @@ def category_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     return styles
 
 
-def save_figure(figure: Figure, files: Files, name: str, numbers: pd.DataFrame) -> None:
-    """Write a figure as SVG and PNG, and the numbers behind it as CSV; the same input gives the same bytes."""
+def save_figure(
+    figure: Figure,
+    files: Files,
+    name: str,
+    numbers: pd.DataFrame,
+    style: FigureStyle | None = None,
+    *,
+    simulated: bool = False,
+) -> None:
+    """Write a figure, and the numbers behind it as CSV; the same input gives the same bytes.
+
+    Args:
+        figure: as it was drawn.
+        files: of the screen.
+        name: of the figure.
+        numbers: behind it.
+        style: formats, width, font; None: as it was drawn.
+        simulated: whether the screen is simulated, which its figures say also without their titles.
+    """
+    style = style or FigureStyle()
     with look():
-        for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            save = partial(figure.savefig, format=suffix, dpi=160, metadata=metadata)
+        apply_style(figure, style, simulated=simulated)
+        # one format after the other, PNG first: each must find the layout that the page shows
+        for suffix in sorted(style.formats, key=["png", "svg", "pdf"].index):
+            save = partial(figure.savefig, format=suffix, dpi=style.dpi, metadata=_UNDATED[suffix])
             write_atomically(Path(files.figure(name, suffix)), save)
             # laid out once, which of many panels takes longer than to draw them
             figure.set_layout_engine("none")
-    write_frame(numbers, files.figure(name, "csv"))
+    write_frame(numbers, files.figure(name, NUMBERS))
 
 
-def as_png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG."""
+def as_svg(figure: Figure) -> bytes:
+    """A figure as the bytes of an SVG."""
     buffer = io.BytesIO()
     with look():
-        figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+        figure.savefig(buffer, format="svg", metadata=_UNDATED["svg"])
     return buffer.getvalue()

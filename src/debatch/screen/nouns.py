@@ -48,17 +48,22 @@ class Noun:
 IMAGE = Noun("image", "images")
 TILE = Noun("tile", "tiles")
 FIELD = Noun("field", "fields")
+PROFILE = Noun("profile", "profiles")
 # of a screen whose parts differ in this
 EITHER = Noun("image or tile", "images and tiles")
 
 
 def stored_noun(screen: Screen) -> Noun:
-    """What a screen's stored images are."""
+    """What a screen's stored images are; of a screen of profiles, these."""
+    if screen.profiles:
+        return PROFILE
     return _joined(_cut(screen))
 
 
 def field_noun(screen: Screen) -> Noun:
-    """What the files hold that are read: images, or the fields that tiles are cut from."""
+    """What the files hold that are read: images, the fields that tiles are cut from, or profiles."""
+    if screen.profiles:
+        return PROFILE
     return FIELD if any(_cut(screen)) else IMAGE
 
 

@@ -13,7 +13,7 @@ from debatch.report.cells import laid_out, tidy
 from debatch.report.kinds.figures import draw_figure
 from debatch.report.kinds.tables import draft_table
 from debatch.report.kinds.tables.correction import SHOWN, seen_of_a_test_batch
-from debatch.report.page.correction_findings import correction_headline
+from debatch.report.page.correction_findings import correction_findings
 from debatch.report.published import Published
 from debatch.report.results import Results
 from debatch.screen.splits import make_split
@@ -139,9 +139,13 @@ def test_headline_has_a_sentence_for_each_purpose_and_chooses_none_by_its_score(
         ("baseline", "sphering"): {**changed(ACROSS, -0.19, 0.09), **changed("grit", -1.0, 0.05)},
         ("adabn", "harmony"): {ACROSS: 0.9},
     }
-    found = correction_headline("table_correction", results(given))
-    assert "is of the same batch in 80 % of cases (n = 40 treated images), where chance is 20 %" in found.finding
-    batch, replicates, weak, losses, place, how = found.details
+    found = correction_findings("table_correction", results(given))
+    assert "is of the same batch in 80 % of cases (n = 40 treated images), where chance is 20 %" in found.effect[0]
+    by_method, batch = found.removes
+    replicates, weak, losses = found.costs
+    how, place = found.sure
+    assert found.best == "Clearly less of it under Harmony."
+    assert by_method.startswith("Nearest neighbours of the same batch, uncorrected: Baseline 80.0 %, ")
     assert place.startswith("Positions: ")
     assert "less under Harmony (22.0: -58.0 [-60.1 to -55.9])" in batch
     assert "below chance, where wells of one batch are pushed apart, under ComBat (10.0: -70.0" in batch
@@ -150,15 +154,15 @@ def test_headline_has_a_sentence_for_each_purpose_and_chooses_none_by_its_score(
     )
     assert "; better: ComBat (80.0: +30.0 [+19.6 to +40.4])" in replicates
     # each by itself has p = 0.04, and is one of several comparisons
-    assert "; not told apart: Sphering (31.0: -19.0 [-37.8 to -0.2]), TVN (30.0" in replicates
+    assert "; no clear change: Sphering (31.0: -19.0 [-37.8 to -0.2]), TVN (30.0" in replicates
     assert "; worse: Harmony (40.0: -10.0" in replicates
     assert weak.startswith("Weak phenotypes")
-    assert "; no correction is told to be better; worse: TVN (0.700: -0.100 [-0.121 to -0.079])." in weak
+    assert "; no correction is clearly better; worse: TVN (0.700: -0.100 [-0.121 to -0.079])." in weak
     assert losses == "Worse besides: mean grit under Sphering (2.00: -1.00 [-1.10 to -0.90])."
     assert "over perturbations and batches" in how
     assert "p < 0.05 after correction for 8 comparisons" in how
     # the best row of the table is another method's: it was not compared, and is no finding
-    assert "90.0" not in " ".join(found.details)
+    assert "90.0" not in " ".join([*found.removes, *found.costs])
 
 
 def test_headline_does_not_praise_what_makes_it_worse_or_may_be_nothing(results):
@@ -166,41 +170,44 @@ def test_headline_does_not_praise_what_makes_it_worse_or_may_be_nothing(results)
     worse = {**changed("neighbor_same_batch", 0.1, 0.01), **changed(ACROSS, -0.3, 0.05)}
     given = {("baseline", c): worse for c in registry.corrections_of("table_correction") if c != "none"}
     given["baseline", "combat"] = changed(ACROSS, 0.05, 0.07)
-    found = correction_headline("table_correction", results(given))
-    assert "more under " in found.details[0]
-    assert "less under" not in found.details[0]
-    assert "; no correction is told to be better; not told apart: ComBat (55.0" in found.details[1]
+    found = correction_findings("table_correction", results(given))
+    assert "more under " in found.removes[1]
+    assert "less under" not in found.removes[1]
+    assert found.best == "No correction clearly does."
+    assert "; no correction is clearly better; no clear change: ComBat (55.0" in found.costs[0]
 
 
 def test_headline_judges_no_change_that_has_no_error(results):
     """Of three batches there is none: the change is said, and no verdict."""
     given = {("baseline", "combat"): {ACROSS: 0.8, f"{ACROSS}_change": (0.3, np.nan)}}
     given["baseline", "tvn"] = changed(ACROSS, 0.2, 0.01)
-    details = correction_headline("table_correction", results(given)).details
-    line = next(line for line in details if line.startswith("Replicates"))
+    found = correction_findings("table_correction", results(given))
+    line = next(line for line in found.costs if line.startswith("Replicates"))
+    assert found.best == ""
     assert "; better: TVN (70.0: +20.0 [" in line
     assert "; too few batches to judge: ComBat (80.0: +30.0)." in line
-    assert any("after correction for 1 comparison," in line for line in details)
-    assert any(line.startswith("A change without brackets cannot be judged") for line in details)
+    assert any("after correction for 1 comparison." in line for line in found.sure)
+    assert any(line.startswith("A change without brackets cannot be judged") for line in found.sure)
 
 
 def test_headline_passes_over_corrections_that_a_metric_is_not_defined_for(results):
     given = {("baseline", "combat"): {ACROSS: np.nan}, ("baseline", "tvn"): changed(ACROSS, 0.2, 0.01)}
-    found = correction_headline("table_correction", results(given))
-    assert any("; better: TVN (70.0: +20.0" in line for line in found.details)
-    assert "ComBat" not in " ".join(found.details)
-    assert "—" not in " ".join(found.details)
+    found = correction_findings("table_correction", results(given))
+    said = " ".join([*found.removes, *found.costs])
+    assert "; better: TVN (70.0: +20.0" in said
+    assert "ComBat" not in said
+    assert "—" not in said
 
 
 def test_headline_says_mechanism_where_the_screen_knows_of_it(results):
     registry = results().registry
     given = {(run.method, run.correction): {"nsc": 0.3, "nscb": 0.2} for run in registry.runs("table_correction")}
     given["baseline", "tvn"] = {"nsc": 0.3, "nscb": 0.4, "nscb_change": (0.2, 0.02), "nsc_change": (-0.1, 0.01)}
-    found = correction_headline("table_correction", results(given))
-    (line,) = (line for line in found.details if line.startswith("Mechanism"))
+    found = correction_findings("table_correction", results(given))
+    (line,) = (line for line in found.costs if line.startswith("Mechanism"))
     assert "(NSCB)): uncorrected 20.0 %, n = 40 profiles of a treatment in a batch" in line
     assert "; better: TVN (40.0: +20.0" in line
-    assert any(line.startswith("Worse besides: ") and "(NSC) under TVN" in line for line in found.details)
+    assert any(line.startswith("Worse besides: ") and "(NSC) under TVN" in line for line in found.costs)
 
 
 BAND = (0.18, 0.22)
@@ -222,14 +229,16 @@ def test_permuted_batches_are_a_row_with_a_band_and_the_figure_draws_it(results)
     assert "baseline.permuted" in draft.nulls
     assert draft.rows["baseline.permuted"] == "Baseline, batches permuted (null)"
     assert any(note.startswith("batches permuted: what no batch effect would give") for note in draft.notes)
-    finding = correction_headline("table_correction", made).finding
-    assert finding.endswith(
-        "chance is 20 % and permuted batches give 18.0 to 22.0 %: this metric does not tell the batch."
+    found = correction_findings("table_correction", made)
+    assert found.effect[0].endswith(
+        "chance is 20 % and permuted batches give 18.0 to 22.0 %: this metric finds no batch effect."
     )
+    assert found.is_there is False
     figure, numbers = draw_figure("figure_correction", made)
     for axis in figure.axes:
-        (band,) = axis.patches
-        assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((18, 22))
+        # a method's own, and no other's
+        bands = [(band.get_x(), band.get_x() + band.get_width()) for band in axis.patches]
+        assert bands == ([pytest.approx((18, 22))] if axis.get_title() == "Baseline" else [])
     assert numbers.loc[numbers["metric"] == "neighbor_same_batch_permuted", "low"].dropna().tolist() == [18]
 
 
@@ -248,7 +257,7 @@ def test_layouts_that_repeat_are_said_in_table_and_headline(results):
     assert "hold the same perturbation in 100 % of pairs (wells in any two positions: 33.3 %)" in said
     assert "cannot be told from what its perturbation does" in said
     assert "in the same position in 24 % of 40 cases (chance 1.6 %)" in said
-    (line,) = (line for line in correction_headline("table_correction", made).details if line.startswith("Positions: "))
+    (line,) = (line for line in correction_findings("table_correction", made).sure if line.startswith("Positions: "))
     assert "is a replicate: 30.0 % (with them 50.0 %)" in line
     # the same wells, each plate laid out anew
     index = read_frame(made.files.index())
@@ -264,35 +273,55 @@ def test_headline_of_one_batch_says_that_there_is_nothing_to_tell(results):
     nothing = dict.fromkeys(SHOWN, np.nan)
     registry = results().registry
     given = {(run.method, run.correction): nothing for run in registry.runs("table_correction")}
-    found = correction_headline("table_correction", results(given))
-    assert found.finding.startswith("Nothing tells here how strong the batch effect is")
+    found = correction_findings("table_correction", results(given))
+    assert found.effect[0].startswith("Nothing tells here how strong the batch effect is")
     figure, _ = draw_figure("figure_correction", results(given))
     assert "No batch or no biology metric" in figure.texts[0].get_text()
 
 
 def test_figure_has_a_point_for_each_row_in_each_panel(results):
     figure, numbers = draw_figure("figure_correction", results())
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 2 * 4
+    assert [axis.get_title() for axis in figure.axes[:4]] == [
+        "Baseline", "Gradient reversal", "AdaBN", "AdaBN + gradient reversal",
+    ]  # fmt: skip
     for axis in figure.axes:
-        assert len(axis.collections) == 24
+        assert len(axis.collections) == 6
         assert axis.xaxis_inverted()
     shown = numbers[numbers["metric"] == "kbet"]
     assert len(shown) == 24
     assert set(shown["correction"]) == {"uncorrected", "Z-norm (controls)", "Sphering", "TVN", "ComBat", "Harmony"}
     labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert {"AdaBN", "Harmony"} <= set(labels)
+    assert {"uncorrected", "Harmony", "a random neighbour"} <= set(labels)
 
 
-def test_corrections_of_one_set_of_profiles_are_named_beside_their_points(results, tmp_path):
+def test_points_have_bars_and_few_points_do_not_look_like_much(results):
+    """50.0 and 52.0 % on an axis of two points would seem far apart."""
+    made = results({("baseline", "combat"): {ACROSS: 0.52}})
+    run = next(run for run in made.registry.runs("figure_correction") if run.correction == "combat")
+    path = made.files.scores(made.files.folder(run), run.view)
+    frame = read_frame(path)
+    batch = (frame["metric"] == ACROSS) & (frame["batch"] == "B3")
+    write_frame(frame.assign(value=frame["value"].mask(batch, 0.61)), path)
+    figure, numbers = draw_figure("figure_correction", made)
+    low, high = figure.axes[0].get_ylim()
+    assert high - low >= 20
+    kept = numbers[(numbers["metric"] == ACROSS) & (numbers["method"] == "Baseline")]
+    (bar,) = kept.loc[kept["correction"] == "ComBat", ["low", "high"]].to_numpy().tolist()
+    assert bar[1] > 52 > bar[0] - 1
+    assert bar in [list(line.get_ydata()) for line in figure.axes[0].lines]
+
+
+def test_corrections_of_one_set_of_profiles_stand_side_by_side_with_a_legend(results, tmp_path):
     screen = {"profiles": {"cp": {"file": "x.csv", "title": "CellProfiler"}}, "corrections": ["combat", "harmony"]}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(screen))
     made = results(
         {("cp", "combat"): {"neighbor_same_batch": 0.3, "replicate_across_batches": 0.9}}, tmp_path / "mine.yaml"
     )
     figure, _ = draw_figure("figure_correction", made)
-    named = {text.get_text() for text in figure.axes[0].texts}
+    assert len(figure.axes) == 2
+    named = {text.get_text() for text in figure.legends[0].get_texts()}
     assert {"uncorrected", "ComBat", "Harmony"} <= named
-    assert not figure.legends
     draft = draft_table("table_correction", made)
     assert draft.cells["cp", "sees"].words == "as made"
     assert draft.cells["cp.combat", "sees"].words == "images"

@@ -7,9 +7,11 @@ from helpers.images import make_index
 from helpers.made_up import UNSEEN, made_up_results
 
 from debatch.errors import ConfigError
-from debatch.report.cells import COLUMNS, laid_out, table_heading, tidy
+from debatch.registry import build_registry
+from debatch.report.cells import COLUMNS, laid_out, tidy
 from debatch.report.kinds.tables import draft_table
 from debatch.report.kinds.tables.generalization import _kept
+from debatch.report.names import heading_of
 from debatch.report.published import Published
 
 
@@ -181,10 +183,27 @@ def test_markdown(made, root, tmp_path):
     assert "simulated" in text.splitlines()[0]
     assert "| AdaBN | 90.6 ± 1.5" in text
     assert "| Shuffled labels (null) | 25.0" in text
-    assert table_heading("table_s3") == "Table S3"
-    assert table_heading("table_probe") == "Table probe"
-    assert table_heading("cdcl_table2a") == "CDCL Table 2a"
-    assert table_heading("table2") == "Table 2"
+    # the paper's numbers are no name on another screen
+    assert text.startswith(
+        "**Perturbation classification accuracy and batch generalization** (simulated screen `demo`)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("screen", "target", "heading"),
+    [
+        ("rxrx1", "table_s3", "Table S3. How far cosine similarities across batches are from those within"),
+        ("rxrx1", "figure6", "Figure 6. UMAP of embeddings"),
+        ("rxrx1", "table_probe", "What still tells the batch"),
+        ("rxrx1", "cdcl_table2a", "Mechanism of the nearest treatment of another compound"),
+        ("rxrx1_huvec", "cdcl_table2a", "CDCL Table 2a. Mechanism of the nearest treatment of another compound"),
+        ("rxrx1_huvec", "cdcl_figure2", "CDCL Figure 2. UMAP of embeddings of self-supervised networks"),
+        ("demo", "figure6", "UMAP of embeddings"),
+        ("bbbc021", "table_s3", "How far cosine similarities across batches are from those within"),
+    ],
+)
+def test_papers_numbers_stand_on_the_papers_own_screen_alone(root, screen, target, heading):
+    assert heading_of(target, build_registry({"screen": screen}, root)) == heading
 
 
 def test_another_metric_is_one_key_of_a_table(made):

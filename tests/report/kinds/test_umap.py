@@ -85,7 +85,27 @@ def test_batch_that_only_the_second_method_has_is_coloured():
     index = make_index(experiments=3, wells=8)
     first = frame_of(index[index["batch"] != "E02"])
     figure, _ = draw_umap({"one": first, "two": frame_of(index)}, "title")
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["E00", "E01", "E02"]
+    (legend,) = (own for axis in figure.axes if (own := axis.get_legend()) and own.get_title().get_text() == "batch")
+    assert [text.get_text() for text in legend.get_texts()] == ["E00", "E01", "E02"]
+
+
+def test_methods_stand_beside_each_other_and_each_row_has_its_legends():
+    frame = frame_of(make_index(experiments=3, wells=8))
+    figure, _ = draw_umap({f"m{n}": frame for n in range(5)}, "title")
+    shown = [axis for axis in figure.axes if axis.axison]
+    assert len(shown) == 2 * 5
+    # four to a row, the fifth in a row of its own
+    assert len({axis.get_subplotspec().colspan.start for axis in shown}) == 4
+    titled = [axis.get_legend().get_title().get_text() for axis in shown if axis.get_legend()]
+    assert titled == ["batch", "perturbation"] * 2
+
+
+def test_many_points_are_pixels_in_a_vector_file_and_few_are_outlines(monkeypatch):
+    frame = frame_of(make_index(experiments=3, wells=8))
+    for most, pixels in ((4000, False), (5, True)):
+        monkeypatch.setattr(figure6, "MOST_OUTLINES", most)
+        figure, _ = draw_umap({"one": frame}, "title")
+        assert {points.get_rasterized() for points in figure.axes[0].collections} == {pixels}
 
 
 def test_only_treatments_are_coloured_and_grey_lies_below():

@@ -18,7 +18,7 @@ from debatch.registry import Registry
 from debatch.screen.index import expected_index
 from debatch.screen.metadata import read_catalogue
 from debatch.screen.names.wells import plain_number
-from debatch.screen.nouns import Noun, stored_noun
+from debatch.screen.nouns import PROFILE, Noun, stored_noun
 from debatch.screen.origin import metadata_tables, raw_source
 from debatch.screen.simulate.experiment import plate_layouts
 from debatch.screen.splits import make_split
@@ -126,7 +126,7 @@ class ScreenSize:
     @property
     def noun(self) -> Noun:
         """What its rows are."""
-        return Noun("profile", "profiles") if self.registry.externals else stored_noun(self.registry.screen)
+        return PROFILE if self.registry.externals else stored_noun(self.registry.screen)
 
     @cached_property
     def by_experiment(self) -> dict[str, float]:

@@ -70,7 +70,7 @@ def many_statistics(inference: str, images: Sequence[int], classes: Sequence[int
 def scored_images(split: str) -> str:
     """A note on whether the images that give statistics are scored too."""
     if Split.named(split).has_unseen_batches:
-        return "transductive, as in the paper: images that give statistics are among those that are scored"
+        return "transductive: images that give statistics are among those that are scored"
     return "statistics come from training images of the batch or plate, none of which is scored"
 
 

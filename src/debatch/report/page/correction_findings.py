@@ -1,7 +1,7 @@
 """What a table of corrections says in words, computed from it: one sentence for each purpose of the embeddings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,13 +13,17 @@ from debatch.evaluate.replicates.wells import ELSEWHERE
 from debatch.evaluate.tidy import of_all
 from debatch.evaluate.uncertainty import Scale, Spread, holm, p_value, seeds_spread
 from debatch.files import UNCORRECTED
-from debatch.report.cells import Cell, Draft
+from debatch.report.cells import Cell, Draft, brackets
 from debatch.report.kinds.positions import positions
 from debatch.report.kinds.tables import draft_table
 from debatch.report.kinds.tables.correction import BATCH, CHANCE, PERMUTED, SHOWN, row_key
-from debatch.report.page.headline import LEVEL, Headline
+from debatch.report.page.findings import Findings
+from debatch.report.page.prediction_findings import LEVEL
 from debatch.report.results import Results
+from debatch.screen.nouns import stored_noun
 
+OF_CONTROLS = f"{BATCH}_controls"
+NOTHING_TELLS = "Nothing tells here how strong the batch effect is: there is one batch, or too few wells."
 # below chance by more than this many points, batches are pushed apart
 APART = 3.0
 
@@ -104,6 +108,14 @@ class _Table:
         """All but none."""
         return [c for c in self.results.registry.corrections_of(self.name) if c != UNCORRECTED]
 
+    def band(self, metric: str) -> Cell:
+        """What permuted batches give of a metric of the first method's embeddings."""
+        return self.draft.cells.get((f"{self.method}.{PERMUTED}", metric), Cell())
+
+    def counted(self, metric: str) -> str:
+        """What a metric's n counts."""
+        return stored_noun(self.results.registry.screen).said(WORDS[metric].counted)
+
     def mean(self, correction: str, metric: str) -> float | None:
         return self.draft.cells.get((row_key(self.method, correction), metric), Cell()).mean
 
@@ -178,7 +190,7 @@ class _Table:
         return ", ".join(said)
 
 
-def correction_headline(name: str, results: Results) -> Headline:
+def correction_findings(name: str, results: Results) -> Findings:
     """How strong the batch effect is, and for each purpose what corrections gain and lose, and how sure that is.
 
     It speaks of the first method's embeddings. No correction is chosen by its score: all are said.
@@ -190,45 +202,99 @@ def correction_headline(name: str, results: Results) -> Headline:
     table = _Table(name, results, draft_table(name, results))
     chance = table.draft.cells.get((CHANCE, BATCH), Cell()).mean
     if table.mean(UNCORRECTED, BATCH) is None or chance is None:
-        return Headline("Nothing tells here how strong the batch effect is: there is one batch, or too few wells.")
+        return Findings(
+            effect=["Nothing tells here how strong the batch effect is: there is one batch, or too few wells."]
+        )
     purposes = {
         purpose: metric
         for purpose, metrics in PURPOSES.items()
         if (metric := next((m for m in metrics if table.mean(UNCORRECTED, m) is not None), None))
     }
-    details = [_batch(table, chance)] if table.corrections else []
-    details += [_purpose(table, purpose, metric) for purpose, metric in purposes.items()]
-    details += _besides(table, [BATCH, *purposes.values()])
-    details += _positions(table)
+    removes = [_by_method(table, chance)] if len(results.registry.rows(name)) > 1 else []
+    removes += [_batch(table, chance)] if table.corrections else []
+    costs = [_purpose(table, purpose, metric) for purpose, metric in purposes.items()]
+    costs += _besides(table, [BATCH, *purposes.values()])
+    sure = []
     judged = sum(change.is_judged for change in table.changes.values())
     if judged:
-        details.append(
-            f"In square brackets 95 % intervals over {_drawn(results)}, each for that comparison alone; what is said "
-            f"to be better, worse, more or less has p < {LEVEL} after correction for {judged} "
-            f"comparison{'s' if judged > 1 else ''}, so that an interval may leave 0 out and its change not be told."
+        sure.append(
+            f"In square brackets 95 % intervals over {_drawn(results)}, each for that comparison alone; better, worse, "
+            f"more and less are said where p < {LEVEL} after correction for {judged} "
+            f"comparison{'s' if judged > 1 else ''}. So an interval may leave 0 out, and its change still count as "
+            "unclear."
         )
     if judged < len(table.changes):
-        details.append(
+        sure.append(
             "A change without brackets cannot be judged: it is over fewer than four batches, one batch of a cell type, "
             "or one perturbation."
         )
-    return Headline(_finding(table, chance), details)
+    effect = [_finding(table, chance), *_of_controls(table)]
+    return Findings(effect, removes, costs, [*sure, *_positions(table)], _is_there(table), _best(table, chance))
+
+
+def brief(found: Findings) -> Findings:
+    """The same beside what a table of predictions says: how strong the batch effect is, method by method."""
+    stand = "Corrections after training: see their table below for what each removes and costs."
+    return replace(found, removes=[*found.removes[:1], stand] if found.removes else [], costs=[], sure=[], best="")
 
 
 def _finding(table: _Table, chance: float) -> str:
     registry, rows = table.results.registry, table.rows(BATCH)
     value, sure = float(rows["value"].mean()), table.over_seeds(rows, "share")
     text = (
-        f"{registry.title(table.method)}, uncorrected: the nearest neighbour among other perturbations is of the same "
-        f"batch in {100 * value:.0f} % of cases{_brackets(table.bounds(sure, BATCH))} "
-        f"(n = {int(rows['n'].mean()):,} {WORDS[BATCH].counted}), where chance is {chance:.0f} %"
+        f"In the uncorrected embeddings of {registry.title(table.method)} the nearest neighbour among other "
+        f"perturbations is of the same batch in {100 * value:.0f} % of cases{_brackets(table.bounds(sure, BATCH))} "
+        f"(n = {int(rows['n'].mean()):,} {table.counted(BATCH)}), where chance is {chance:.0f} %"
     )
-    band = table.draft.cells.get((f"{table.method}.{PERMUTED}", BATCH), Cell())
+    band = table.band(BATCH)
     if band.low is not None and band.high is not None:
         text += f" and permuted batches give {band.low:.1f} to {band.high:.1f} %"
         if band.low <= 100 * value <= band.high:
-            text += ": this metric does not tell the batch"
+            text += ": this metric finds no batch effect"
     return text + "."
+
+
+def _of_controls(table: _Table) -> list[str]:
+    """The same of negative controls, which every batch has alike: nothing where they are too few."""
+    mean, chance = table.mean(UNCORRECTED, OF_CONTROLS), table.draft.cells.get((CHANCE, OF_CONTROLS), Cell()).mean
+    rows, cell = table.rows(OF_CONTROLS), table.draft.cells.get((table.method, OF_CONTROLS), Cell())
+    if mean is None or chance is None or not len(rows):
+        return []
+    bounds = brackets(table.draft, cell, OF_CONTROLS)
+    text = (
+        f"Among negative controls, which every batch has alike, it is {mean:.0f} %{bounds and f' {bounds}'} "
+        f"(n = {int(rows['n'].mean()):,} {table.counted(OF_CONTROLS)}), where chance is {chance:.0f} %"
+    )
+    band = table.band(OF_CONTROLS)
+    if band.low is not None and band.high is not None:
+        text += f" and permuted batches give {band.low:.1f} to {band.high:.1f} %"
+    return [text + "."]
+
+
+def _is_there(table: _Table) -> bool | None:
+    """Whether neighbours are of the same batch more often than permuted batches explain; None: not known of either."""
+    told = []
+    for metric in (BATCH, OF_CONTROLS):
+        value, band = table.mean(UNCORRECTED, metric), table.band(metric)
+        told += [] if value is None or band.high is None else [value > band.high]
+    return any(told) if told else None
+
+
+def _best(table: _Table, chance: float) -> str:
+    """The corrections that clearly remove some of the batch effect, in a few words; empty where none was judged."""
+    less = [c for c in table.changed(BATCH, told=True, up=False) if (table.mean(c, BATCH) or 0.0) >= chance - APART]
+    if less:
+        return f"Clearly less of it under {', '.join(map(table.results.registry.correction_title, less))}."
+    judged = any(change.is_judged for (metric, _), change in table.changes.items() if metric == BATCH)
+    return "No correction clearly does." if judged else ""
+
+
+def _by_method(table: _Table, chance: float) -> str:
+    """How often neighbours are of the same batch in each method's own embeddings."""
+    registry, draft = table.results.registry, table.draft
+    cells = {method: draft.cells.get((method, BATCH), Cell()) for method in registry.rows(table.name)}
+    said = [f"{registry.title(m)} {cell.mean:.1f} %" for m, cell in cells.items() if cell.mean is not None]
+    return f"Nearest neighbours of the same batch, uncorrected: {', '.join(said)} (chance {chance:.1f} %)."
 
 
 def _batch(table: _Table, chance: float) -> str:
@@ -239,7 +305,7 @@ def _batch(table: _Table, chance: float) -> str:
         "less under": [c for c in less if c not in apart],
         "below chance, where wells of one batch are pushed apart, under": apart,
         "more under": table.changed(BATCH, told=True, up=True),
-        "not told apart from uncorrected:": table.changed(BATCH, told=False),
+        "no clear change under": table.changed(BATCH, told=False),
         "too few batches to judge:": table.unjudged(BATCH),
     }
     said = [f"{words} {table.listed(BATCH, own)}" for words, own in parts.items() if own]
@@ -252,14 +318,14 @@ def _purpose(table: _Table, purpose: str, metric: str) -> str:
     sure = table.over_seeds(rows, "share" if METRICS[metric].is_share else "plain")
     text = (
         f"{purpose} ({WORDS[metric].metric}): uncorrected {table.shown(float(rows['value'].mean()), metric)}"
-        f"{_brackets(table.bounds(sure, metric))}, n = {int(rows['n'].mean()):,} {WORDS[metric].counted}"
+        f"{_brackets(table.bounds(sure, metric))}, n = {int(rows['n'].mean()):,} {table.counted(metric)}"
     )
     better, worse = (table.changed(metric, told=True, up=up) for up in (True, False))
     level = table.changed(metric, told=False)
     unjudged = table.unjudged(metric)
     if table.corrections and not better and not unjudged:
-        text += "; no correction is told to be better"
-    said = (("better", better), ("not told apart", level), ("worse", worse), ("too few batches to judge", unjudged))
+        text += "; no correction is clearly better"
+    said = (("better", better), ("no clear change", level), ("worse", worse), ("too few batches to judge", unjudged))
     for words, own in said:
         text += f"; {words}: {table.listed(metric, own)}" if own else ""
     return text + "."

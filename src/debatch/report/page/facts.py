@@ -16,6 +16,7 @@ from debatch.files import UNCORRECTED, Files
 from debatch.registry import Registry
 from debatch.report.cells import pooled
 from debatch.report.frames import by_seed
+from debatch.report.names import paper_label
 from debatch.report.results import Results
 from debatch.screen.contents import contents
 from debatch.screen.nouns import field_noun, fields_of, stored_noun
@@ -44,6 +45,13 @@ def screen_facts(registry: Registry, index: pd.DataFrame) -> list[tuple[str, str
         ("without a label", f"{int(index['label'].isna().sum()):,}"),
         ("origin", _origin(screen)),
     ]
+
+
+def batch_words(screen: Screen) -> str:
+    """What a batch is on this screen, as the rest of a sentence."""
+    column = screen.columns.batch
+    named = [column] if isinstance(column, str) else column
+    return f"each {' and '.join(named)} is one"
 
 
 def _origin(screen: Screen) -> str:
@@ -185,7 +193,7 @@ def correction_facts(registry: Registry) -> list[dict[str, str]]:
         rows.append(
             {
                 "title": registry.correction_title(name),
-                "description": correction.description,
+                "description": stored_noun(registry.screen).said(correction.description),
                 "sees": CORRECTION_SEES[correction.sees],
                 "settings": ", ".join(f"{key} {value}" for key, value in own.items()),
             }
@@ -222,11 +230,11 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         lines.append(f"Not run: {', '.join(absent)}.")
     if registry.seeds == 1:
         lines.append(
-            f"One of the paper's {PAPER_SEEDS} training seeds: how far the same training comes out elsewhere from "
-            "other random weights is not known, so that a difference between two methods may be chance. "
+            "One training seed: how far the same training comes out elsewhere from other random weights is not known, "
+            "so that a difference between two methods may be chance. "
             "`--config seeds=2` and more train anew what that takes."
         )
-    elif registry.seeds < PAPER_SEEDS:
+    elif registry.screen.published and registry.seeds < PAPER_SEEDS:
         lines.append(f"{registry.seeds} of the paper's {PAPER_SEEDS} training seeds.")
     if "probe" not in kinds:
         lines.append(
@@ -235,8 +243,8 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         )
     if "stratified" in registry.screen.splits.names and "stratified_site" not in registry.screen.splits.names:
         lines.append(
-            "Seen batches are tested on whole wells. The paper does not say whether it split wells or single sites; "
-            "the split by sites, which is easier, was not run here."
+            "Seen batches are tested on whole wells. The split by sites (`stratified_site`), which is easier, was not "
+            "run here." + (" The paper does not say which of the two it drew." if registry.screen.published else "")
         )
     lines.append(
         "One setting of each method, the same training for all: how far tuning would move each was not looked at."
@@ -246,12 +254,10 @@ def limits(registry: Registry, test_batches: int, trained: bool) -> list[str]:
         unknown = "" if "adaptation" in {*kinds, *drawn} else " How many are enough was not measured here."
         lines.append(f"AdaBN needs many {noun.many} of a batch at once, of nearly all classes.{unknown}")
     lines += [
-        f"The paper's {name} cannot be made here: it {registry.lacking(name)}."
+        f"{paper_label(name) or name} of the paper cannot be made here: it {registry.lacking(name)}."
         for name in registry.targets_of.pages.get(registry.page, [])
         if registry.lacking(name)
     ]
-    if registry.screen.published is None:
-        lines.append("Published numbers stand beside ours for orientation only: another screen, or another scale.")
     return lines
 
 

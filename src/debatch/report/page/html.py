@@ -1,6 +1,5 @@
 """The report: everything on one self-contained page."""
 
-import base64
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,18 @@ from debatch.config.splits import Split
 from debatch.files import Files
 from debatch.registry import Registry, Run
 from debatch.report.page import facts
-from debatch.report.page.captions import SCREEN_TITLES, figure_caption
-from debatch.report.page.correction_findings import correction_headline
+from debatch.report.page.correction_findings import brief, correction_findings
 from debatch.report.page.curves import draw_curves
-from debatch.report.page.headline import Headline, headline
+from debatch.report.page.figure_view import figure_view, inline
+from debatch.report.page.findings import Findings, answers
+from debatch.report.page.prediction_findings import prediction_findings
 from debatch.report.page.quality import quality_facts
+from debatch.report.page.readout_findings import readout_findings
 from debatch.report.page.table_view import table_view
+from debatch.report.page.terms import with_terms
+from debatch.report.page.use_this import embedding_files, next_steps
 from debatch.report.results import Results
-from debatch.report.style import as_png
+from debatch.report.style import as_svg
 from debatch.screen.names.spelling import doubtful_names
 from debatch.screen.nouns import stored_noun
 from debatch.tabular import read_frame
@@ -62,6 +65,10 @@ def build_report(registry: Registry, files: Files) -> str:
     problems = facts.read_problems(registry, files)
     methods = list(dict.fromkeys(run.method for run in runs if not registry.is_derived(run.method)))
     sections, noun = _sections(results), stored_noun(registry.screen)
+    is_trained = bool(tables) and not registry.externals
+    alarmed = any(section["table"]["alarms"] for section in sections if section["table"])
+    following = next_steps(results, trained=is_trained, alarmed=alarmed)
+    found = _found(results, sections, main if has_separated else None, test_batches)
     environment = Environment(
         loader=PackageLoader("debatch.report.page"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -69,19 +76,22 @@ def build_report(registry: Registry, files: Files) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         title=registry.screen.title or registry.name,
         name=registry.name,
         simulated=registry.screen.simulated,
         label=registry.screen.label,
         description=registry.screen.description,
-        trained=bool(tables) and not registry.externals,
+        trained=is_trained,
         profiles=bool(registry.externals),
-        headline=headline(main, results, test_batches) if main and has_separated else _lead(sections),
+        answers=answers(found, [step.why for step in following]),
+        steps_next=[step for step in following if step.command],
+        embedding_files=embedding_files(results),
+        folders=_folders(files, registry),
         quality=quality_facts(index),
         noun=noun,
         quality_figures=[
-            _figure(registry, files, name, index)
+            figure_view(registry, files, name, index)
             for target in ("plates", "illumination")
             if target in registry.screen.targets
             for name in SCREEN_FIGURES[target]
@@ -97,8 +107,8 @@ def build_report(registry: Registry, files: Files) -> str:
         main=main,
         companion=facts.companion_rows(results, main) if main else [],
         shift=facts.shift_facts(results, index, main) if main and has_separated else None,
-        qc=_figure(registry, files, "qc") if "qc" in registry.targets("figures") else None,
-        curves=_inline(as_png(draw_curves(registry, histories))) if histories else None,
+        qc=figure_view(registry, files, "qc") if "qc" in registry.targets("figures") else None,
+        curves=inline(as_svg(draw_curves(registry, histories)), "svg") if histories else None,
         method_title=registry.title,
         methods=facts.method_facts(registry, methods),
         differences=_differences(registry, methods),
@@ -112,11 +122,30 @@ def build_report(registry: Registry, files: Files) -> str:
         about=records[0] if records else None,
         arithmetics=Counter(record.get("precision", "not recorded") for record in records),
     )
+    return with_terms(page, facts.batch_words(registry.screen))
 
 
-def _lead(sections: list[dict[str, Any]]) -> Headline | None:
-    """Where nothing was trained to say more: what the first table of corrections says."""
-    return next((section["found"] for section in sections if section["found"]), None)
+def _found(results: Results, sections: list[dict[str, Any]], main: str | None, test_batches: int) -> list[Findings]:
+    """What the summary is made of: the table of predictions, then what embeddings themselves tell."""
+    corrections = [section["found"] for section in sections if section["found"]][:1]
+    if main:
+        return [prediction_findings(main, results, test_batches), *map(brief, corrections)]
+    if corrections:
+        return corrections
+    made = [section["table"] for section in sections if section["table"] and section["table"]["rows"]]
+    readouts = [table["name"] for table in made if table["kind"] == "readouts"]
+    return [readout_findings(readouts, results)] if readouts else []
+
+
+def _folders(files: Files, registry: Registry) -> list[tuple[str, str, str]]:
+    """Where tables and figures lie: what, folder, formats."""
+    found = []
+    if registry.targets("tables"):
+        found.append(("Tables", str(Path(files.table("x", "csv")).parent), "csv, md, json"))
+    if registry.targets("figures"):
+        suffixes = ", ".join(registry.screen.figures.suffixes())
+        found.append(("Figures and their numbers", str(Path(files.figure("x", "csv")).parent), suffixes))
+    return found
 
 
 def _missing(results: Results, main: str | None) -> list[Run]:
@@ -132,10 +161,10 @@ def _sections(results: Results) -> list[dict[str, Any]]:
     for name in registry.shown:
         if name in registry.tables:
             is_made = Path(files.table(name, "csv")).exists() and registry.tables[name].kind == "correction"
-            found = correction_headline(name, results) if is_made else None
+            found = correction_findings(name, results) if is_made else None
             sections.append({"table": table_view(name, results), "figure": None, "found": found})
         elif name in registry.figures:
-            sections.append({"table": None, "figure": _figure(registry, files, name), "found": None})
+            sections.append({"table": None, "figure": figure_view(registry, files, name), "found": None})
     return sections
 
 
@@ -158,23 +187,6 @@ def _channels(registry: Registry, files: Files) -> str:
     if registry.screen.parts:
         return "; ".join(f"{part}: {channels}" for part, channels in told.items())
     return told[ONE_PART]
-
-
-def _figure(registry: Registry, files: Files, name: str, index: pd.DataFrame | None = None) -> dict[str, Any]:
-    path = Path(files.figure(name, "png"))
-    title = SCREEN_TITLES[name] if name in SCREEN_TITLES else registry.figures[name].title
-    return {
-        "name": name,
-        "heading": name.replace("figure", "Figure ").replace("_", "") if name in registry.figures else "",
-        "title": title,
-        "caption": figure_caption(name, registry, index),
-        "image": _inline(path.read_bytes()) if path.exists() else None,
-        "file": files.figure(name, "png"),
-    }
-
-
-def _inline(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _differences(registry: Registry, methods: list[str]) -> list[dict[str, str]]:

@@ -73,7 +73,7 @@ class Adaptation(FigureKind[AdaptationFigure]):
         "is drawn where every batch or plate holds as many images. Right: a batch is treated as if it held the images "
         "of some of its classes alone; beside it are the same images under the statistics of the whole batch: the gap "
         "is what the missing classes cost. Of unseen batches the scored images are among those that give "
-        "the statistics, as in the paper. Means over seeds; bars: how much the test batches differ, as in the tables."
+        "the statistics. Means over seeds; bars: how much the test batches differ, as in the tables."
     )
 
     def statistics(self, spec: Any, inference: str) -> ManyStatistics:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
+# of a share's axis
+LEAST_SPAN = 0.2
+GREY, BAND = "#57606a", "#d0d7de"
 OF_CHANCE, OF_PERMUTED = f"{BATCH}_chance", f"{BATCH}_permuted"
 # of over-correction: the first that the screen defines
 COST = ("weak_separability", "separability", "positive_control_retention")
@@ -42,11 +48,12 @@ class CorrectionKind(FigureKind[CorrectionFigure]):
     needs = ("scores",)
     whole_screen = True
     caption = (
-        "A point is one method's embeddings under one correction; large with a black rim: as they are, and a thin line "
-        "leads from there to each correction. Dotted: a random neighbour. Grey band: what permuted batches give, their "
-        "middle 95 % from the lowest to the highest of the methods. Within it this metric alone does not tell the "
-        "batch (others may: see the table), and beyond it wells of one batch are pushed apart; at the top biology is "
-        "kept. Means; intervals are in the table."
+        "A point is one method's embeddings under one correction; a column a method, where there are several. To the "
+        "right less of the batch effect is left, at the top more of the biology is kept. Large with a black rim: "
+        "uncorrected embeddings, and a thin line leads from there to each correction. Bars: intervals or ranges over "
+        "batches, as the table of corrections has them; none where it has none. Dotted: a random neighbour, the best "
+        "that a correction can reach. Grey band: the middle 95 % of permuted batches. Within it this metric alone "
+        "finds no batch (others may: see the table), and to the right of it wells of one batch are pushed apart."
     )
 
     def corrections(self, spec: Any) -> list[str]:
@@ -54,7 +61,9 @@ class CorrectionKind(FigureKind[CorrectionFigure]):
         return list(spec.corrections)
 
     def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
-        """Two panels, for what is kept and for what over-correction would cost; best is at the top of the dotted line.
+        """A row for what is kept and one for what over-correction would cost; a column a method.
+
+        Best is at the top of the dotted line. A single method has its panels side by side.
 
         Returns:
             The figure, and a row a point: method, correction, metric, mean, low, high.
@@ -65,18 +74,29 @@ class CorrectionKind(FigureKind[CorrectionFigure]):
         several = len(set(numbers["method"])) > 1
         costs = [m for m in (AMONG_METHODS if several else COST) if m in defined and m != kept]
         panels = [metric for metric in (kept, *costs[:1]) if metric is not None]
+        methods = list(dict.fromkeys(numbers["method"]))
         with look():
-            named = len(set(numbers["method"])) == 1
-            figure = new_figure(4.9 * max(len(panels), 1) + (0.4 if named else 1.9), 4.9 if named else 5.3)
             if BATCH not in defined or not panels:
+                figure = new_figure(6, 0.6)
                 figure.text(0.5, 0.5, "No batch or no biology metric is defined on this screen.", ha="center")
                 return figure, numbers
-            axes = figure.subplots(1, len(panels), squeeze=False)[0]
-            for axis, metric in zip(axes, panels, strict=True):
-                _scatter(axis, numbers, metric)
-                _mark_chance(axis, numbers)
+            shape = (len(panels), len(methods)) if len(methods) > 1 else (1, len(panels))
+            side = 2.5 if len(methods) > 1 else 3.6
+            figure = new_figure(side * shape[1] + 2.4, (side + 0.1) * shape[0] + 0.5)
+            grid = figure.subplots(*shape, squeeze=False, sharex=True, sharey="row" if len(methods) > 1 else False)
+            for (metric, method), axis in zip(product(panels, methods), grid.flat, strict=True):
+                _scatter(axis, numbers[numbers["method"] == method], list(dict.fromkeys(numbers["correction"])), metric)
+                _mark_chance(axis, numbers[numbers["method"] == method])
+                axis.set_title(method)
+            for axis in grid[:-1].flat:
+                axis.set_xlabel("")
+            for axis in grid[:, 1:].flat if len(methods) > 1 else ():
+                axis.set_ylabel("")
+            for axis in grid[:, 0] if len(methods) > 1 else grid.flat:
+                axis.set_ylim(_widened(axis.get_ylim(), panels[0] if axis is grid[0, 0] else panels[-1]))
+            grid[0, 0].set_xlim(_widened(grid[0, 0].get_xlim(), BATCH)[::-1])
             figure.suptitle(figure_title(name, results.registry))
-            _legends(figure, numbers)
+            _legend(figure, numbers)
         return figure, numbers
 
 
@@ -102,72 +122,52 @@ def correction_points(name: str, results: Results) -> pd.DataFrame:
     )
 
 
-def _scatter(axis: Axes, numbers: pd.DataFrame, metric: str) -> None:
-    """A point each; from a method's own embeddings a thin line leads to each correction of them.
-
-    Colours tell methods apart and markers corrections; a single method's corrections are named beside their points.
-    """
-    table = numbers.pivot(index=["method", "correction"], columns="metric", values="mean")
-    corrections = list(dict.fromkeys(numbers["correction"]))
-    methods = list(dict.fromkeys(numbers["method"]))
-    for at, method in enumerate(methods):
-        own = table.loc[method].reindex(corrections)[[BATCH, metric]].dropna()
-        points = list(own.itertuples(name=None))
-        for correction, x, y in points:
-            number = corrections.index(correction)
-            plain = number == 0
-            colour = COLOURS[(at if len(methods) > 1 else number) % len(COLOURS)]
-            if not plain and points[0][0] == corrections[0]:
-                axis.plot([points[0][1], x], [points[0][2], y], color=colour, lw=0.6, alpha=0.35, zorder=1)
-            axis.scatter(
-                x,
-                y,
-                s=130 if plain else 52,
-                c=colour,
-                marker=MARKERS[number % len(MARKERS)],
-                edgecolors="black" if plain else "white",
-                linewidths=1.2 if plain else 0.5,
-                zorder=2 if plain else 3,  # a large one would hide what did not move
-            )
-        if len(methods) == 1:
-            _name_points(axis, points)
-    axis.set(xlabel=_label(BATCH), ylabel=_label(metric), box_aspect=1)
-    axis.margins(0.12)
+def _scatter(axis: Axes, own: pd.DataFrame, corrections: list[str], metric: str) -> None:
+    """A method's point for each correction, with bars; from the uncorrected one a thin line leads to each."""
+    tables = {part: own.pivot(index="correction", columns="metric", values=part) for part in ("mean", "low", "high")}
+    points = tables["mean"].reindex(corrections)[[BATCH, metric]].dropna()
+    for correction, x, y in points.itertuples(name=None):
+        number = corrections.index(correction)
+        colour, plain = COLOURS[number % len(COLOURS)], number == 0
+        if not plain and points.index[0] == corrections[0]:
+            axis.plot([points.iloc[0, 0], x], [points.iloc[0, 1], y], color=GREY, lw=0.6, alpha=0.5, zorder=1)
+        bars = [np.array([tables[end].at[correction, of] for end in ("low", "high")]) for of in (BATCH, metric)]
+        axis.plot(bars[0], [y, y], color=colour, lw=1, alpha=0.6, zorder=1.5)
+        axis.plot([x, x], bars[1], color=colour, lw=1, alpha=0.6, zorder=1.5)
+        axis.scatter(
+            x,
+            y,
+            s=110 if plain else 46,
+            c=colour,
+            marker=MARKERS[number % len(MARKERS)],
+            edgecolors="black" if plain else "white",
+            linewidths=1.2 if plain else 0.5,
+            zorder=2 if plain else 3,  # a large one would hide what did not move
+        )
+    axis.set(xlabel=_label(BATCH), ylabel=fill(_label(metric), 30), box_aspect=1)
+    axis.margins(0.1)
 
 
-def _name_points(axis: Axes, points: list[tuple[str, float, float]]) -> None:
-    """Each point's correction above it, or where no other point is near."""
-    heights = [y for *_, y in points]
-    near = 0.12 * ((max(heights) - min(heights)) or 1) if heights else 0
-    for correction, x, y in points:
-        others = [other - y for name, at, other in points if name != correction and abs(at - x) < 12]
-        above, below = (any(0 <= sign * other < near for other in others) for sign in (1, -1))
-        offset, side = ((-9, 0), "right") if above and below else ((0, -12 if above else 11), "center")
-        axis.annotate(correction, (x, y), offset, textcoords="offset points", fontsize=8, ha=side, va="center")
-
-
-def _mark_chance(axis: Axes, numbers: pd.DataFrame) -> None:
-    """Turn the batch axis round, so that the batch effect shrinks to the right, and mark what chance gives."""
-    band = numbers[numbers["metric"] == OF_PERMUTED].dropna()
+def _mark_chance(axis: Axes, own: pd.DataFrame) -> None:
+    """What chance gives of a method's embeddings."""
+    band = own[own["metric"] == OF_PERMUTED].dropna()
     if len(band):
-        low, high = band["low"].min(), band["high"].max()
-        axis.axvspan(low, high, color="#d0d7de", lw=0, zorder=0)
-        axis.annotate(
-            "permuted batches, middle 95 %", (high, 0.02), xycoords=("data", "axes fraction"), fontsize=8,
-            color="#57606a", rotation=90, ha="right", va="bottom",
-        )  # fmt: skip
-    chance = numbers.loc[numbers["metric"] == OF_CHANCE, "mean"].dropna()
+        axis.axvspan(band["low"].min(), band["high"].max(), color=BAND, lw=0, zorder=0)
+    chance = own.loc[own["metric"] == OF_CHANCE, "mean"].dropna()
     if len(chance):
-        axis.axvline(chance.iloc[0], color="#57606a", lw=1, ls=":", zorder=0)
-        axis.annotate(
-            "a random neighbour", (chance.iloc[0], 0.02), xycoords=("data", "axes fraction"), fontsize=8,
-            color="#57606a", rotation=90, ha="right", va="bottom",
-        )  # fmt: skip
-        axis.annotate(
-            "best", (chance.iloc[0], 1.0), xycoords=("data", "axes fraction"), fontsize=8.5, color="#57606a",
-            ha="center", va="bottom",
-        )  # fmt: skip
-    axis.invert_xaxis()
+        axis.axvline(chance.iloc[0], color=GREY, lw=1, ls=":", zorder=0)
+
+
+def _widened(limits: tuple[float, float], metric: str) -> tuple[float, float]:
+    """Ends of an axis that does not make a few points look like much, and stops where a share does."""
+    shown = METRICS[metric]
+    (low, high), least = sorted(limits), LEAST_SPAN * shown.factor
+    if high - low < least:
+        low, high = (low + high - least) / 2, (low + high + least) / 2
+    if shown.is_share:
+        # what lies on the end is drawn whole
+        low, high = max(low, -0.02 * shown.factor), min(high, 1.02 * shown.factor)
+    return low, high
 
 
 def _label(metric: str) -> str:
@@ -175,22 +175,22 @@ def _label(metric: str) -> str:
     return shown.title + (f" ({shown.unit})" if shown.unit else "")
 
 
-def _legends(figure: Drawing, numbers: pd.DataFrame) -> None:
+def _legend(figure: Drawing, numbers: pd.DataFrame) -> None:
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
-    methods = list(dict.fromkeys(numbers["method"]))
-    if len(methods) == 1:
-        return  # the points are named
-    colours = [
-        Line2D([], [], linestyle="", marker="o", color=COLOURS[at % len(COLOURS)], label=method)
-        for at, method in enumerate(methods)
-    ]
-    markers = [
-        Line2D([], [], linestyle="", marker=MARKERS[at % len(MARKERS)], color="#57606a", label=correction)
+    handles: list[Line2D | Patch] = [
+        Line2D(
+            [], [], linestyle="", marker=MARKERS[at % len(MARKERS)], color=COLOURS[at % len(COLOURS)], label=correction
+        )
         for at, correction in enumerate(dict.fromkeys(numbers["correction"]))
     ]
-    figure.legend(handles=colours, loc="outside lower center", ncols=4, fontsize=8.5)
-    figure.legend(handles=markers, loc="outside right center", fontsize=8.5)
+    known = set(numbers.loc[numbers["mean"].notna(), "metric"])
+    if OF_CHANCE in known:
+        handles.append(Line2D([], [], color=GREY, lw=1, ls=":", label="a random neighbour"))
+    if OF_PERMUTED in known:
+        handles.append(Patch(color=BAND, lw=0, label="permuted batches,\nmiddle 95 %"))
+    figure.legend(handles=handles, loc="outside right center", fontsize=8.5)
 
 
 KIND = CorrectionKind()

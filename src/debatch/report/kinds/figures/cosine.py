@@ -1,4 +1,4 @@
-"""Distributions of cosine similarities within and across batches (Figure 7)."""
+"""Distributions of cosine similarities within and across batches (Figure 7 of the RxRx1 paper)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Cosine(FigureKind[CosineFigure]):
         "across two (right), of the same perturbation (solid) and of different ones (dashed). Where the two panels of "
         "a row agree, similarity does not depend on the batch: the table on the right says by how much each line "
         "differs between them (KS: largest difference of the two distribution functions; W: Wasserstein distance, the "
-        "area between them; as in Table S3). Exact, from all pairs; drawn in 128 bins."
+        "area between them). Exact, from all pairs; drawn in 128 bins."
     )
 
     def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:

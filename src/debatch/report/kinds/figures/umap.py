@@ -20,6 +20,7 @@ from debatch.screen.metadata import natural_key
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
+    from matplotlib.lines import Line2D
 
 
 FEWEST_POINTS = 12
@@ -28,6 +29,10 @@ MOST_PERTURBATIONS = 6
 MOST_MECHANISMS = 14
 METADATA_MECHANISM = OPTIONAL["mechanism"]
 DRAWING_ROUNDS = 20
+# methods in a row
+MOST_COLUMNS = 4
+# of more points a picture in the SVG or PDF is smaller than their outlines, which programs open slowly
+MOST_OUTLINES = 4000
 
 
 class UmapFigure(Figure):
@@ -46,10 +51,11 @@ class Umap(FigureKind[UmapFigure]):
     needs = ("embeddings",)
     whole_screen = True
     caption = (
-        f"UMAP (cosine distance, {NEIGHBORS} neighbours, fixed seed) of embeddings, a row a method; a point is "
-        "one image. Left: coloured by batch. Right: some treatments, or their mechanisms, in colour, all others grey. "
-        "Where colours separate on the left, the batch shows in the embedding; where they gather on the right, the "
-        "perturbation does. Distances between clusters in a UMAP mean little."
+        f"UMAP (cosine distance, {NEIGHBORS} neighbours, fixed seed) of embeddings; a point is one image. Each method "
+        "has two panels of the same points: one is coloured by batch; in the other some treatments, or their "
+        "mechanisms, are in colour, and all others grey. Where colours separate in the first, the batch shows in the "
+        "embedding; where they gather in the second, the perturbation does. Distances between clusters in a UMAP mean "
+        "little."
     )
 
     def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:
@@ -64,7 +70,7 @@ class Umap(FigureKind[UmapFigure]):
 def draw_umap(
     embeddings: dict[str, pd.DataFrame], title: str, cell_type: str | None = None
 ) -> tuple[Drawing, pd.DataFrame]:
-    """A row a method: its test embeddings by batch, and by perturbation, or mechanism where that is known.
+    """Each method's test embeddings by batch, and by perturbation, or mechanism where that is known.
 
     Args:
         embeddings: by method title; `Metadata_*` columns and one column a feature.
@@ -88,14 +94,13 @@ def draw_umap(
     told = category_styles(most_frequent(reference, column))
     records = []
     with look():
-        figure = new_figure(9.4, 3.7 * len(shown) + 0.5)
-        axes = figure.subplots(len(shown), 2, squeeze=False)
-        for (method, frame), (left, right) in zip(shown.items(), axes, strict=True):
+        figure, panels, ends = _panels(len(shown))
+        for (method, frame), (above, below) in zip(shown.items(), panels, strict=True):
             points, left_out, name = project(features_of(frame))
             note = _left_out_note(frame, left_out)
             frame = frame[~left_out]
-            scatter(left, points, frame["Metadata_Batch"], batches, f"{method}: by batch{note}", name)
-            scatter(right, points, frame[column], told, f"{method}: by {kind}", name)
+            scatter(above, points, frame["Metadata_Batch"], batches, f"{method}: by batch{note}", name)
+            scatter(below, points, frame[column], told, f"{method}: by {kind}", name)
             records.append(
                 pd.DataFrame(
                     {
@@ -109,11 +114,32 @@ def draw_umap(
                     }
                 )
             )
-        legend(axes[0, 0], batches, "batch", others=False)
         others = not set(reference[column].dropna()) <= set(told) or bool(reference[column].isna().any())
-        legend(axes[0, 1], told, kind, others)
+        for above, below in ends:
+            legend(above, batches, "batch", others=False)
+            legend(below, told, kind, others)
         figure.suptitle(title + (f", cell type {chosen}" if chosen else ""))
     return figure, pd.concat(records, ignore_index=True)
+
+
+def _panels(methods: int) -> tuple[Drawing, list[tuple[Axes, Axes]], list[tuple[Axes, Axes]]]:
+    """Two panels a method, and those of the last method of each row, which have the legends of all in that row.
+
+    One method has them side by side; of several each is a column, four to a row.
+    """
+    if methods == 1:
+        figure = new_figure(9.4, 4.0)
+        pair = tuple(figure.subplots(1, 2))
+        return figure, [pair], [pair]
+    wide = min(methods, MOST_COLUMNS)
+    blocks = -(-methods // wide)
+    figure = new_figure(2.75 * wide + 1.3, 5.9 * blocks + 0.4)
+    grid = figure.subplots(2 * blocks, wide, squeeze=False)
+    panels = [(grid[2 * (at // wide), at % wide], grid[2 * (at // wide) + 1, at % wide]) for at in range(blocks * wide)]
+    for axis in (axis for pair in panels[methods:] for axis in pair):
+        axis.set_axis_off()
+    panels = panels[:methods]
+    return figure, panels, [panels[min(first + wide, methods) - 1] for first in range(0, methods, wide)]
 
 
 def _cell_type(frame: pd.DataFrame) -> str | None:
@@ -187,9 +213,10 @@ def scatter(
 ) -> None:
     """Points (n, 2), each in the colour and the marker of its group; those of other groups in grey below."""
     values = groups.to_numpy()
-    size = float(np.clip(9000 / max(len(points), 1), 4, 40))
+    size = float(np.clip(6000 / max(len(points), 1), 3, 30))
+    pixels = len(points) > MOST_OUTLINES
     grey = ~np.isin(values.astype(str), list(styles))
-    axis.scatter(points[grey, 0], points[grey, 1], s=size, c=FAINT, linewidths=0)
+    axis.scatter(points[grey, 0], points[grey, 1], s=size, c=FAINT, linewidths=0, rasterized=pixels)
     # in shuffled rounds: drawn whole, the last group would hide the others just where they mix
     order = np.random.default_rng(0).permutation(np.flatnonzero(~grey))
     colours, markers = (np.array([styles[str(value)][part] for value in values[order]], object) for part in (0, 1))
@@ -199,25 +226,25 @@ def scatter(
             own = turn[markers[turn] == marker]
             if len(own):
                 x, y = points[order[own]].T
-                axis.scatter(x, y, s=size, c=list(colours[own]), marker=marker, linewidths=0, alpha=0.85)
-    axis.set(title=title, xlabel=f"{name} 1", ylabel=f"{name} 2", xticks=[], yticks=[], box_aspect=1)
+                looks: dict[str, Any] = {"c": list(colours[own]), "marker": marker, "rasterized": pixels}
+                axis.scatter(x, y, s=size, linewidths=0, alpha=0.85, **looks)
+    axis.set_title(title, fontsize=9)
+    axis.set(xlabel=f"{name} 1", ylabel=f"{name} 2", xticks=[], yticks=[], box_aspect=1)
 
 
-def legend_handles(styles: dict[str, tuple[str, str]], others: bool) -> list[Any]:
-    """What colours and markers are, for a legend."""
+def legend_handles(styles: dict[str, tuple[str, str]]) -> list[Line2D]:
+    """What each colour and marker is."""
     from matplotlib.lines import Line2D
 
-    handles = [
+    return [
         Line2D([], [], linestyle="", marker=marker, color=colour, markersize=5, label=name)
         for name, (colour, marker) in styles.items()
     ]
-    grey = Line2D([], [], linestyle="", marker="o", color=FAINT, markersize=5, label="others")
-    return [*handles, grey] if others else handles
 
 
 def legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: bool) -> None:
     """Beside an axis, what its colours and markers are."""
-    handles = legend_handles(styles, others)
+    handles = legend_handles({**styles, "others": (FAINT, "o")} if others else styles)
     columns = 1 if len(handles) <= 14 else 2
     axis.legend(
         handles=handles, title=title, loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=8, ncols=columns,

@@ -104,10 +104,9 @@ def draw_umap_zoom(embeddings: dict[str, dict[str, pd.DataFrame]], title: str) -
                 part.set(xlim=(corner[0], corner[0] + side), ylim=(corner[1], corner[1] + side))
                 legend(part, told, "treatment", others=not set(near["Metadata_Perturbation"].dropna()) <= set(told))
                 records.append(_rows(frame, points, inside, method, correction))
-        handles = legend_handles(batches, others=False)
-        figure.legend(
-            handles=handles, title="batch", loc="outside lower center", ncols=min(len(handles), 8), fontsize=8
-        )
+        handles = legend_handles(batches)
+        columns = min(len(handles), 10)
+        figure.legend(handles=handles, title="batch", loc="outside lower center", ncols=columns, fontsize=8)
         figure.suptitle(title)
     return figure, pd.concat(records, ignore_index=True)
 

@@ -71,7 +71,7 @@ class Cosine(TableKind[CosineTable]):
                     nulls.append(row)
         notes = [
             f"{_of_what(split)}, every pair of one cell type: the nearer to 0, the less similarity tells of the "
-            "batch; pairs are pooled over cell types as in the paper, so that types with more batches weigh more "
+            "batch; pairs are pooled over cell types, so that types with more batches weigh more "
             "across",
         ]
         if nulls:
@@ -88,8 +88,7 @@ class Cosine(TableKind[CosineTable]):
         if len(pairs) > 1:
             notes.append(
                 "sites of one well are alike for more reasons than their perturbation: the rows below leave their "
-                "pairs out, and perturbations of one well a batch, which could only be compared across (on RxRx1: "
-                "controls remain)"
+                "pairs out, and with them perturbations of one well a batch, which have no other pair within one"
             )
         columns = {measure: METRICS[measure].title for measure in MEASURES}
         return Draft(rows, columns, cells, unit="", decimals=3, nulls=tuple(nulls), notes=notes)

@@ -89,7 +89,7 @@ class Generalization(TableKind[GeneralizationTable]):
             )
         if SAME[0] in columns:
             notes.append(
-                "batch generalization: unseen over seen batches; seen ones are all batches, as in the paper, or those "
+                "batch generalization: unseen over seen batches; seen ones are all batches, or those "
                 "test batches alone that the unseen accuracy is of, which may be harder or easier than the others"
             )
         if registry.screen.published == spec.paper and "gradient_reversal" in methods:

@@ -1,17 +1,20 @@
-"""The result in a few sentences, computed from the runs: which method generalizes, and how sure that is."""
+"""What a table of predictions says in sentences: which method reads unseen batches best, and how sure that is."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from debatch.config import Recipe
 from debatch.evaluate.metrics import METRICS
 from debatch.evaluate.uncertainty import holm, p_value
 from debatch.registry import Registry
-from debatch.report.cells import Cell, pooled
+from debatch.report.cells import Cell, Draft, pooled
 from debatch.report.kinds.base import ByMetric
 from debatch.report.kinds.positions import scored_wells
+from debatch.report.kinds.tables import draft_table
 from debatch.report.kinds.tables.differences import paired
+from debatch.report.kinds.tables.generalization import SAME
+from debatch.report.nulls import above_chance, alarms
 from debatch.report.page.facts import SEES, seen_of_a_batch
+from debatch.report.page.findings import Findings
 from debatch.report.results import Results
 from debatch.screen.layout import layout
 from debatch.screen.nouns import stored_noun
@@ -19,16 +22,8 @@ from debatch.screen.nouns import stored_noun
 LEVEL = 0.05
 
 
-@dataclass(frozen=True)
-class Headline:
-    """What a reader takes home in a minute."""
-
-    finding: str
-    details: list[str] = field(default_factory=list)
-
-
-def headline(name: str, results: Results, test_batches: int) -> Headline:
-    """Which method of a table does best on unseen batches, which are level with it, and what speaks for caution.
+def prediction_findings(name: str, results: Results, test_batches: int) -> Findings:
+    """Whether unseen batches are read worse, which method does best on them, at what price, and how sure that is.
 
     Args:
         name: of a table of kind `generalization`.
@@ -41,14 +36,14 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     frames = {method: results.by_seed("metrics", name, method, "separated") for method in methods}
     cells = {method: pooled(own, metric, "") for method, own in frames.items() if own}
     if not cells:
-        return Headline("No run on unseen batches has been made.")
+        return Findings(effect=["No run on unseen batches has been made."])
 
     def less(method: str, other: str) -> Cell:
         return paired(*results.pair("metrics", name, (method, other), "separated"), metric)
 
     first, best = next(iter(cells)), max(cells, key=lambda method: cells[method].mean or 0.0)
     below = _worse(best, {method: less(best, method) for method in cells if method != best})
-    # of those that are not told apart the one that stands first: the simplest
+    # of those that are not clearly worse than the best the one that stands first: the simplest
     leader = next(method for method in cells if method not in below)
     share = f"{cells[leader].mean:.1f} % of {noun.many}"
     finding = f"{registry.title(leader)} recognises {share} from batches that it was not trained on"
@@ -56,15 +51,10 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
     if leader != first:
         gain = less(leader, first)
         finding += f", {gain.mean:.1f} points more than the {_lower(registry.title(first))} ({_range(gain)})"
-    details = [
-        *_seen(leader, first, registry),
-        *_compared(leader, below, cells, results),
-        *_kept(name, leader, first, results),
-    ]
-    if "adabn" in cells and "baseline" in cells and _is_ahead(less("baseline", "adabn")):
-        details.insert(0, "AdaBN loses to the baseline here; see the section on the test batches' classes.")
-    details += _batch_sentence(results)
-    details += _position_sentence(name, results)
+    elif len(cells) > 1:
+        finding += ", and no other method is clearly better"
+    loses = "adabn" in cells and "baseline" in cells and _is_ahead(less("baseline", "adabn"))
+    draft = draft_table(name, results)
     seeds = min(cell.n for cell in cells.values())
     sure = f"{_count(seeds, 'training seed')} a method" + (
         "; one seed says nothing of other seeds" if seeds == 1 else ""
@@ -74,7 +64,50 @@ def headline(name: str, results: Results, test_batches: int) -> Headline:
             f"; only {_count(test_batches, 'test batch', 'test batches')}: ranges go from the worst to the best of "
             "each cell type, since they are too few for an interval"
         )
-    return Headline(finding + ".", [*details, sure[0].upper() + sure[1:] + "."])
+    return Findings(
+        effect=_effect(name, first, cells[first], draft, results),
+        removes=[finding + ".", *_compared(leader, below, cells, results), *_batch_sentence(results)],
+        costs=[
+            *(["AdaBN loses to the baseline here; see the section on the test batches' classes."] if loses else []),
+            *_seen(leader, first, registry),
+            *_on_seen_batches(name, leader, first, results),
+        ],
+        sure=[
+            sure[0].upper() + sure[1:] + ".",
+            *_position_sentence(name, results),
+            *(f"Look at this first: {line}." for line in alarms(draft, above_chance(draft))),
+        ],
+        is_there=_is_there(first, draft),
+        best=f"Of the methods compared: {registry.title(leader)}." if leader != first else "",
+    )
+
+
+def _effect(name: str, first: str, unseen: Cell, draft: Draft, results: Results) -> list[str]:
+    """How much worse the first method reads batches that it was not trained on."""
+    registry, noun = results.registry, stored_noun(results.registry.screen)
+    seen = pooled(results.by_seed("metrics", name, first, "stratified"), metric_of(name, registry), "").mean
+    title = registry.title(first)
+    text = f"{title} recognises {unseen.mean:.1f} % of {noun.many} from batches that it was not trained on"
+    if seen:
+        share = 100 * (unseen.mean or 0.0) / seen
+        text += (
+            f"; trained on other wells of all batches, it recognises {seen:.1f}\u00a0%. So unseen batches come to "
+            f"{share:.0f}\u00a0% of seen ones"
+        )
+    same = draft.cells.get((first, SAME[0]), Cell())
+    if same.mean is not None and same.low is not None:
+        how = ", the range of single batches" if same.is_range else ", a 95 % interval over batches"
+        text += f" ({same.mean:.0f}\u00a0% on the same test batches: {same.low:.0f} to {same.high:.0f}{how})"
+    return [text + "."]
+
+
+def _is_there(first: str, draft: Draft) -> bool | None:
+    """Whether the same batches are read worse where they are unseen, by more than the test batches leave open.
+
+    None where there is no interval: a range of a few batches is no test.
+    """
+    same = draft.cells.get((first, SAME[0]), Cell())
+    return None if same.high is None or same.is_range else same.high < 100
 
 
 def metric_of(name: str, registry: Registry) -> str:
@@ -125,7 +158,7 @@ def _seen(leader: str, first: str, registry: Registry) -> list[str]:
 
 
 def _compared(leader: str, below: dict[str, Cell], cells: dict[str, Cell], results: Results) -> list[str]:
-    """The other methods, by whether the test batches tell them from the best."""
+    """The other methods, by whether they are clearly worse on the test batches."""
 
     def listed(methods: Iterable[str]) -> str:
         ordered = sorted(methods, key=lambda method: -(cells[method].mean or 0.0))
@@ -133,29 +166,29 @@ def _compared(leader: str, below: dict[str, Cell], cells: dict[str, Cell], resul
 
     lines = []
     if level := [method for method in cells if method != leader and method not in below]:
-        lines.append(f"Not told apart from it by the test batches: {listed(level)}.")
+        lines.append(f"No clear difference from it on these test batches: {listed(level)}.")
     if below:
         few = any(cell.is_range for cell in below.values())
-        how = "(p < 0.05 over test batches, corrected for the number of comparisons)"
+        how = "with p < 0.05 over test batches, corrected for the number of comparisons"
         if few:
-            how = "even on the test batches that favour them most, which are too few for a test"
-        lines.append(f"Worse {how}: {listed(below)}.")
+            how = "even on the test batches that favour them most (too few batches for a test)"
+        lines.append(f"Worse, {how}: {listed(below)}.")
     return lines
 
 
-def _kept(name: str, best: str, first: str, results: Results) -> list[str]:
-    """How near unseen batches come to what a model of the same method reaches that was trained on wells of them."""
-    registry, words = results.registry, []
-    for method in dict.fromkeys((best, first)):
-        unseen, seen = (
-            pooled(results.by_seed("metrics", name, method, split), metric_of(name, registry), "").mean
-            for split in ("separated", "stratified")
-        )
-        if unseen is None or not seen:
-            return []
-        share = 100 * unseen / seen
-        words.append(f"{registry.title(method)} {seen:.1f}\u00a0%, and {share:.0f}\u00a0% of that on unseen ones")
-    return [f"Models that were trained on other wells of all batches: {'; '.join(words)}."]
+def _on_seen_batches(name: str, leader: str, first: str, results: Results) -> list[str]:
+    """What the best method gains or loses where batches were trained on."""
+    registry, metric = results.registry, metric_of(name, results.registry)
+    seen = {method: results.by_seed("metrics", name, method, "stratified") for method in (leader, first)}
+    means = {method: pooled(own, metric, "").mean for method, own in seen.items() if own}
+    if leader == first or leader not in means or first not in means:
+        return []
+    difference = paired(*results.pair("metrics", name, (leader, first), "stratified"), metric)
+    return [
+        f"Of batches that were trained on, {registry.title(leader)} recognises {means[leader]:.1f} % and the "
+        f"{_lower(registry.title(first))} {means[first]:.1f} % (difference {difference.mean:+.1f} points: "
+        f"{_range(difference)})."
+    ]
 
 
 def _batch_sentence(results: Results) -> list[str]:
@@ -178,11 +211,11 @@ def _batch_sentence(results: Results) -> list[str]:
         numbers.append((head, probe))
     (head, probe), (own, left) = numbers
     guess = pooled(results.by_seed("probe", name, methods[0], "stratified").first(), "probe_guess", "").mean
-    chance = "" if guess is None else f", the most frequent batch {guess:.1f} %"
+    chance = "" if guess is None else f", always the most frequent batch {guess:.1f} %"
     return [
-        f"Of seen batches {registry.title(reversing[0])} brings the batch accuracy of its own head from {head:.1f} to "
-        f"{own:.1f} %; an LDA probe that is fitted afterwards tells {left:.1f} % ({registry.title(methods[0])} "
-        f"{probe:.1f} %{chance})."
+        f"With {_lower(registry.title(reversing[0]))} the head that is trained beside the network names the right "
+        f"batch in {own:.1f} % of cases (without it {head:.1f} %). An LDA probe, fitted afterwards on embeddings of "
+        f"the same seen batches, names it in {left:.1f} % ({registry.title(methods[0])} {probe:.1f} %{chance})."
     ]
 
 
