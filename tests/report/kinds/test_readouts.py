@@ -41,7 +41,7 @@ def test_a_random_neighbour_stands_below_and_text_says_what_columns_are(results)
     assert draft.nulls == ("chance",)
     assert 0 < draft.cells["chance", "neighbor_same_batch_train"].mean < 100
     text = laid_out("cdcl_table4", draft, results.registry)
-    assert "CDCL Table 4" in text
+    assert text.startswith("**Do batches mix among nearest neighbours** (simulated screen `tiny`)")
     assert "A random neighbour" in text
     assert "split: separated" in text
 
