@@ -198,6 +198,7 @@ def test_markdown(made, root, tmp_path):
         ("rxrx1", "cdcl_table2a", "Mechanism of the nearest treatment of another compound"),
         ("rxrx1_huvec", "cdcl_table2a", "CDCL Table 2a. Mechanism of the nearest treatment of another compound"),
         ("rxrx1_huvec", "cdcl_figure2", "CDCL Figure 2. UMAP of embeddings of self-supervised networks"),
+        ("chammi", "chammi_figure10", "CHAMMI Figure 10. F1 of each class"),
         ("demo", "figure6", "UMAP of embeddings"),
         ("bbbc021", "table_s3", "How far cosine similarities across batches are from those within"),
     ],

@@ -93,6 +93,12 @@ def next_steps(results: Results, *, trained: bool, alarmed: bool) -> list[Step]:
         )
     if embedding_files(results):
         steps.append(
+            Step(
+                "See which wells and images lie where: the explorer, a page that a double click opens.",
+                command(registry, "explorer"),
+            )
+        )
+        steps.append(
             Step("Open the embeddings in scanpy: the same files as AnnData (h5ad).", command(registry, "h5ad"))
         )
     return steps
