@@ -85,7 +85,7 @@ TERMS = (
     ),
     Term(
         "training seed",
-        r"(?:training )?seeds?\b",
+        r"training seeds?\b",
         "The start of training's random numbers; another one gives another network and slightly other numbers.",
     ),
     Term("label", r"\blabels?\b|labelled", "The known perturbation of a well, as a number of its class."),
