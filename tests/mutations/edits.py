@@ -36,6 +36,7 @@ REVERSAL, POPULATION, EMBED = (
 )  # fmt: skip
 PROFILES, PIXELS = "tests/screen/profiles/test_formats.py", "tests/screen/ingest/test_pixels.py"
 STEMS, PROXY = "tests/model/test_stems.py", "tests/learn/test_proxy.py"
+TASKS = "tests/evaluate/test_tasks.py"
 ADAPTATION, SCORES = "tests/embed/test_adaptation.py", "tests/evaluate/test_scores.py"
 UNCERTAINTY, PUBLISHED, TABLES = (
     "tests/evaluate/test_uncertainty.py", "tests/report/test_published.py", "tests/report/kinds/test_tables.py"
@@ -666,5 +667,48 @@ EDITS = [
         "return np.flatnonzero(~held), groups",
         "return np.arange(len(held)), groups",
         ("tests/learn/test_averaging.py",),
+    ),
+    # named tasks
+    Edit(
+        "a task's groups are neighbours of themselves",
+        "src/debatch/evaluate/neighbors.py",
+        "lambda query: [own[int(query_groups[query])]]",
+        "lambda query: []",
+        (f"{TASKS}::test_scores_by_hand",),
+    ),
+    Edit(
+        "F1 is averaged over classes that were only predicted too",
+        "src/debatch/evaluate/tasks.py",
+        "float(f1.mean()), len(labels)",
+        "float(f1.sum() / len(np.union1d(labels, predicted))), len(labels)",
+        (f"{TASKS}::test_scores_by_hand",),
+    ),
+    Edit(
+        "training images of another part are neighbours",
+        "src/debatch/evaluate/tasks.py",
+        'own = bank[bank["part"] == part]',
+        "own = bank",
+        (f"{TASKS}::test_scores_by_hand",),
+    ),
+    Edit(
+        "the task that is like the training images counts in the mean",
+        "src/debatch/evaluate/tasks.py",
+        "if not config.tasks[task].familiar:",
+        "if task:",
+        (f"{TASKS}::test_scores_by_hand",),
+    ),
+    Edit(
+        "channels side by side are taken for rows of pixels in turn",
+        "src/debatch/screen/ingest/decode.py",
+        "[image[:, left : left + width] for left in places]",
+        "[image.reshape(-1, width, count)[:, :, left // width] for left in places]",
+        ("tests/screen/ingest/test_listed.py::test_channels_side_by_side_are_unfolded_from_left_to_right",),
+    ),
+    Edit(
+        "wells of a new cell type train",
+        "src/debatch/screen/simulate/tasks.py",
+        "is_new[key] |= has",
+        'is_new[key] |= has & (key != "cell_types")',
+        ("tests/screen/simulate/test_tasks.py::test_each_task_holds_what_is_new_in_it_and_the_rest_trains",),
     ),
 ]

@@ -1,11 +1,14 @@
 """What a call asks for of each run, and which jobs make it."""
 
+from dataclasses import replace
+
 import pytest
 
-from debatch.files import Files, Product, product_files
+from debatch.files import Files, Product, product_files, result_files
 from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, asked_targets, partly_made
-from debatch.registry.products import RunFolder, form_words, forms_of, in_order, sources_of
+from debatch.registry.products import RunFolder, form_words, forms_of, in_order, needed_products, sources_of
+from debatch.registry.run import Run
 
 FILES = Files("results", "tiny")
 ADABN = RunFolder("adabn", "separated", 0)
@@ -156,8 +159,8 @@ def test_tasks_are_scored_from_what_was_embedded_of_both_sides():
     asked = Product("tasks", "train")
     assert sources_of(asked, BASELINE) == [view("train"), Product("training", "train")]
     assert product_files(FILES, "runs/baseline", asked) == ["runs/baseline/metrics/train.tasks.csv"]
-    run = Run("baseline", "tasks", 0, "baseline", "train")
+    run = Run("baseline", "tasks", 0, "train", "baseline")
     assert needed_products(run, "tasks") == [asked]
     assert result_files(FILES, "tasks", [run]) == [FILES.tasks(FILES.folder(run), "train")]
     assert form_words([[asked]]) == ["train"]
-    assert needed_products(replace_external(run), "tasks") == []
+    assert needed_products(replace(run, external=True), "tasks") == []
