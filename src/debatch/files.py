@@ -314,8 +314,8 @@ def result_files(files: Files, need: str, runs: Iterable[RunPlace]) -> list[str]
 
     Args:
         files: of the screen.
-        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `readouts`, `tasks`, `embeddings`, `scores`,
-            `epochs`, `adaptation` or `nulls`.
+        need: `metrics`, `cosine`, `probe`, `training_side_probe`, `readouts`, `tasks`, `embeddings`, `training`,
+            `scores`, `epochs`, `adaptation` or `nulls`.
         runs: the runs.
     """
     if need == "nulls":
@@ -341,6 +341,8 @@ def run_files(files: Files, need: str, run: RunPlace) -> list[str]:
             return [files.readouts(folder, run.inference)]
         case "tasks":
             return [files.tasks(folder, run.inference)]
+        case "training":
+            return [files.training_embeddings(folder, run.inference)]
         case "embeddings":
             return [files.embeddings(folder, run.view)]
         case "scores":

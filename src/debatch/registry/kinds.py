@@ -41,8 +41,8 @@ class Kind:
     Attributes:
         spec: its keys in `config/tables.yaml`.
         needs: what it is made from, of each of its runs: `metrics`, `cosine`, `probe`,
-            `training_side_probe`, `readouts`, `tasks`, `embeddings`, `scores`, `epochs`, `adaptation`; or of a split:
-            `nulls`.
+            `training_side_probe`, `readouts`, `tasks`, `embeddings`, `training`, `scores`, `epochs`, `adaptation`; or
+            of a split: `nulls`.
         trains: whether it is of networks that the screen trains: there is none of profiles.
         whole_screen: whether profiles need no split for it: it looks at embeddings alone.
     """

@@ -88,7 +88,7 @@ def needed_products(run: Run, need: str) -> list[Product]:
     """
     own, correction = run.inference, run.correction
     match need:
-        case "metrics" | "probe" | "training_side_probe" | "epochs" | "readouts" | "tasks":
+        case "metrics" | "probe" | "training_side_probe" | "epochs" | "readouts" | "tasks" | "training":
             return [] if run.external else [Product(need, own)]
         case "adaptation":
             return [Product("adaptation")]

@@ -2,13 +2,16 @@
 
 import pandas as pd
 import pytest
-from helpers.made_up import made_up_results
+from helpers.images import make_index
+from helpers.made_up import made_up_embeddings, made_up_results
 
 from debatch.evaluate.tasks import COLUMNS
 from debatch.files import Files
 from debatch.registry import build_registry
 from debatch.report.cells import laid_out, tidy
+from debatch.report.kinds.figures import umap_tasks
 from debatch.report.kinds.figures.task_classes import draw_task_classes
+from debatch.report.kinds.figures.umap_tasks import draw_umap_tasks
 from debatch.report.kinds.tables import draft_table
 from debatch.report.published import Published
 from debatch.report.results import Results
@@ -74,3 +77,18 @@ def test_a_heat_map_has_a_panel_a_task_and_orders_methods_by_their_mean():
 def test_a_screen_without_tasks_lacks_the_table(root, tmp_path):
     registry = made_up_results(root, tmp_path, "tiny", without=("runs",)).registry
     assert "needs one of the splits tasks" in registry.lacking("chammi_table2")
+
+
+def test_tasks_are_projected_on_what_was_fitted_on_training_images_alone(monkeypatch):
+    """By the plain projection: the real one compiles for half a minute."""
+    monkeypatch.setattr(umap_tasks, "FEWEST_POINTS", 10**6)
+    index = make_index(experiments=3, wells=8)
+    every = made_up_embeddings(index)
+    training, task = every[every["Metadata_Batch"] != "E02"], every[every["Metadata_Batch"] == "E02"]
+    figure, numbers = draw_umap_tasks({"one, three": {"training": training, "Task_one": task}}, "title")
+    assert [axis.get_title() for axis in figure.axes] == ["one, three: training", "one, three: Task one"]
+    again = draw_umap_tasks({"one, three": {"training": training, "Task_one": task.iloc[:3]}}, "title")[1]
+    of_task = numbers[numbers["panel"] == "Task_one"].set_index("image")[["x", "y"]]
+    fewer = again[again["panel"] == "Task_one"].set_index("image")[["x", "y"]]
+    pd.testing.assert_frame_equal(fewer, of_task.loc[fewer.index])
+    assert len(numbers) == len(every)
