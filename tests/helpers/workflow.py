@@ -33,6 +33,12 @@ def snakemake(folder: Path, *arguments: str, check: bool = True, **config: str) 
     return done
 
 
+def read_aloud(page: str) -> str:
+    """The words of a page, without its markup: terms are links in the running text."""
+    text = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
+
+
 def planned_rules(done: subprocess.CompletedProcess) -> dict[str, int]:
     """Jobs of a dry run by their rule's whole name."""
     if "Job stats:" not in done.output:

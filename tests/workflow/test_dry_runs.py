@@ -85,7 +85,11 @@ pytestmark = pytest.mark.workflow
         ("tiny_parts", "ingest", {"ingest_experiment": 6, "train": 0}),
         ("chammi", "all", {"ingest_experiment": 3, "make_report": 1, "make_plates": 0}),
         ("demo_channels", "ingest", {"simulate_experiment": 15, "ingest_experiment": 15, "train": 0}),
-        ("tiny_channels", "all", {"ingest_experiment": 8, "make_plates": 1, "make_report": 1}),
+        (
+            "tiny_channels",
+            "all",
+            {"ingest_experiment": 8, "train": 43, "task_run": 43, "make_figure": 2, "make_report": 1},
+        ),
         ("rxrx1", "table_correction", {"train": 4, "correct_run": 4, "score_run": 4, "make_table": 1}),
         ("demo", "table_correction", {"train": 4, "embed_run": 4, "correct_run": 4, "score_run": 4}),
         ("demo", "h5ad", {"write_h5ad": 24, "train": 4}),
