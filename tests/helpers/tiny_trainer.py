@@ -58,6 +58,9 @@ DEALT_RECIPES = {
             "prototypes": 16,
             "head_norm": True,
             "teacher_momentum": [0.9, 0.99],
+            # sharp ones would make rounding errors grow from step to step
+            "teacher_temperature": [1.0, 1.0],
+            "student_temperature": 1.0,
         },
     ),
 }

@@ -15,9 +15,6 @@ from debatch.errors import ConfigError
 from debatch.model.network import batch_norms
 from debatch.registry import build_registry
 
-# a teacher's softmax at a temperature of 0.04 makes rounding errors grow from step to step: the first steps tell
-SHARP_STEPS = 3
-
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
@@ -40,15 +37,13 @@ def test_gradients_losses_statistics_and_predictions_are_those_of_one_process(tw
     dealt = torch.load(two / f"{name}.pt", weights_only=True)
     assert len(dealt["gradients"]) == len(gradients) == alone.steps
     for step, (theirs, ours) in enumerate(zip(dealt["gradients"], gradients, strict=True)):
-        if name == "cdcl" and step == SHARP_STEPS:
-            break
         largest = max(gradient.abs().max() for gradient in ours.values())
         for parameter, gradient in ours.items():
             where = f"step {step}, {parameter}"
             torch.testing.assert_close(theirs[parameter], gradient, rtol=1e-4, atol=2e-5 * largest, msg=where)
     for column in ("loss", "accuracy", "batch_accuracy"):
         assert [row[column] for row in dealt["history"]] == pytest.approx(
-            [row[column] for row in alone.history], rel=1e-3 if name == "cdcl" else 1e-5
+            [row[column] for row in alone.history], rel=1e-5
         )
     assert pd.read_csv(two / name / "history.csv")["loss"].tolist() == [row["loss"] for row in dealt["history"]]
     other = make_dealt_trainer(DEALT_RECIPES[name])

@@ -23,7 +23,6 @@ ASKED = config.pop("asked", None)
 from debatch.config import SCREEN_FIGURES
 from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, embedded_targets, partly_made, refuse_lacking
-from debatch.registry.explored import explored_files, explored_runs
 from debatch.config.recipe import NORMALIZATIONS
 from debatch.config.splits import Split
 from debatch.config.base import SAFE_NAME
@@ -296,20 +295,6 @@ def embedded_views():
         return [(FILES.external(REGISTRY.model.name), REGISTRY.model.recipe.inference)]
     runs = [run for target in embedded_targets(REGISTRY) for run in REGISTRY.runs(target)]
     return list(dict.fromkeys((FILES.folder(run), run.view) for run in runs))
-
-
-def explored(kind):
-    """What the explorer is made from. A function, so that a job that needs none of it does not list it."""
-    return lambda wildcards: explored_files(REGISTRY, FILES)[kind]
-
-
-def explored_views(wildcards):
-    """The looks at a run's embeddings that the explorer shows."""
-    return [run.view for run in explored_runs(REGISTRY) if RunFolder.of(run).path == wildcards.run]
-
-
-def explored_embeddings(wildcards):
-    return [FILES.embeddings(FILES.any_run(wildcards.run), view) for view in explored_views(wildcards)]
 
 
 def target_files(target):

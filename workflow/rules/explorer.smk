@@ -1,5 +1,21 @@
 # The explorer: a page that is opened from its folder, on which embeddings, plates, wells and images are looked at.
 
+from debatch.registry.explored import explored_files, explored_runs
+
+
+def explored(kind):
+    """What the explorer is made from. A function, so that a job that needs none of it does not list it."""
+    return lambda wildcards: explored_files(REGISTRY, FILES)[kind]
+
+
+def explored_views(wildcards):
+    """The looks at a run's embeddings that the explorer shows."""
+    return [run.view for run in explored_runs(REGISTRY) if RunFolder.of(run).path == wildcards.run]
+
+
+def explored_embeddings(wildcards):
+    return [FILES.embeddings(FILES.any_run(wildcards.run), view) for view in explored_views(wildcards)]
+
 
 # all of a run: to import and compile what projects takes longer than a small screen's points
 rule project_run:

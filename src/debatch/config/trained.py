@@ -113,9 +113,7 @@ def channel_positions(wanted: list[str], there: list[str]) -> list[int]:
     """
     lacking = [name for name in wanted if name not in there]
     if lacking:
-        free = {_loosely(name): name for name in there if name not in wanted}
-        near = [(name, free[_loosely(name)]) for name in lacking if _loosely(name) in free]
-        hint = "".join(f"; the screen's {own!r} looks like the model's {name!r}" for name, own in near)
+        hint = _alike(wanted, there)
         raise DataError(
             f"the model was trained on the channels {_listed(wanted)}; the screen has {_listed(there)} and lacks "
             f"{_listed(lacking)}{hint}. If it has them under other names, rename those under `source.channels` in the "
@@ -136,9 +134,7 @@ def require_known_channels(known: list[str], there: list[str]) -> None:
     """
     strange = [name for name in there if name not in known]
     if strange:
-        free = {_loosely(name): name for name in known if name not in there}
-        near = [(name, free[_loosely(name)]) for name in strange if _loosely(name) in free]
-        hint = "".join(f"; the screen's {own!r} looks like the model's {name!r}" for own, name in near)
+        hint = _alike(known, there)
         raise DataError(
             f"the model does not know the channels {_listed(strange)}; it knows {_listed(known)}{hint}. Name the "
             "screen's channels by these words under `source.channels`, or leave those out that it does not know"
@@ -189,6 +185,13 @@ def _model_name(record: dict[str, Any]) -> str:
     name = f"{record['screen']}-{record['method']}-{record['split']}-seed{record['seed']}"
     # it becomes a file's name, and one that begins with a dot would be hidden
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")
+
+
+def _alike(of_model: list[str], of_screen: list[str]) -> str:
+    """A hint at channels that one of the two lacks and the other has under nearly that name; else empty."""
+    free = {_loosely(name): name for name in of_screen if name not in of_model}
+    near = [(free[_loosely(name)], name) for name in of_model if name not in of_screen and _loosely(name) in free]
+    return "".join(f"; the screen's {own!r} looks like the model's {name!r}" for own, name in near)
 
 
 def _loosely(name: str) -> str:

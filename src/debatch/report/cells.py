@@ -137,6 +137,7 @@ class Draft:
         contrasts: rows that are one published row less another -> the two.
         unchanged: rows of recipes that change nothing of the screen's own training.
         repeats: what sds are over.
+        warnings: what must not be overlooked, beside nulls that are none.
         notes: what holds for the whole table.
     """
 
@@ -154,6 +155,7 @@ class Draft:
     contrasts: dict[str, tuple[str, str]] = field(default_factory=dict)
     unchanged: tuple[str, ...] = ()
     repeats: str = SEEDS
+    warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def text(self, value: float, column: str) -> str:

@@ -53,7 +53,7 @@ def is_null(draft: "Draft", row: str, above: Mapping[tuple[str, str], NullChance
 
 
 def alarms(draft: "Draft", above: Mapping[tuple[str, str], NullChance]) -> list[str]:
-    """A sentence for each null that is none."""
+    """A sentence for each null that is none, and the table's own warnings."""
     lines = []
     for (row, column), chance in above.items():
         value, unit = draft.cells[row, column].mean or 0.0, draft.unit_of(column)
@@ -62,7 +62,8 @@ def alarms(draft: "Draft", above: Mapping[tuple[str, str], NullChance]) -> list[
             f"chance, so that it is no null. {chance_words(draft, column, chance)}: {chance.means}"
         )
     told = {row for row, _ in above}
-    return [*lines, *(sentence for row, sentence in draft.poor_nulls.items() if row not in told)]
+    poor = [sentence for row, sentence in draft.poor_nulls.items() if row not in told]
+    return [*lines, *poor, *draft.warnings]
 
 
 def chance_words(draft: "Draft", column: str, chance: NullChance) -> str:

@@ -12,6 +12,7 @@ from debatch.registry.kinds import tables_model
 from debatch.report.cells import laid_out, tidy
 from debatch.report.frames import by_seed
 from debatch.report.kinds.tables import draft_table
+from debatch.report.nulls import alarms
 from debatch.report.published import Published
 from debatch.tabular import write_frame
 
@@ -52,9 +53,14 @@ def test_a_collapsed_run_is_named_below_the_table(results):
     path = f"{results.files.folder(run)}/history.csv"
     before = pd.read_csv(path)
     write_frame(pd.DataFrame(history), path)
-    notes = draft_table("cdcl_table1", results).notes
+    draft = draft_table("cdcl_table1", results)
     write_frame(before, path)
-    assert [note for note in notes if note.startswith("warning: BYOL, separated, seed 0 collapsed")]
+    (warning,) = draft.warnings
+    assert warning.startswith("BYOL, separated, seed 0 collapsed at its last epoch: embeddings vary along one")
+    assert warning in laid_out("cdcl_table1", draft, results.registry)
+    # a banner of the page, not folded away with the notes on how to read the table
+    assert warning in alarms(draft, {})
+    assert not draft_table("cdcl_table1", results).warnings
 
 
 def test_settings_are_columns(results):

@@ -93,7 +93,7 @@ def repeats_of(registry: Registry, name: str) -> str:
 
 
 def training_notes(results: Results, runs: Sequence[Run], names: Mapping[str, str] | None = None) -> list[str]:
-    """What was spent on each method, where its weights began, and which runs collapsed.
+    """What was spent on each method, and where its weights began.
 
     Args:
         results: of the screen.
@@ -113,7 +113,7 @@ def training_notes(results: Results, runs: Sequence[Run], names: Mapping[str, st
             _add(budgets, f"{record['optimizer_steps']:,} optimizer steps of about {images} images", name)
     notes = [f"training budget: {_by_name(budgets)}"] if budgets else []
     notes += [f"networks: {_by_name(networks)}"] if networks else []
-    return [*notes, *_collapsed(results, runs)]
+    return notes
 
 
 def _add(found: dict[str, list[str]], what: str, name: str) -> None:
@@ -128,7 +128,8 @@ def _by_name(found: dict[str, list[str]]) -> str:
     return "; ".join(f"{what} ({' / '.join(names)})" for what, names in found.items())
 
 
-def _collapsed(results: Results, runs: Sequence[Run]) -> list[str]:
+def collapsed(results: Results, runs: Sequence[Run]) -> list[str]:
+    """A warning for each run whose embeddings no longer tell images apart at its last epoch."""
     found = []
     for run in dict.fromkeys(runs):
         history = results.history(run)
@@ -137,7 +138,7 @@ def _collapsed(results: Results, runs: Sequence[Run]) -> list[str]:
         reason = collapse_of(_last(history))
         if reason:
             title = results.registry.title(run.method)
-            found.append(f"warning: {title}, {run.split}, seed {run.seed} collapsed at its last epoch: {reason}")
+            found.append(f"{title}, {run.split}, seed {run.seed} collapsed at its last epoch: {reason}")
     return found
 
 

@@ -11,6 +11,7 @@ from debatch.report.kinds.base import OfVariations, TableKind, Varied, same_rows
 from debatch.report.kinds.readouts import (
     ReadoutsKind,
     check_readout,
+    collapsed,
     over_splits,
     readout_cell,
     repeats_of,
@@ -58,6 +59,7 @@ class ReadoutVariations(Varied, ReadoutsKind, TableKind[ReadoutVariationsTable])
             unit=metric.unit,
             decimals=metric.decimals,
             repeats=repeats_of(registry, name),
+            warnings=collapsed(results, [run for own in frames.values() for run in own.runs]),
             notes=[
                 f"{metric.title}; neighbours are all training images of the split, whatever the network learnt from; "
                 "as many epochs in each column, so that fewer images make fewer steps",

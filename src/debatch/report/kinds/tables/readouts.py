@@ -13,6 +13,7 @@ from debatch.report.kinds.readouts import (
     NOT_DEFINED,
     OfReadouts,
     ReadoutsKind,
+    collapsed,
     over_splits,
     readout_cell,
     repeats_of,
@@ -81,6 +82,7 @@ class Readouts(ReadoutsKind, TableKind[ReadoutsTable]):
             formats={metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in shown},
             nulls=nulls,
             repeats=repeats_of(registry, name),
+            warnings=collapsed(results, runs),
             notes=[*notes, *training_notes(results, runs), f"split: {splits}"],
         )
 

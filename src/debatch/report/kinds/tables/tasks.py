@@ -5,15 +5,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from debatch.config.read import check_entry_name
 from debatch.config.recipe import Variation
 from debatch.config.tables import Table
-from debatch.errors import ConfigError
 from debatch.registry.variants import Deriver, Variant
 from debatch.report.cells import NOT_RUN, Cell, Draft, Origin
-from debatch.report.kinds.base import TableKind, same_rows
+from debatch.report.kinds.base import OfVariations, TableKind, same_rows
 from debatch.report.kinds.readouts import training_notes
 from debatch.report.results import ByRun, Results
 
@@ -21,7 +19,7 @@ MEAN = "ood"
 AS_IT_IS = Variant("", "", {})
 
 
-class TasksTable(Table):
+class TasksTable(OfVariations, Table):
     """F1 of each task of each part, and its mean over tasks out of distribution."""
 
     kind: Literal["tasks"] = Field("tasks", description="F1 of each named task by nearest neighbours, and their mean.")
@@ -30,16 +28,6 @@ class TasksTable(Table):
         default={}, description="Changes of every method's recipe, a row each; none: the methods as they are."
     )
     joined_by: str = Field(" - ", description="What stands between method and change in the paper's names of rows.")
-
-    @field_validator("variations")
-    @classmethod
-    def _plain_names(cls, value: dict[str, Variation]) -> dict[str, Variation]:
-        for name in value:
-            try:
-                check_entry_name(name, "variations", "variation")
-            except ConfigError as error:
-                raise ValueError(str(error)) from None
-        return value
 
     def published_row(self, row: str) -> str:
         """Of a method and a change: both by the paper's names, where the change has one there."""
