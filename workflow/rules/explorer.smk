@@ -1,26 +1,14 @@
 # The explorer: a page that is opened from its folder, on which embeddings, plates, wells and images are looked at.
 
-from debatch.registry.explored import explored_files, explored_runs
-
-
-def explored(kind):
-    """What the explorer is made from. A function, so that a job that needs none of it does not list it."""
-    return lambda wildcards: explored_files(REGISTRY, FILES)[kind]
-
-
-def explored_views(wildcards):
-    """The looks at a run's embeddings that the explorer shows."""
-    return [run.view for run in explored_runs(REGISTRY) if RunFolder.of(run).path == wildcards.run]
-
-
-def explored_embeddings(wildcards):
-    return [FILES.embeddings(FILES.any_run(wildcards.run), view) for view in explored_views(wildcards)]
+from debatch.registry.explored import explored_files, explored_views
 
 
 # all of a run: to import and compile what projects takes longer than a small screen's points
 rule project_run:
     input:
-        explored_embeddings,
+        lambda wildcards: [
+            FILES.embeddings(FILES.any_run(wildcards.run), view) for view in explored_views(REGISTRY, wildcards.run)
+        ],
     output:
         FILES.projections(ANY_RUN),
     log:
@@ -34,7 +22,7 @@ rule project_run:
         mem_mb=with_attempt(4000, times_input=6),
         runtime=240,
     params:
-        views=explored_views,
+        views=lambda wildcards: explored_views(REGISTRY, wildcards.run),
     script:
         "../scripts/project_run.py"
 
@@ -62,12 +50,13 @@ rule make_thumbnails:
         "../scripts/thumbnails.py"
 
 
+# by functions, so that a job that needs none of it does not list it
 rule make_explorer:
     input:
         index=FILES.index(),
-        projections=explored("projections"),
-        predictions=explored("predictions"),
-        thumbnails=explored("thumbnails"),
+        projections=lambda wildcards: explored_files(REGISTRY, FILES)["projections"],
+        predictions=lambda wildcards: explored_files(REGISTRY, FILES)["predictions"],
+        thumbnails=lambda wildcards: explored_files(REGISTRY, FILES)["thumbnails"],
     output:
         FILES.explorer(),
     log:

@@ -30,6 +30,11 @@ def explored_runs(registry: Registry) -> list[Run]:
     return sorted(found.values(), key=lambda run: methods.index(run.method))
 
 
+def explored_views(registry: Registry, run: str) -> list[str]:
+    """The looks at the embeddings of one run, given by its folder's path, that the explorer shows."""
+    return [shown.view for shown in explored_runs(registry) if RunFolder.of(shown).path == run]
+
+
 def explored_files(registry: Registry, files: Files) -> dict[str, list[str]]:
     """What the page is made from: projections of embeddings, predictions, and where the small pictures are."""
     runs = explored_runs(registry)
