@@ -103,6 +103,15 @@ def test_done_running_failed_and_waiting_are_told_apart(capsys):
     assert "when it will be done is not known: failed runs must be started again" in said
 
 
+def test_a_training_that_others_start_with_is_counted_before_them(tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text(
+        SCREEN.replace("table3", "cdcl_table2a") + "columns: {mechanism: mechanism}\n"
+        "methods: {mechanisms_after_cdcl: {starts_from: dino}}\n"
+    )
+    assert main(["status", *CONFIG]) == 0
+    assert "7 trainings wait" in capsys.readouterr().out, "six rows, and dino"
+
+
 def test_finish_is_told_for_as_many_at_once_as_run_now(capsys):
     finish("baseline", 3600.0)
     finish("adabn", 3600.0)

@@ -255,6 +255,46 @@ def test_method_on_anothers_weights_trains_nothing_and_changes_nothing_but_stati
             build_registry(choice, root)
 
 
+def test_a_method_that_starts_with_anothers_weights_needs_one_of_the_same_network(root, tmp_path):
+    methods = (
+        "first: {}\nsecond: {starts_from: first, learning_rate: 0.5}\nthird: {starts_from: second}\n"
+        "tested: {weights_of: first, test_statistics: batch}\nfourth: {starts_from: tested}\n"
+        "wider: {starts_from: first, backbone: resnet50}\nabove: {starts_from: wider, backbone: resnet50}\n"
+        "round: {starts_from: again}\nagain: {starts_from: round}\n"
+        "fewer: {starts_from: first, channels: [DNA]}\n"
+    )
+    tables = "{kind: variations, title: t, splits: [separated], variations: {a: {}}, methods: "
+    names = ["second", "third", "fourth", "wider", "above", "round", "fewer"]
+    (tmp_path / "tables.yaml").write_text(
+        "tables:\n" + "".join(f"  of_{name}: {tables}[{name}]}}\n" for name in names) + "figures: {}\n"
+    )
+    where = {key: str(tmp_path / f"{key}.yaml") for key in ("methods", "tables")}
+    (tmp_path / "methods.yaml").write_text(methods)
+    (tmp_path / "mine.yaml").write_text("extends: tiny\ntargets: [of_second]\n")
+    where["screen"] = str(tmp_path / "mine.yaml")
+    registry = build_registry(where, root)
+    assert [registry.starts_from(name) for name in ("first", "second", "third", "fourth")] == [
+        [], ["first"], ["second"], ["first"],
+    ]  # fmt: skip
+    assert all(registry.lacking(f"of_{name}") == "" for name in ("second", "third", "fourth"))
+    assert "method 'wider': `starts_from`: 'first' has another `backbone`" in registry.lacking("of_wider")
+    assert "method 'above': `starts_from`: no method 'wider' can be trained on this screen" in registry.lacking(
+        "of_above"
+    )
+    assert "it leads back to 'round'" in registry.lacking("of_round")
+    assert "method 'fewer': `starts_from`: 'first' has another `channels`" in registry.lacking("of_fewer")
+    (tmp_path / "methods.yaml").write_text(methods.replace("starts_from: second", "starts_from: seond"))
+    with pytest.raises(ConfigError, match="third: `starts_from`: no method 'seond'; did you mean 'second'"):
+        build_registry(where, root)
+
+
+def test_mechanisms_are_learned_only_where_the_screen_names_them(root, tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: tiny\ncolumns: {mechanism: mechanism}\n")
+    assert build_registry({"screen": str(tmp_path / "mine.yaml")}, root).lacking("cdcl_table2a") == ""
+    unnamed = build_registry({"screen": "tiny"}, root)
+    assert "name their column as `columns.mechanism`" in unnamed.lacking("cdcl_table2a")
+
+
 def test_runs_of_a_table(root):
     registry = build_registry({"screen": "demo"}, root)
     # five methods, two splits, one seed; and a null with one seed on the first split

@@ -262,7 +262,7 @@ def test_all_code_that_training_runs_is_known_to_decide_weights_or_not_to():
         "runtime/pauses.py", "runtime/devices.py", "runtime/lock_files.py", "runtime/processor.py", "runtime/slurm.py",
         "model/timm_import.py", "screen/normalization.py",
         # which images a run has is in its identity
-        "screen/subsets.py",
+        "screen/subsets.py", "screen/classes.py",
     }  # fmt: skip
     code = "import sys, debatch.learn.train, debatch.learn.objectives.{0}\nprint(*sys.modules)"
     kinds = [path.stem for path in (Path(identity.__file__).parent / "objectives").glob("[a-z]*.py")]

@@ -32,6 +32,7 @@ _EPYC = {
 }
 DIGESTS = {
     ("AuthenticAMD", 25, 1, "2.13.0"): _EPYC,
+    ("AuthenticAMD", 25, 17, "2.13.0"): _EPYC,
     ("AuthenticAMD", 26, 2, "2.13.0"): _EPYC,
 }
 

@@ -43,6 +43,20 @@ def test_nothing_to_learn_from_is_said():
         training_data(treated, SPLIT, False, 0, "controls")
 
 
+def test_mechanisms_are_numbered_over_the_screen_and_wells_without_one_do_not_train():
+    known = INDEX.assign(mechanism=INDEX["perturbation"].map({"T0": "kinase", "T1": "actin", "T2": "kinase"}))
+    data = training_data(known, SPLIT, False, 0, label="mechanism")
+    assert set(data.rows["perturbation"]) == {"T0", "T1", "T2"}, "T3, the control, has no mechanism"
+    assert data.classes == 2
+    assert dict(zip(data.rows["perturbation"], data.labels, strict=True)) == {"T0": 1, "T1": 0, "T2": 1}
+    for unknown in (INDEX, INDEX.assign(mechanism=None)):
+        with pytest.raises(DataError, match=r"no image of the screen has a mechanism; see `columns.mechanism`"):
+            training_data(unknown, SPLIT, False, 0, label="mechanism")
+    only_tested = known.assign(mechanism=known["mechanism"].where(known["batch"] == "E02"))
+    with pytest.raises(DataError, match="no training image of the split has a mechanism"):
+        training_data(only_tested, SPLIT, False, 0, label="mechanism")
+
+
 def test_a_network_that_is_not_trained_is_as_it_starts_but_for_its_statistics(tmp_path):
     recipe = Recipe(**SHARED).model_copy(update={"epochs": 0, "embedding_width": None})
     trainer = make_trainer(recipe)

@@ -263,8 +263,12 @@ def test_pretrained_weights_count_by_their_content(tiny_recipe, tmp_path):
     for trainer in trainers:
         trainer.recipe = tiny_recipe.model_copy(update={"weights": str(tmp_path / "weights")})
     assert trainers[0].identity == trainers[1].identity
+    (tmp_path / "elsewhere").write_bytes(b"one")
     (tmp_path / "weights").write_bytes(b"two")
     assert trainers[2].identity != trainers[0].identity
+    moved = make_trainer(tiny_recipe)
+    moved.recipe = tiny_recipe.model_copy(update={"weights": str(tmp_path / "elsewhere")})
+    assert moved.identity == trainers[0].identity
 
 
 def test_an_epoch_of_one_step_leaves_in_time_too(tiny_recipe, tmp_path):

@@ -7,9 +7,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from debatch.config import Recipe
 from debatch.errors import ConfigError
 from debatch.model.backbones import build_backbone
+from debatch.model.network import Network
 from debatch.model.timm_import import import_timm
+from debatch.model.weights import model_facts, save_weights
 
 NAME = "deit_tiny_patch16_224"
 
@@ -136,3 +139,24 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "weights.pth")
     with pytest.raises(ConfigError, match=r"weights.pth holds no weights by their names"):
         build_backbone(NAME, 6, 224, str(tmp_path / "weights.pth"))
+
+
+def test_a_backbone_starts_with_a_finished_runs_own(tmp_path):
+    recipe = Recipe(backbone="small_vit", pixels=32, embedding_width=16)
+    torch.manual_seed(1)
+    trained = Network(recipe, 3, 5, 2)
+    save_weights(trained, tmp_path / "model.safetensors", model_facts(recipe, ["a", "b", "c"], 5, ["x", "y"]))
+    torch.manual_seed(2)
+    start = recipe.model_copy(update={"weights": str(tmp_path / "model.safetensors")})
+    network = Network(start, 3, 2, 7)
+    for name, weight in network.backbone.state_dict().items():
+        assert torch.equal(weight, trained.backbone.state_dict()[name]), name
+    assert not torch.equal(network.neck[0].weight, trained.neck[0].weight), "what follows the backbone begins anew"
+    for other in ({"backbone": "small_resnet"}, {"backbone": "deit_tiny_patch16_224"}):
+        with pytest.raises(ConfigError, match=r"model.safetensors holds weights of another network than"):
+            Network(start.model_copy(update=other), 3, 2, 7)
+    with pytest.raises(ConfigError, match=r"another network than 'small_vit'.* size mismatch"):
+        Network(start, 6, 2, 7)
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:-40])
+    with pytest.raises(ConfigError, match="has no pretrained weights but those of a run"):
+        Network(start.model_copy(update={"weights": str(tmp_path / "cut.safetensors")}), 3, 2, 7)

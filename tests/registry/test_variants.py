@@ -20,7 +20,7 @@ RXRX1_BASELINE = {
     "momentum": 0.9, "weight_decay": 0.0001, "augmentation": "dihedral", "snapshot_every": 5,
     "precision": "auto", "shuffle_labels": False, "channels": None, "parts": None, "checkpointing": False,
     "learn_from": "all", "final_learning_rate": 0.0, "final_weight_decay": None, "gradient_clip": None,
-    "stem": {"kind": "plain"}, "thin_plate_spline": 0.0, "swad": None,
+    "stem": {"kind": "plain"}, "thin_plate_spline": 0.0, "swad": None, "starts_from": None, "label": "perturbation",
     "objective": {
         "kind": "classification", "mixing": "cutmix", "gradient_reversal": 0.0, "reversal_schedule": "dann",
         "batch_loss_weight": 1.0, "batch_head_rate": 1.0,

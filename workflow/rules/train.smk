@@ -7,6 +7,10 @@ rule train:
         index=FILES.index(),
         split=FILES.split("{split}"),
         normalization=run_normalization,
+        start=lambda wildcards: [
+            FILES.model(FILES.run(method, wildcards.split, wildcards.seed))
+            for method in REGISTRY.starts_from(wildcards.method)
+        ],
     output:
         FILES.model(RUN),
     log:

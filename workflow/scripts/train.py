@@ -18,5 +18,6 @@ with job(snakemake):
             threads=snakemake.threads,
             gpus=snakemake.resources.gpu,
             runtime_minutes=snakemake.resources.runtime,
+            start=next(iter(snakemake.input.start), None),
         )
     )

@@ -55,9 +55,19 @@ class RunState:
     changed: tuple[str, ...] = ()
 
 
-def trainings(runs: list[Run]) -> list[tuple[str, str, int]]:
-    """The weights that runs need: method, split and seed, each once."""
-    return list(dict.fromkeys((run.weights, run.split, run.seed) for run in runs if not run.external))
+def trainings(registry: Registry, runs: list[Run]) -> list[tuple[str, str, int]]:
+    """The weights that runs need: method, split and seed, each once, after those that it starts with."""
+    found: dict[tuple[str, str, int], None] = {}
+
+    def add(method: str, split: str, seed: int) -> None:
+        for before in registry.starts_from(method):
+            add(before, split, seed)
+        found.setdefault((method, split, seed))
+
+    for run in runs:
+        if not run.external:
+            add(run.weights, run.split, run.seed)
+    return list(found)
 
 
 def read_state(registry: Registry, files: Files, place: tuple[str, str, int], now: float | None = None) -> RunState:

@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the trainings of targets; 1 where one failed."""
     registry = chosen_registry(options.config)
     files = Files(registry.results, registry.name)
-    read = [read_state(registry, files, place) for place in trainings(runs_of(registry, options.targets))]
+    read = [read_state(registry, files, place) for place in trainings(registry, runs_of(registry, options.targets))]
     states, unasked = with_outdated(registry, files, read, options.config)
     summary = summarize(states)
     if options.json:

@@ -22,6 +22,7 @@ OTHER_WORDS = {
     "float32": ("fp32", "f32", "single", "full", "32", "32-true", "tf32"),
 }
 LearnFrom = Literal["all", "controls", "treatments", "half_of_treatments", "half_of_images"]
+Label = Literal["perturbation", "mechanism"]
 TestStatistics = Annotated[str, Field(pattern=f"^(?:{RECIPE_STATISTICS})$")]
 
 # Families of timm that have no batch normalization, by the start of their names. It only serves to say so before
@@ -69,6 +70,16 @@ class Recipe(Section):
         description="Local file with pretrained backbone weights, .safetensors or a state dict of torch; the three "
         "kernels of colour images are repeated over the channels. Relative to this file; ~, $VAR and ${VAR:-default} "
         "expand; null: from scratch.",
+    )
+    starts_from: str | None = Field(
+        None,
+        description="A method whose trained backbone, of the same split and seed, the training starts with, in place "
+        "of `weights`; null: none. Both need the same backbone, stem and channels.",
+    )
+    label: Label = Field(
+        "perturbation",
+        description="What a training image is an example of: its well's perturbation, or its mechanism "
+        "(`columns.mechanism` of the screen), where only images whose mechanism is known train.",
     )
     pixels: Size = Field(
         512,

@@ -8,7 +8,7 @@ EMPTY = "EMPTY"
 # of the metadata, beside a column a task
 TRAIN_COLUMN, TRAIN = "train_test_split", "Train"
 _OF_LAYOUTS = (
-    "experiment", "plate", "well", "site", "cell_type", "well_type", "perturbation", TRAIN_COLUMN,
+    "experiment", "plate", "well", "site", "cell_type", "well_type", "perturbation", "mechanism", TRAIN_COLUMN,
 )  # fmt: skip
 SMALLEST = 32  # pixels
 MOST = 100_000  # of what is named one by one
@@ -53,6 +53,13 @@ class SimulationConfig(Section):
         False,
         description="Whether an experiment's plates share the treatments out, in sets that change plates from one "
         "experiment to the next, as in RxRx1; false: every plate holds all of them. Controls are on every plate.",
+    )
+    mechanisms: int = Field(
+        0,
+        ge=0,
+        description="Number of mechanisms that treatments are dealt out to in turn: half of a treatment's effect is "
+        "then its mechanism's, and the metadata has a column `mechanism` (for `columns.mechanism` of the screen). 0: "
+        "each treatment is like no other.",
     )
     positive_controls: int = Field(3, ge=0, description="Number of positive controls.")
     positive_control_wells: int = Field(4, ge=1, description="Wells of each positive control on a plate.")
@@ -120,6 +127,14 @@ class SimulationConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _mechanisms_are_shared(self) -> "SimulationConfig":
+        if 2 * self.mechanisms > self.treatments:
+            raise ValueError(
+                f"`mechanisms`: {self.mechanisms} of {self.treatments} treatments; each needs two treatments or more"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _hits_are_known(self) -> "SimulationConfig":
         unknown = sorted(set(self.hits_only) - set(self.experiment_names()))
         if unknown:
@@ -175,6 +190,13 @@ class SimulationConfig(Section):
         digits = max(2, len(str(self.treatments)))
         controls = [f"{self.prefix}P{i}" for i in range(1, self.positive_controls + 1)]
         return controls, [f"{self.prefix}T{i:0{digits}d}" for i in range(1, self.treatments + 1)]
+
+    def mechanism_of(self) -> dict[str, str]:
+        """Treatments -> their mechanisms (`M1`, …, after the prefix); empty without mechanisms."""
+        if not self.mechanisms:
+            return {}
+        treatments = self.class_names()[1]
+        return {name: f"{self.prefix}M{at % self.mechanisms + 1}" for at, name in enumerate(treatments)}
 
     def experiment_names(self) -> list[str]:
         """The experiments in order, like `ALPHA-01`."""

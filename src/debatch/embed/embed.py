@@ -16,6 +16,7 @@ from debatch.model.inputs import ImageSet
 from debatch.model.network import Network, Outputs
 from debatch.model.population import set_population_statistics
 from debatch.model.weights import load_network
+from debatch.screen.classes import classes_of
 from debatch.screen.nouns import noun_of_rows
 from debatch.screen.order import hash_order
 
@@ -60,11 +61,13 @@ def embed_images(
         batch_predicted.append(outputs.batch_logits.argmax(1).cpu().numpy())
         statistics.append(np.full(len(part), used))
     order = np.argsort(np.concatenate(positions), kind="stable")
-    rows = images.rows.iloc[np.concatenate(positions)[order]].reset_index(drop=True)
+    positions_in_order = np.concatenate(positions)[order]
+    rows = images.rows.iloc[positions_in_order].reset_index(drop=True)
+    classes_in_order = classes_of(images.rows, recipe.label).iloc[positions_in_order].to_numpy()
     return Embedded(
         embedding_table(rows, np.concatenate(embeddings)[order]),
         prediction_table(
-            rows,
+            rows.assign(label=pd.array(classes_in_order, "Int64")),
             np.concatenate(log_probabilities)[order],
             batch_predicted=np.array(batch_names, dtype=object)[np.concatenate(batch_predicted)[order]],
             statistics=np.concatenate(statistics)[order],

@@ -17,6 +17,7 @@ import torch
 
 from debatch.config.recipe import Recipe
 from debatch.config.splits import Split
+from debatch.digests import sha256_of_file
 from debatch.errors import DataError
 from debatch.files import Files
 from debatch.jobs.finished import keep_finished, take_finished
@@ -51,6 +52,7 @@ class TrainingJob:
         normalization: path of the statistics that standardise images.
         model: path of the weights to write; checkpoints, history, record and kept weights become its siblings.
         recipe: resolved.
+        start: path of the trained weights that it starts with, where the recipe names a method for that.
         method: its name.
         split_name: of the split.
         seed: of the run.
@@ -71,6 +73,7 @@ class TrainingJob:
     threads: int
     gpus: int
     runtime_minutes: float
+    start: str | None = None
 
     @property
     def name(self) -> str:
@@ -117,14 +120,17 @@ def train_run(job: TrainingJob, device: torch.device, pauses: Pauses, ranks: Ran
     torch.set_num_threads(threads)
     recipe, model = Recipe(**job.recipe), Path(job.model)
     index, split = read_frame(job.index), read_frame(job.split)
-    data = training_data(of_parts(index, recipe.parts), split, recipe.shuffle_labels, job.seed, recipe.learn_from)
+    data = training_data(
+        of_parts(index, recipe.parts), split, recipe.shuffle_labels, job.seed, recipe.learn_from, recipe.label
+    )
     files = Files(*job.results)
     stores = files.stores(data.rows["experiment"].unique())
     reader, statistics = ImageReader(stores, threads), read_frame(job.normalization)
     images = ImageSet(data.rows, statistics, reader, device, channels_seen(recipe, data.rows, reader))
     channels, sets = list(images.channels), images.channel_sets if recipe.names_channels else []
     made_from = {"pixels_sha256": read_about(job.index).get("pixels_sha256"), "channels": sets or channels}
-    trainer = Trainer(recipe, data, images, job.seed, job.name, ranks, made_from)
+    started = recipe.model_copy(update={"weights": job.start}) if job.start else recipe
+    trainer = Trainer(started, data, images, job.seed, job.name, ranks, made_from)
     code = code_digest(recipe.objective.kind, recipe.stem.kind)
     made_by = {"identity": trainer.identity, "precision": trainer.precision, "code": code}
     split_digest = split_sha256(split)
@@ -156,7 +162,8 @@ def _record(job: TrainingJob, trainer: Trainer, split_digest: str) -> dict[str, 
         "method": job.method,
         "split": job.split_name,
         "seed": job.seed,
-        "recipe": trainer.recipe.model_dump(),
+        "recipe": Recipe(**job.recipe).model_dump(),
+        **({"start_sha256": sha256_of_file(job.start)} if job.start else {}),
         "precision": trainer.precision,
         "split_sha256": split_digest,
         **versions(),

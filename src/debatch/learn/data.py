@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from debatch.config.recipe import LearnFrom
+from debatch.config.recipe import Label, LearnFrom
 from debatch.config.screen import CONTROLS
 from debatch.errors import DataError
+from debatch.screen.classes import classes_of
 from debatch.screen.subsets import images_in
 
 
@@ -20,7 +21,7 @@ class TrainingData:
         labels: (N,) class indices.
         batches: (N,) indices into `batch_names`.
         batch_names: the training batches.
-        classes: number of classes of the screen.
+        classes: number of classes of the screen, of what its labels are.
     """
 
     rows: pd.DataFrame
@@ -31,7 +32,12 @@ class TrainingData:
 
 
 def training_data(
-    index: pd.DataFrame, split: pd.DataFrame, shuffle_labels: bool, seed: int, learn_from: LearnFrom = "all"
+    index: pd.DataFrame,
+    split: pd.DataFrame,
+    shuffle_labels: bool,
+    seed: int,
+    learn_from: LearnFrom = "all",
+    label: Label = "perturbation",
 ) -> TrainingData:
     """The labelled training images of a split.
 
@@ -41,10 +47,12 @@ def training_data(
         shuffle_labels: permute the labels over wells (a null).
         seed: of that permutation.
         learn_from: which of them.
+        label: what they are labelled by; images whose mechanism is not known are left out.
 
     Raises:
         DataError: there is no training image, or one has no label.
     """
+    classes = classes_of(index, label)
     rows = index[index["image_id"].isin(images_in(split, "train"))].reset_index(drop=True)
     if rows.empty:
         raise DataError(
@@ -57,13 +65,18 @@ def training_data(
             f"none of the split's training images is left under `learn_from: {learn_from}`; see `well_types` of the "
             "screen, which says what is a control"
         )
-    if rows["label"].isna().any():
-        raise DataError(f"the training image {rows.loc[rows['label'].isna(), 'image_id'].iloc[0]} has no label")
-    labels = rows["label"].to_numpy(np.int64)
+    own = rows["image_id"].map(dict(zip(index["image_id"], classes, strict=True)))
+    if label == "mechanism":
+        rows, own = rows[own.notna()].reset_index(drop=True), own.dropna()
+        if rows.empty:
+            raise DataError("no training image of the split has a mechanism; see `columns.mechanism`")
+    if own.isna().any():
+        raise DataError(f"the training image {rows.loc[own.isna(), 'image_id'].iloc[0]} has no label")
+    labels = np.array(own, np.int64)  # a copy, which torch and the null may write to
     if shuffle_labels:
         labels = _shuffled_over_wells(rows, labels, seed)
     names, batches = np.unique(rows["batch"].to_numpy(str), return_inverse=True)
-    return TrainingData(rows, labels, batches.astype(np.int64), names.tolist(), int(index["label"].dropna().max()) + 1)
+    return TrainingData(rows, labels, batches.astype(np.int64), names.tolist(), int(classes.dropna().max()) + 1)
 
 
 def _learned_from(rows: pd.DataFrame, rule: LearnFrom) -> np.ndarray:

@@ -33,7 +33,7 @@ def run_identity(
     """SHA-256 over everything that a run's weights are made from but the code and the arithmetic, noted beside it.
 
     Args:
-        recipe: of the run; the content of a file of pretrained weights counts, and not its name alone.
+        recipe: of the run; of a file of weights that it starts with its content counts, and not its name.
         seed: of the run.
         objective: by the names and shapes of its tensors.
         data: labels and batches.
@@ -42,7 +42,7 @@ def run_identity(
     """
     shapes = {name: list(tensor.shape) for name, tensor in objective.state_dict().items()}
     facts = {
-        "recipe": recipe.model_dump(exclude={"precision"}),
+        "recipe": recipe.model_dump(exclude={"precision", "weights"}),
         "weights": _sha256_of_weights(recipe),
         "seed": seed,
         "shapes": shapes,

@@ -202,7 +202,9 @@ def build_backbone(name: str, channels: int, pixels: int | list[int], weights: s
     """
     if name in SMALL:
         if weights is not None:
-            raise ConfigError(f"weights: `{name}` has no pretrained weights; leave the key out")
+            raise ConfigError(
+                f"weights: `{name}` has no pretrained weights but those of a run's model.safetensors; leave the key out"
+            )
         small = SMALL[name](channels)
         return small, small.num_features
     timm = import_timm()

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from debatch.config.recipe import Recipe
 from debatch.errors import ConfigError
 from debatch.model.backbones import build_backbone, compute_twice
+from debatch.model.pretrained import backbone_of_run, take_backbone
 from debatch.model.stems import ChannelSets, Stem, build_stem
 
 
@@ -53,7 +54,11 @@ class Network(nn.Module):
         self, recipe: Recipe, channels: int, classes: int, batches: int, channel_sets: ChannelSets = ()
     ) -> None:
         super().__init__()
-        self.backbone, features = _backbone(recipe, channels, channel_sets)
+        trained = None if recipe.weights is None else backbone_of_run(recipe.weights)
+        scratch = recipe if trained is None else recipe.model_copy(update={"weights": None})
+        self.backbone, features = _backbone(scratch, channels, channel_sets)
+        if trained is not None:
+            take_backbone(self.backbone, trained, recipe)
         if recipe.adapts and not batch_norms(self.backbone):
             raise ConfigError(
                 f"adaptive batch normalization is asked for, but the backbone {recipe.backbone!r} has no batch "

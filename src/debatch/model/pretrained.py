@@ -1,4 +1,4 @@
-"""Weights of others as the start of a backbone: read without running code, and taken whole or not at all."""
+"""Weights that a backbone starts with, others' or a run's: read without running code, taken whole or not at all."""
 
 import pickle
 from collections.abc import Iterator
@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from debatch.config.read import expand
+from debatch.config.recipe import Recipe
 from debatch.errors import ConfigError
 from debatch.model.timm_import import import_timm
 
 UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, TypeError)
 NAMED = 3
+BACKBONE = "backbone."
 
 
 def build_pretrained(name: str, weights: str, options: dict[str, Any]) -> nn.Module:
@@ -45,6 +47,44 @@ def build_pretrained(name: str, weights: str, options: dict[str, Any]) -> nn.Mod
     # timm keeps what it loaded from: copies of the network would copy it
     backbone.pretrained_cfg = {key: value for key, value in backbone.pretrained_cfg.items() if key != "state_dict"}
     return backbone
+
+
+def backbone_of_run(weights: str) -> dict[str, Tensor] | None:
+    """The backbone's tensors of a file that a run of ours wrote; None: the file is another one, or not there.
+
+    Args:
+        weights: as a recipe names the file.
+    """
+    path = Path(expand(weights))
+    try:
+        with safe_open(path, framework="pt") as file:
+            if "debatch" not in (file.metadata() or {}):
+                return None
+            return {
+                name.removeprefix(BACKBONE): file.get_tensor(name)
+                for name in list(file.keys())
+                if name.startswith(BACKBONE)
+            }
+    except (OSError, SafetensorError):
+        return None
+
+
+def take_backbone(backbone: nn.Module, tensors: dict[str, Tensor], recipe: Recipe) -> None:
+    """Fill a backbone with a run's, as `backbone_of_run` gives it.
+
+    Args:
+        backbone: of a recipe's network.
+        tensors: by their names in it.
+        recipe: whose `weights` they are, for the error.
+
+    Raises:
+        ConfigError: they are of another network.
+    """
+    try:
+        backbone.load_state_dict(tensors)
+    except RuntimeError as error:
+        path = Path(expand(str(recipe.weights)))
+        raise ConfigError(_of_another(path, recipe.backbone, _last_line(error))) from None
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from debatch.config.trained import TrainedModel, channel_positions, read_trained
 from debatch.errors import ConfigError
 from debatch.files import UNCORRECTED
 from debatch.registry.kinds import kind_of, tables_model
-from debatch.registry.recipes import recipe_on
+from debatch.registry.recipes import recipe_on, require_start
 from debatch.registry.registry import Registry
 from debatch.registry.targets import check_targets
 from debatch.registry.variants import BETWEEN, Derived, derive
@@ -189,6 +189,9 @@ def _on_this_screen(name: str, screen: Screen, methods: dict[str, Method]) -> di
 
 
 def _check_shared_weights(path: Path, name: str, method: Method, methods: dict[str, Method]) -> None:
+    base = method.starts_from
+    if base is not None and base not in methods:
+        raise ConfigError(f"{path}: {name}: `starts_from`: no method {base!r}{nearest(base, list(methods))}")
     if method.weights_of is None:
         return
     if method.weights_of not in methods:
@@ -224,9 +227,23 @@ def _resolve(
         if methods[name].weights_of in refused:
             del recipes[name]
             refused[name] = refused[methods[name].weights_of or name]
+    while without_start := _without_start(recipes):  # which others may start with
+        refused.update(without_start)
+        recipes = {name: recipe for name, recipe in recipes.items() if name not in without_start}
     if used and not used & recipes.keys():
         raise next(error for name, error in refused.items() if name in used)
     return recipes, refused
+
+
+def _without_start(recipes: dict[str, Recipe]) -> dict[str, ConfigError]:
+    """The methods that cannot start with the weights of the one that they name, and why."""
+    found = {}
+    for name, recipe in recipes.items():
+        try:
+            require_start(recipe, recipes, name)
+        except ConfigError as error:
+            found[name] = error
+    return found
 
 
 def _untrainable(tables: Tables, refused: dict[str, ConfigError]) -> dict[str, str]:

@@ -50,6 +50,8 @@ def explored_files(registry: Registry, files: Files) -> dict[str, list[str]]:
 def predictions_of(run: Run, registry: Registry, files: Files) -> str | None:
     """The predictions from a run's embeddings as they are, before a correction; None where nothing predicts."""
     if not run.external:
+        if registry.recipes[run.weights].label != "perturbation":
+            return None  # classes that no image's perturbation is
         return files.predictions(files.folder(run), run.inference)
     splits = [name for name in registry.screen.splits.names if Split.named(name).form != "separated_val"]
     return files.predictions(files.folder(run), splits[0]) if splits and run.method in registry.externals else None

@@ -172,6 +172,11 @@ class Registry:
             return Run(method, split, seed, PROFILES, method, external=True)
         return Run(method, split, seed, self.recipes[method].inference, self.methods[method].weights_of or method)
 
+    def starts_from(self, method: str) -> list[str]:
+        """The method that is trained before this one, whose backbone it starts with; none: it starts by itself."""
+        base = self.recipes[method].starts_from
+        return [] if base is None else [self.methods[base].weights_of or base]
+
     def needs(self, target: str) -> tuple[str, ...]:
         """What a table or figure is made from, of each of its runs."""
         return self.kind(target).needs

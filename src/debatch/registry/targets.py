@@ -45,6 +45,7 @@ def lacking(target: str, screen: Screen, tables: Tables, untrainable: Mapping[st
     spec = specs[target]
     if not set(spec.splits) & set(screen.splits.names):
         return f"needs one of the splits {', '.join(spec.splits)}; add it to `splits.names` of the screen"
-    if target in untrainable and not screen.profiles:
+    reason = kind.lacking(spec, screen)
+    if not reason and target in untrainable and not screen.profiles:
         return f"needs methods that cannot all be trained on this screen: {untrainable[target]}"
-    return kind.lacking(spec, screen)
+    return reason

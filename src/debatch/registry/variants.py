@@ -11,7 +11,7 @@ from debatch.config.screen import Screen
 from debatch.config.tables import Tables
 from debatch.errors import ConfigError
 from debatch.registry.kinds import kind_of
-from debatch.registry.recipes import recipe_on
+from debatch.registry.recipes import recipe_on, require_start
 
 # parts a derived method's name: a method's and a variation's own have none
 BETWEEN = "__"
@@ -176,7 +176,9 @@ class Deriver:
         # not checked as it stands: what cannot be trained is refused by its name, once all of it is known
         changed = method.model_copy(update=laid_over(method.stated(), changes))
         try:
-            return recipe_on(self.screen, changed, name)
+            recipe = recipe_on(self.screen, changed, name)
+            require_start(recipe, self.recipes, name)
+            return recipe
         except ConfigError as error:
             raise _UntrainableError(str(error)) from None
 

@@ -328,3 +328,26 @@ def test_fewer_treatments_than_plates_cannot_be_spread():
 def test_hits_that_are_not_there_are_refused(hits, message):
     with pytest.raises(ValueError, match=message):
         SimulationConfig(hits_only=hits)
+
+
+def test_treatments_of_one_mechanism_are_alike_and_the_metadata_names_it():
+    alone = SimulationConfig(treatments=12, experiments={"ALPHA": 1})
+    shared = alone.model_copy(update={"mechanisms": 3})
+    layouts = plate_layouts(shared)
+    assert "mechanism" not in plate_layouts(alone)
+    treatments = layouts[layouts["well_type"] == "treatment"]
+    assert treatments.groupby("mechanism")["perturbation"].nunique().to_dict() == {"M1": 4, "M2": 4, "M3": 4}
+    assert set(layouts.loc[layouts["well_type"] != "treatment", "mechanism"]) == {""}
+    effects, before = (planted_effects(config).loc["ALPHA"].filter(regex="^T", axis=0) for config in (shared, alone))
+    directions = effects.to_numpy() / np.linalg.norm(effects, axis=1, keepdims=True)
+    similar = directions @ directions.T
+    mechanism = np.array([shared.mechanism_of()[name] for name in effects.index])
+    same = mechanism[:, None] == mechanism
+    others = ~np.eye(len(effects), dtype=bool)
+    assert similar[same & others].mean() > 0.3 > 0.2 > similar[~same].mean()
+    # as strong as those that are by themselves
+    assert np.linalg.norm(effects, axis=1).mean() == pytest.approx(np.linalg.norm(before, axis=1).mean(), rel=0.25)
+    controls = [planted_effects(config).loc["ALPHA"].filter(regex="^P", axis=0) for config in (shared, alone)]
+    assert controls[0].shape == (3, len(TRAITS))
+    with pytest.raises(ValueError, match="each needs two treatments or more"):
+        SimulationConfig(treatments=4, mechanisms=3)

@@ -107,6 +107,8 @@ def training_notes(results: Results, runs: Sequence[Run], names: Mapping[str, st
         recipe, method = record["recipe"], record["method"]
         name = names[method] if names else registry.title(method)
         start = "pretrained weights" if recipe.get("weights") else "random weights"
+        if before := recipe.get("starts_from"):
+            start = f"{registry.title(before)}, whose steps come on top"
         _add(networks, f"{recipe.get('backbone', 'a network')} from {start}", name)
         if recipe.get("epochs", 1) and "optimizer_steps" in record:
             images = recipe["group"] * recipe["groups_per_step"]

@@ -37,6 +37,8 @@ CANDIDATES = 300
 TRAITS_CHANGED = 4
 POSITIVE_CONTROL_FACTOR = 1.3
 CELL_TYPE_SD = 0.2
+# of the variance of treatments' effects
+MECHANISM_SHARE = 0.5
 
 TRAIT_SD = 0.26
 COUNT_SD = 0.54
@@ -86,6 +88,11 @@ def planted_effects(config: SimulationConfig) -> pd.DataFrame:
     names = [*controls, *treatments, config.empty]
     effects = np.zeros((len(names), len(TRAITS)))
     effects[:-1] = _spread_effects(stream(config.seed, "effects"), len(names) - 1)
+    if config.mechanisms:
+        shared = _spread_effects(stream(config.seed, "mechanisms"), config.mechanisms)
+        own = slice(len(controls), -1)
+        of_mechanism = shared[np.arange(len(treatments)) % config.mechanisms]
+        effects[own] = np.sqrt(1 - MECHANISM_SHARE) * effects[own] + np.sqrt(MECHANISM_SHARE) * of_mechanism
     effects[: len(controls)] *= POSITIVE_CONTROL_FACTOR
     frames = {}
     for cell_type in config.experiments:

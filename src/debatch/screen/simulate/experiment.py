@@ -78,8 +78,9 @@ def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
     Each plate is shuffled by itself, so that a well's position says nothing about its class.
 
     Returns:
-        One row a well: experiment, plate, well, cell_type, well_type, perturbation, and where there are tasks the
-        columns of `task_columns`; sorted by the first three within a cell type.
+        One row a well: experiment, plate, well, cell_type, well_type, perturbation; `mechanism` where treatments
+        share them (empty of controls); and where there are tasks the columns of `task_columns`; sorted by the first
+        three within a cell type.
     """
     every_class = _classes(config, config.class_names()[1])
     plates = []
@@ -95,6 +96,8 @@ def plate_layouts(config: SimulationConfig) -> pd.DataFrame:
                 plates.append(layout.sort_values("well"))
     columns = ["experiment", "plate", "well", "cell_type", "well_type", "perturbation"]
     layouts = pd.concat(plates, ignore_index=True)[columns]
+    if config.mechanisms:
+        layouts["mechanism"] = layouts["perturbation"].map(config.mechanism_of()).fillna("")
     return pd.concat([layouts, task_columns(config, layouts)], axis=1)
 
 
