@@ -2,6 +2,7 @@
 
 import pytest
 
+from debatch.errors import ConfigError
 from debatch.files import Files, Product
 from debatch.registry import build_registry
 from debatch.registry.asked import asked_products, asked_targets
@@ -10,8 +11,10 @@ from debatch.registry.products import RunFolder
 
 
 @pytest.fixture(scope="module")
-def tiny(root):
-    return build_registry({"screen": "tiny"}, root)
+def tiny(root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("screen")
+    (folder / "tiny.yaml").write_text(f"extends: {root}/config/screens/tiny.yaml\nexplorer: {{methods: null}}\n")
+    return build_registry({"screen": str(folder / "tiny.yaml")}, root)
 
 
 def test_every_method_and_correction_of_the_tables_is_shown_once_and_no_null(tiny):
@@ -25,6 +28,15 @@ def test_every_method_and_correction_of_the_tables_is_shown_once_and_no_null(tin
     # first as they are, then corrected, method by method
     assert [run.method for run in runs][:5] == ["baseline"] * 5
     assert runs[0].correction == "none"
+
+
+def test_a_screen_may_choose_methods_and_a_wrong_one_is_named(root, tiny, tmp_path):
+    few = explored_runs(build_registry({"screen": "tiny"}, root))
+    assert few == [run for run in explored_runs(tiny) if run.method in ("baseline", "adabn")]
+    (tmp_path / "s.yaml").write_text("extends: tiny\nexplorer: {methods: [adabm]}\n")
+    screen = build_registry({"screen": str(tmp_path / "s.yaml")}, root)
+    with pytest.raises(ConfigError, match=r"`explorer.methods`: .* shows a method 'adabm'; did you mean 'adabn'"):
+        explored_runs(screen)
 
 
 def test_of_several_seeds_the_first_is_shown(root):

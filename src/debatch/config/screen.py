@@ -64,6 +64,13 @@ class Explorer(Section):
         description="Longest side of its pictures, in pixels; 0: none. Of 64 a six-channel image takes about 3.5 kB.",
     )
 
+    methods: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Methods that it shows, of those of the screen's tables and figures; null: all. Each takes a "
+        "projection (UMAP), and one more with each correction.",
+    )
+
     @field_validator("thumbnails")
     @classmethod
     def _are_seen(cls, value: int) -> int:

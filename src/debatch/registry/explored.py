@@ -1,6 +1,8 @@
 """What the explorer shows of a screen, and the files that it is made from."""
 
+from debatch.config.read import nearest
 from debatch.config.splits import Split
+from debatch.errors import ConfigError
 from debatch.files import Files
 from debatch.registry.products import RunFolder
 from debatch.registry.registry import Registry
@@ -11,6 +13,9 @@ def explored_runs(registry: Registry) -> list[Run]:
     """What the explorer shows: each look of the screen's own tables and figures at images that they score or embed.
 
     Of a method the first seed, on the split that a target names first; neither nulls nor variations.
+
+    Raises:
+        ConfigError: the screen chooses a method that is not among them.
     """
     if registry.model:
         model = registry.model
@@ -27,6 +32,15 @@ def explored_runs(registry: Registry) -> list[Run]:
             if first and not few and run.method not in nulls and not registry.is_derived(run.method):
                 found.setdefault((RunFolder.of(run), run.view), run)
     methods = list(dict.fromkeys(run.method for run in found.values()))
+    if (chosen := registry.screen.explorer.methods) is not None:
+        for method in chosen:
+            if method not in methods:
+                raise ConfigError(
+                    f"screen {registry.name!r}: `explorer.methods`: none of its tables and figures shows a method "
+                    f"{method!r}{nearest(method, methods)}; they show {', '.join(methods)}"
+                )
+        methods = [method for method in methods if method in chosen]
+        found = {place: run for place, run in found.items() if run.method in methods}
     return sorted(found.values(), key=lambda run: methods.index(run.method))
 
 
