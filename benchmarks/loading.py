@@ -50,9 +50,10 @@ class CachedImageSet(ImageSet):
             )
 
 
-def write_store(path: Path, images: list[np.ndarray]) -> None:
+def write_store(path: Path, images: list[np.ndarray], channels: list[str] | None = None) -> None:
     """One store in the shipped codec."""
-    with StoreWriter(path, (len(images), *images[0].shape), Store(), {}) as writer:
+    named = {} if channels is None else {"channels": channels}
+    with StoreWriter(path, (len(images), *images[0].shape), Store(), named) as writer:
         for image in images:
             writer.append(image[None], measure(image[None]).moments)
 

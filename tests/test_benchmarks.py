@@ -78,6 +78,18 @@ def test_whether_the_store_feeds_a_chosen_network_is_asked_of_one_machine(root, 
     assert record["small_resnet_32px_ratio"] == pytest.approx(next(rates) / next(rates), rel=0.1)
 
 
+def test_a_step_over_parts_is_held_against_each_part_alone(root, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    parts = importlib.import_module("parts")
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    size = ["--backbone", "small_resnet", "--pixels", "32", "--images", "4", "--steps", "1", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["parts.py", "--stems", "hypernet", *size])
+    parts.main()
+    record = json.loads(capsys.readouterr().out)
+    assert record["ratio"] > 0
+    assert sum(record["alone"].values()) == pytest.approx(1, abs=0.01)
+
+
 def test_a_gpu_that_is_not_there_is_said(root, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(root / "benchmarks"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
