@@ -93,6 +93,7 @@ def made_up(images: int) -> tuple[pd.DataFrame, list[Look]]:
             "image_id": index["image_id"],
             "label": index["label"].astype("Int64"),
             "predicted": guess,
+            "predicted_well": guess[number - number % SITES],
             "log_probability": np.log(generator.random(images)),
         }
     )

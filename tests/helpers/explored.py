@@ -36,6 +36,7 @@ def made_up() -> tuple[pd.DataFrame, list[Look]]:
             "image_id": index["image_id"],
             "label": index["label"],
             "predicted": np.where(misread, (index["label"] + 1) % 4, index["label"]),
+            "predicted_well": np.where(number // 2 % 4 == 0, (index["label"] + 2) % 4, index["label"]),
             "log_probability": np.log(np.where(misread, 0.1, 0.9)),
         }
     )

@@ -95,6 +95,7 @@ def test_predictions_say_what_is_right_and_how_probable_the_truth_was():
             "image_id": [index["image_id"][2], index["image_id"][0], "of another screen", index["image_id"][3]],
             "label": pd.array([2, 0, 0, None], "Int64"),
             "predicted": [2, 1, 0, 7],
+            "predicted_well": [1, 0, 0, 7],
             "log_probability": [np.log(0.25), -np.inf, 0.0, np.nan],
         }
     )
@@ -104,6 +105,15 @@ def test_predictions_say_what_is_right_and_how_probable_the_truth_was():
     assert unpacked(found["probability"]).tolist() == [round(0.25 * 65_534), 0, 65_535]
     # a class that no image of the screen has is told by its number
     assert [found["names"][code] for code in unpacked(found["predicted"])] == ["T2", "T1", "class 7"]
+    assert unpacked(found["well_right"]).tolist() == [1, 2, 0]
+    assert [found["names"][code] for code in unpacked(found["predicted_well"])] == ["T1", "T0", "class 7"]
+
+
+def test_classes_have_the_same_codes_with_each_method():
+    index = make_index(experiments=1, wells=4)
+    of_one = {"image_id": index["image_id"], "label": index["label"], "predicted_well": 3, "log_probability": -1.0}
+    names = [predicted_columns(pd.DataFrame({**of_one, "predicted": each}), index)["names"] for each in (0, 3)]
+    assert names[0] == names[1] == ["T0", "T1", "T2", "T3"]
 
 
 def test_points_keep_their_shape_and_their_image(tmp_path):
@@ -143,7 +153,7 @@ def test_data_of_an_earlier_page_go_and_predictions_of_two_looks_are_written_onc
     points = pd.DataFrame({"projection": "PCA", "image_id": index["image_id"], "x": 0.0, "y": 0.0})
     predictions = pd.DataFrame(
         {"image_id": index["image_id"], "label": index["label"], "predicted": 0, "log_probability": -1.0}
-    )
+    ).assign(predicted_well=0)
     looks = [Look(key, key, points, predictions) for key in "ab"]
     write_page(tmp_path, FACTS, index, [*looks, Look("c", "c", points)])
     assert (tmp_path / "data/view-2.js").exists()

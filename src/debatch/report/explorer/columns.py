@@ -82,33 +82,41 @@ def place_columns(index: pd.DataFrame, plates: pd.Series) -> dict[str, Any]:
 
 
 def predicted_columns(predictions: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
-    """What was predicted of images: the class, whether that is right, and the probability of the true one.
+    """What was predicted of images and of their wells: the class, whether that is right, how probable the true one is.
 
     Args:
         predictions: as `prediction_table` makes them; rows of images that the index does not hold are left out.
         index: of the screen.
 
     Returns:
-        `rows` (positions in the index), `right` (0 not scored, 1 wrong, 2 right), `probability` in 1/65534 (65535:
-        none), `predicted`, a code of `names`.
+        `rows` (positions in the index), `right` and `well_right` (0 not scored, 1 wrong, 2 right), `probability` in
+        1/65534 (65535: none), `predicted` and `predicted_well`, codes of `names`: the classes of the screen, and so
+        the same names for each method.
     """
     at = pd.Index(index["image_id"]).get_indexer(pd.Index(predictions["image_id"]))
     known = predictions[at >= 0]
-    scored = known["label"].notna().to_numpy()
-    label = known["label"].astype("Float64").fillna(-1).to_numpy(np.int64)
-    right = np.where(scored, np.where(known["predicted"].to_numpy() == label, RIGHT, WRONG), NOT_SCORED)
     probability = np.exp(known["log_probability"].to_numpy(np.float64, na_value=np.nan))
     steps = np.where(np.isfinite(probability), np.rint(np.nan_to_num(probability).clip(0, 1) * STEPS), MISSING)
-    of_label = index.dropna(subset=["label"]).drop_duplicates("label").set_index("label")["perturbation"]
-    names = known["predicted"].map(of_label)
-    named = category("predicted", "predicted", names.fillna(known["predicted"].map(lambda label: f"class {label}")))
+    of_label = index.dropna(subset=["label"]).drop_duplicates("label").set_index("label")["perturbation"].astype("str")
+    guesses = pd.concat([known["predicted"], known["predicted_well"]], ignore_index=True)
+    names = guesses.map(of_label)
+    named = pd.concat([names.fillna(guesses.map(lambda label: f"class {label}")), of_label], ignore_index=True)
+    classes = sorted(named.unique(), key=natural_key)
+    codes = pd.Categorical(named, categories=classes).codes.astype(np.int64)
     return {
         "rows": pack_codes(at[at >= 0]),
-        "right": pack_codes(right),
+        "right": pack_codes(_scores(known["label"], known["predicted"])),
+        "well_right": pack_codes(_scores(known["label"], known["predicted_well"])),
         "probability": pack_numbers(steps.astype(np.uint16)),
-        "names": named["names"],
-        "predicted": named["codes"],
+        "names": classes,
+        "predicted": pack_codes(codes[: len(known)]),
+        "predicted_well": pack_codes(codes[len(known) : 2 * len(known)]),
     }
+
+
+def _scores(label: pd.Series, predicted: pd.Series) -> np.ndarray:
+    true = label.astype("Float64").fillna(-1).to_numpy(np.int64)
+    return np.where(label.notna().to_numpy(), np.where(predicted.to_numpy() == true, RIGHT, WRONG), NOT_SCORED)
 
 
 def _kinds_of_flags(flags: str) -> str:
