@@ -20,7 +20,10 @@ TITLE = "<i>Screen</i> </title><script>window.hacked = 1</script>"
 
 
 def made_up() -> tuple[pd.DataFrame, list[Look]]:
-    """48 images of two batches, whose points lie left (first batch) and right; every third is misread."""
+    """48 images of two batches, whose points lie left (first batch) and right.
+
+    Every third image is misread, and every fourth well.
+    """
     index = make_index(experiments=2, wells=12, sites=2)
     index["perturbation"] = [NAMES[label] for label in index["label"]]
     index["plate"] = PLATE
@@ -52,7 +55,7 @@ def made_up() -> tuple[pd.DataFrame, list[Look]]:
     mixed = left_and_right.assign(x=number % 7, y=number // 7)
     looks = [
         Look("plain", "Baseline <u>plain</u>", left_and_right, predictions),
-        Look("corrected", "Baseline, Harmony", mixed, predictions, corrected=True),
+        Look("corrected", "Baseline", mixed, predictions, correction="Harmony"),
     ]
     return index, looks
 
@@ -74,24 +77,35 @@ def lasso(page, left: float, right: float, panel: int = 0) -> None:
     page.mouse.up()
 
 
-def exported(page) -> pd.DataFrame:
-    """The CSV file that the page writes."""
-    with page.expect_download() as download:
-        page.locator("#export").click()
-    return pd.read_csv(download.value.path(), dtype=str)
+def exported(page, which: str = "shown") -> pd.DataFrame:
+    """The CSV file of the images that are shown, or of those that are selected."""
+    return pd.read_csv(download(page, which).path(), dtype=str)
 
 
-def place_of(page, image: int) -> tuple[float, float]:
+def download(page, which: str):
+    with page.expect_download() as found:
+        page.locator(f"#export-{which}").click()
+    return found.value
+
+
+def place_of(page, image: int, panel: int = 0) -> tuple[float, float]:
     """Where a point is on the screen."""
     return page.evaluate(
-        """(image) => {
-            const scatter = debatch.app.scatters[0], view = scatter.overlay.getBoundingClientRect();
+        """([image, panel]) => {
+            const scatter = debatch.app.scatters[panel], view = scatter.overlay.getBoundingClientRect();
             for (let y = 1; y < view.height; y += 2) for (let x = 1; x < view.width; x += 2) {
                 if (scatter.nearest(x, y, 2) === image) return [view.left + x, view.top + y];
             }
         }""",
-        image,
+        [image, panel],
     )
+
+
+def well_at(page, column: int, row: int) -> tuple[float, float]:
+    """Where a well of the plate is on the screen, counted from 0."""
+    box = page.locator("#plate").bounding_box()
+    cell = page.evaluate("(document.getElementById('plate').clientWidth - 26) / 14")
+    return box["x"] + 24 + (column + 0.5) * cell, box["y"] + 16 + (row + 0.5) * cell
 
 
 def picture(page, selector: str) -> np.ndarray:

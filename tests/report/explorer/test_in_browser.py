@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from helpers.explored import NAMES, PLATE, TITLE, exported, lasso, made_up, picture, place_of, status
+from helpers.explored import NAMES, PLATE, TITLE, exported, lasso, made_up, picture, place_of, status, well_at
 
 from debatch.report.explorer.page import Facts, Look, write_page
 
@@ -29,8 +29,8 @@ def test_points_are_drawn_and_names_are_only_text(open_page):
     assert page.locator("#plates option").all_text_contents() == [f"E0{at}, plate {PLATE}" for at in (0, 1)]
     page.evaluate("debatch.app.focus(5)")
     page.wait_for_selector("#detail dl")
-    assert "c0: <u>odd</u>" in page.locator("#detail").text_content()
-    assert page.locator("img, #legend b, #detail b, #detail a, main script").count() == 0
+    assert "c0: <u>odd</u>" in page.locator("#facts").text_content()
+    assert page.locator("img, #legend b, #facts b, #facts a, #detail a, main script").count() == 0
 
 
 def test_a_line_around_points_selects_them_and_the_export_lists_them(open_page, index):
@@ -38,7 +38,7 @@ def test_a_line_around_points_selects_them_and_the_export_lists_them(open_page, 
     page.keyboard.press("l")
     lasso(page, 0.0, 0.45)
     status(page, "24 selected")
-    table = exported(page)
+    table = exported(page, "selected")
     assert set(table["image_id"]) == set(index["image_id"][:24])
     assert table["perturbation"].tolist() == index["perturbation"][:24].tolist()
     page.keyboard.down("Shift")
@@ -48,7 +48,7 @@ def test_a_line_around_points_selects_them_and_the_export_lists_them(open_page, 
     page.select_option("#mode", "remove")
     lasso(page, 0.0, 0.45)
     status(page, "24 selected")
-    assert set(exported(page)["image_id"]) == set(index["image_id"][24:])
+    assert set(exported(page, "selected")["image_id"]) == set(index["image_id"][24:])
     page.keyboard.press("Escape")
     status(page, "0 selected")
 
@@ -89,7 +89,7 @@ def test_a_point_leads_to_its_well_and_its_picture(open_page, index):
     page.mouse.click(x, y)
     page.wait_for_selector("#detail canvas")
     row = index.iloc[30]
-    assert row["image_id"] in page.locator("#detail").text_content()
+    assert row["image_id"] in page.locator("#facts").text_content()
     assert page.locator("#plates").evaluate("select => select.selectedOptions[0].text").startswith("E01")
     assert page.locator("#gallery .card").count() == 2
     assert page.locator("#gallery-words").text_content().endswith(f"well {row['well']}")
@@ -111,26 +111,23 @@ def test_a_point_leads_to_its_well_and_its_picture(open_page, index):
 
 def test_wells_are_selected_on_the_plate_by_mouse_and_keys(open_page):
     page = open_page()
-    box = page.locator("#plate").bounding_box()
-    cell = page.evaluate("(document.getElementById('plate').clientWidth - 26) / 14")
-    at = lambda column, row: (box["x"] + 24 + (column + 0.5) * cell, box["y"] + 16 + (row + 0.5) * cell)  # noqa: E731
-    page.mouse.click(*at(1, 1))
-    status(page, "2 selected")
-    page.mouse.move(*at(1, 1))
+    page.mouse.move(*well_at(page, 1, 1))
     page.mouse.down()
-    page.mouse.move(*at(3, 1), steps=4)
+    page.mouse.move(*well_at(page, 3, 1), steps=4)
     page.mouse.up()
-    status(page, "6 selected")
+    status(page, "6 selected (3 wells)")
     # a well of one misread and one other image, and one of two others
     page.select_option("#colour", "right")
     page.wait_for_function("document.querySelectorAll('#legend .value').length === 3")
     colour = "([x, y]) => [...document.getElementById('plate').getContext('2d').getImageData(x, y, 1, 1).data]"
+    cell = page.evaluate("(document.getElementById('plate').clientWidth - 26) / 14")
     half, right = (page.evaluate(colour, [24 + (column + 0.5) * cell, 16 + 1.5 * cell]) for column in (1, 3))
     assert right[:3] == [0x00, 0x72, 0xB2]
     assert half[:3] == pytest.approx([0xD5 / 2, (0x5E + 0x72) / 2, 0xB2 / 2], abs=1)
     page.keyboard.press("]")
     page.locator("#plate").focus()
-    for key in ["ArrowDown", "ArrowRight", "ArrowRight", "Enter"]:
+    page.keyboard.press("Escape")
+    for key in ["ArrowDown", "ArrowRight", "ArrowRight", " "]:
         page.keyboard.press(key)
     status(page, "2 selected")
     assert page.evaluate("[...debatch.app.selection].flatMap((flag, at) => (flag ? [at] : []))") == [26, 27]
@@ -170,7 +167,7 @@ def test_an_address_brings_the_same_view_back(open_page):
     page.evaluate("debatch.app.scatters[1].drag(100, 100, 130, 100, 2)")
     page.wait_for_function("['selected=', 'at1=', 'image=4', 'channel='].every(part => location.hash.includes(part))")
     again = open_page(page.evaluate("location.hash"))
-    status(again, "32 of 48 images shown, 16 selected")
+    status(again, "32 of 48 images shown (24 wells), 16 selected (12 wells)")
     seen = """() => JSON.stringify([debatch.app.state.view, debatch.app.state.beside, debatch.app.state.colour,
         debatch.app.state.focus, [...debatch.app.selection],
         document.querySelectorAll('#channels input:checked').length])"""
@@ -179,7 +176,7 @@ def test_an_address_brings_the_same_view_back(open_page):
         page.evaluate("debatch.app.state.places[1]"), abs=1e-5
     )
     again.reload()
-    status(again, "32 of 48 images shown, 16 selected")
+    status(again, "32 of 48 images shown (24 wells), 16 selected (12 wells)")
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,24 @@ from debatch.report.plate_format import plate_shape
 from debatch.screen.nouns import stored_noun
 from debatch.tabular import read_frame
 
+# what each split's network learned from, in words, and what that means
 SPLITS = {
-    "separated": "unseen batches",
-    "separated_val": "validation batches",
-    "stratified": "seen batches",
-    "stratified_site": "seen wells",
+    "separated": (
+        "trained without the test batches",
+        "The network saw no image of the batches that it is tested on.",
+    ),
+    "separated_val": (
+        "trained without the validation batches",
+        "The network saw no image of the batches that it is looked at in, which are not the test batches.",
+    ),
+    "stratified": (
+        "trained on a share of every batch",
+        "Another training of the same method: the network saw other wells of the batches that it is tested on.",
+    ),
+    "stratified_site": (
+        "trained on other sites of the same wells",
+        "Another training of the same method: the network saw other sites of the wells that it is tested on.",
+    ),
 }
 
 
@@ -32,15 +45,6 @@ def write_explorer(registry: Registry, files: Files) -> None:
     write_page(Path(files.explorer()).parent, _facts(registry, index), index, _looks(registry, files))
 
 
-def look_title(run: Run, registry: Registry, *, several_splits: bool) -> str:
-    """A look at embeddings in words: the method, the correction, and the split where there are several."""
-    model = registry.model
-    words = [model.name if model and run.method == model.name else registry.title(run.method)]
-    words += [registry.correction_title(run.correction)] if run.correction != UNCORRECTED else []
-    words += [SPLITS.get(run.split, run.split)] if several_splits and not run.external else []
-    return ", ".join(words)
-
-
 def _looks(registry: Registry, files: Files) -> Iterator[Look]:
     runs = explored_runs(registry)
     several_splits = len({run.split for run in runs}) > 1
@@ -52,11 +56,30 @@ def _looks(registry: Registry, files: Files) -> Iterator[Look]:
                 read[path] = read_frame(path)
         yield Look(
             key=f"{run.method}.{run.split}.{run.view}",
-            title=look_title(run, registry, several_splits=several_splits),
+            method=_method_title(run, registry),
             points=read[points][read[points]["view"] == run.view],
             predictions=None if predictions is None else read[predictions],
-            corrected=run.correction != UNCORRECTED,
+            correction=registry.correction_title(run.correction) if run.correction != UNCORRECTED else "",
+            split=split_words(run.split) if several_splits and not run.external else "",
         )
+
+
+def split_words(split: str) -> str:
+    """What the networks of a split are trained on."""
+    return SPLITS[split][0] if split in SPLITS else f"split {split}"
+
+
+def _method_title(run: Run, registry: Registry) -> str:
+    return registry.model.name if registry.model and run.method == registry.model.name else registry.title(run.method)
+
+
+def explained(registry: Registry) -> list[tuple[str, str]]:
+    """Words of the titles, with what they mean: the splits that are told apart, and the corrections that are shown."""
+    runs = explored_runs(registry)
+    splits = dict.fromkeys(run.split for run in runs)
+    told = [SPLITS[split] for split in splits if split in SPLITS] if len(splits) > 1 else []
+    shown = dict.fromkeys(run.correction for run in runs if run.correction != UNCORRECTED)
+    return [*told, *((registry.correction_title(name), registry.corrections[name].description) for name in shown)]
 
 
 def _facts(registry: Registry, index: pd.DataFrame) -> Facts:
@@ -71,4 +94,5 @@ def _facts(registry: Registry, index: pd.DataFrame) -> Facts:
         shape=plate_shape(index["well"], screen.plate_format),
         channels=channels,
         experiments=registry.experiments if channels else [],
+        terms=explained(registry),
     )

@@ -1,7 +1,7 @@
 """Write the explorer's folder: a page, its scripts, and the data of one screen."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Facts:
         shape: rows and columns of its plates.
         channels: of its pictures; empty where there are none.
         experiments: that have pictures.
+        terms: words that the page's help explains, each with what it means.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Facts:
     shape: tuple[int, int]
     channels: list[str]
     experiments: list[str]
+    terms: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,24 @@ class Look:
 
     Attributes:
         key: by which an address names it.
-        title: for people.
+        method: its title.
         points: projection (its name), image_id, x, y.
         predictions: from these embeddings, or from what they were before a correction; None where nothing predicts.
-        corrected: whether there was one.
+        correction: its title; empty where there was none.
+        split: what the method was trained on, in words; empty where all looks say the same.
     """
 
     key: str
-    title: str
+    method: str
     points: pd.DataFrame
     predictions: pd.DataFrame | None = None
-    corrected: bool = False
+    correction: str = ""
+    split: str = ""
+
+    @property
+    def title(self) -> str:
+        """For people: the method and the correction, and what it was trained on."""
+        return ", ".join(filter(None, [self.method, self.correction])) + (f" — {self.split}" if self.split else "")
 
 
 def write_page(folder: Path, facts: Facts, index: pd.DataFrame, looks: Iterable[Look]) -> None:
@@ -86,11 +95,13 @@ def write_page(folder: Path, facts: Facts, index: pd.DataFrame, looks: Iterable[
             {
                 "key": look.key,
                 "title": look.title,
+                "method": look.method,
+                "correction": look.correction,
+                "split": look.split,
                 "file": file,
                 "count": len(look.points),
                 "projection": str(look.points["projection"].iloc[0]) if len(look.points) else "",
                 "predictions": written.get(id(look.predictions)),
-                "corrected": look.corrected,
             }
         )
     write_script("data/screen.js", {**_screen(facts, index), "views": views}, folder / "data/screen.js")
@@ -121,6 +132,7 @@ def _screen(facts: Facts, index: pd.DataFrame) -> dict[str, Any]:
         "places": place_columns(index, plate_names(index)),
         "channels": list(zip(facts.channels, colours, strict=True)),
         "experiments": facts.experiments,
+        "terms": facts.terms,
     }
 
 

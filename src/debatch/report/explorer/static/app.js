@@ -22,17 +22,26 @@ debatch.makeApp = (model) => {
     state,
     hovered: -1,
     shownCount: model.count,
+    shownWells: model.wells.count,
+    // of the images that are shown: points of the first panel, and those that its method did not score
+    shownPoints: 0,
+    unscored: 0,
+    shownOnPlate: new Uint32Array(model.about.places.plates.length),
     selectedCount: 0,
+    selectedWells: 0,
     shown: new Uint8Array(model.count).fill(1),
     selection: new Uint8Array(model.count),
   };
+  // the selection before the last change of it
+  let before = new Uint8Array(model.count);
   const parts = [];
   let pending = new Set();
 
   // A part of the page: called with the set of what changed.
   app.add = (part) => parts.push(part);
 
-  // Say what changed: view, style, filter, selection, focus, plate, pictures, place, hover.
+  // Say what changed: view, style, filter, selection, focus, plate, pictures, place, hover; and restored, where an
+  // address says what is looked at.
   app.change = (...what) => {
     if (pending.size === 0) requestAnimationFrame(app.update);
     what.forEach((each) => pending.add(each));
@@ -43,11 +52,45 @@ debatch.makeApp = (model) => {
     pending = new Set();
     if (changed.has("filter") || changed.has("view")) {
       app.shown = model.mask(state.filters, state.search, state.view);
-      app.shownCount = sum(app.shown);
+      count();
+      if (!changed.has("restored") && follow()) changed.add("plate");
     }
-    if (changed.has("selection")) app.selectedCount = sum(app.selection);
+    if (changed.has("selection")) {
+      app.selectedCount = sum(app.selection);
+      app.selectedWells = model.wellsAmong(app.selection);
+    }
     parts.forEach((part) => part(changed));
   };
+
+  function count() {
+    const { shown, shownOnPlate } = app;
+    const scored = model.isScored(state.view);
+    app.unscored = 0;
+    shownOnPlate.fill(0);
+    for (let at = 0; at < shown.length; at++) {
+      if (!shown[at]) continue;
+      shownOnPlate[model.plate[at]]++;
+      if (scored && !scored[at]) app.unscored++;
+    }
+    app.shownCount = sum(shownOnPlate);
+    app.shownWells = model.wellsAmong(shown);
+    app.shownPoints = 0;
+    for (const image of model.pointsOf(state.view)?.rows ?? []) app.shownPoints += shown[image];
+  }
+
+  // Leave a plate of which nothing is shown for the first one with a point that is, else with an image that is.
+  function follow() {
+    if (app.shownCount === 0 || app.shownOnPlate[state.plate] > 0) return false;
+    const points = model.pointsOf(state.view)?.has;
+    let [first, withPoint] = [app.shownOnPlate.length, app.shownOnPlate.length];
+    app.shown.forEach((flag, at) => {
+      if (!flag) return;
+      first = Math.min(first, model.plate[at]);
+      if (points?.[at]) withPoint = Math.min(withPoint, model.plate[at]);
+    });
+    state.plate = withPoint < app.shownOnPlate.length ? withPoint : first;
+    return true;
+  }
 
   function sum(flags) {
     let total = 0;
@@ -58,18 +101,60 @@ debatch.makeApp = (model) => {
   // Show the points of a look at embeddings on the first or second panel; an empty key closes the second.
   app.show = async (panel, key) => {
     if (key) await model.openView(key);
+    const old = model.views.get(state.view);
     state[panel === 0 ? "view" : "beside"] = key;
     if (!model.columnOf(state.colour, state.view)) state.colour = "batch";
     app.change("view", "style", "filter");
+    if (panel === 0 && old?.predictions !== model.views.get(key).predictions) tellOfFilters(old.key);
   };
+
+  // Filters on predictions hold on with another method, and ask that one.
+  function tellOfFilters(old) {
+    const asked = [...state.filters.keys()].map((key) => model.columnOf(key, old)).filter((own) => own?.predicted);
+    if (asked.length === 0) return;
+    const { number } = debatch.dom;
+    const now = sum(model.mask(state.filters, state.search, state.view));
+    const titles = asked.map((own) => `“${own.title}”`).join(" and ");
+    const [, many] = model.about.noun;
+    const view = model.views.get(state.view);
+    debatch.tell(
+      view.predictions
+        ? `The filter on ${titles} now asks ${view.title}: ${number(now)} ${many} are shown, ${number(app.shownCount)} were before. Select ${many} first to keep them in view.`
+        : `${view.title} predicts nothing, so the filter on ${titles} is not used.`,
+    );
+  }
 
   // Select images: alone, beside those that are selected, or take them out.
   app.select = (images, mode = state.mode) => {
+    before.set(app.selection);
     if (mode === "new") app.selection.fill(0);
     const value = mode === "remove" ? 0 : 1;
     for (const image of images) app.selection[image] = value;
-    if (images.length > 0) state.tab = "selection";
     app.change("selection");
+  };
+
+  // Take images in, or out where all of them are selected.
+  app.toggle = (images) => app.select(images, images.every((image) => app.selection[image]) ? "remove" : "add");
+
+  // Take the last change of the selection back.
+  app.undo = () => {
+    [app.selection, before] = [before, app.selection];
+    app.change("selection");
+  };
+
+  app.clear = () => {
+    if (app.selectedCount === 0) return;
+    app.select([], "new");
+    debatch.tell("The selection is cleared.", { Undo: app.undo });
+  };
+
+  // What a click does beside looking: nothing, or with Shift, Ctrl or Alt select images.
+  app.clicked = (images, event) => {
+    if (event.altKey) app.select(images, "remove");
+    else if (event.shiftKey) app.select(images, "add");
+    else if (event.ctrlKey || event.metaKey) app.toggle(images);
+    else return false;
+    return true;
   };
 
   // Look at one image: its plate, its well, its picture.
@@ -106,6 +191,14 @@ debatch.makeApp = (model) => {
     if (own.kind === "number") return Number.isNaN(own.values[image]) ? "not known" : own.values[image].toFixed(3);
     return own.names[own.codes[image]] ?? "not known";
   };
+
+  // "57 images (44 wells)"; wells are left out where each image is one by itself.
+  app.wellWords = (wells) =>
+    model.wells.several ? ` (${debatch.dom.number(wells)} ${wells === 1 ? "well" : "wells"})` : "";
+
+  // All images of an image's well.
+  app.inWell = (image) =>
+    Array.from(model.wells.of(model.plate[image], model.row[image] * model.wells.width + model.column[image]));
 
   return app;
 };

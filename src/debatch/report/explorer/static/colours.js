@@ -82,21 +82,25 @@ debatch.colours = (() => {
 
   // A colour for each name of a column. Where there are more names than colours, ticked ones get theirs first.
   function ofNames(column, palette, off) {
-    if (column.key === "right") return SCORES;
+    if (column.verdict) return SCORES;
     const colours = PALETTES[palette].names;
-    const plain = (name) => name === null || (column.key === "qc" && name === "none");
-    const few = column.names.filter((name) => !plain(name)).length <= colours.length;
+    const few = column.names.filter((name) => !plain(column, name)).length <= colours.length;
     let next = 0;
     return column.names.map((name, code) => {
-      if (plain(name)) return UNKNOWN;
+      if (plain(column, name)) return UNKNOWN;
       return few || !off?.has(code) ? colours[next++ % colours.length] : UNKNOWN;
     });
   }
 
+  // What is grey in any palette: what is not known, and images without a flag.
+  function plain(column, name) {
+    return name === null || (column.key === "qc" && name === "none");
+  }
+
   // Whether two ticked names have the same colour.
   function repeats(column, palette, off) {
-    const ticked = column.names.filter((name, code) => name !== null && !off?.has(code)).length;
-    return column.key !== "right" && ticked > PALETTES[palette].names.length;
+    const ticked = column.names.filter((name, code) => !plain(column, name) && !off?.has(code)).length;
+    return !column.verdict && ticked > PALETTES[palette].names.length;
   }
 
   // 256 colours from the lowest to the highest number.

@@ -1,26 +1,21 @@
 "use strict";
 
 // The images of a well or of the selection, and one of them in full.
-debatch.makeGallery = (app, pictures) => {
+debatch.makeGallery = (app, pictures, enlarge) => {
   const { make, byId, number } = debatch.dom;
   const PAGE = 24;
   const grid = byId("gallery");
   const detail = byId("detail");
+  const selectWell = byId("select-well");
   const more = byId("more");
   const [one, many] = app.model.about.noun;
   let count = PAGE;
   let asked = 0;
   let listed = "";
 
-  const inWell = (image) => {
-    const { model } = app;
-    const { width } = model.wells;
-    return [...model.wells.of(model.plate[image], model.row[image] * width + model.column[image])];
-  };
-
   function chosen() {
     const { state, selection } = app;
-    if (state.tab === "well") return state.focus < 0 ? [] : inWell(state.focus);
+    if (state.tab === "well") return state.focus < 0 ? [] : app.inWell(state.focus);
     const found = [];
     selection.forEach((flag, image) => flag && found.push(image));
     return found;
@@ -31,8 +26,12 @@ debatch.makeGallery = (app, pictures) => {
     byId("tab-well").setAttribute("aria-pressed", state.tab === "well");
     byId("tab-selection").setAttribute("aria-pressed", state.tab === "selection");
     byId("tab-selection").textContent = `Selection (${number(app.selectedCount)})`;
+    const well = state.focus < 0 ? [] : app.inWell(state.focus);
+    const held = well.length > 0 && well.every((image) => app.selection[image]);
+    selectWell.disabled = well.length === 0;
+    selectWell.textContent = held ? "Take this well out" : "Select this well";
     if (changed.has("tab") || (changed.has("selection") && state.tab === "selection")) count = PAGE;
-    if (["selection", "focus", "tab", "pictures", "view", "more"].some((each) => changed.has(each)))
+    if (["selection", "focus", "tab", "pictures", "view", "filter", "more"].some((each) => changed.has(each)))
       fill(changed.has("pictures"));
   }
 
@@ -44,7 +43,7 @@ debatch.makeGallery = (app, pictures) => {
     more.hidden = images.length <= count;
     more.textContent = `Show ${number(Math.min(PAGE, images.length - count))} more of ${number(images.length)}`;
     byId("gallery-words").textContent = heading(images);
-    const list = `${shown}|${app.state.focus}|${app.state.view}`;
+    const list = `${shown}|${app.state.focus}|${app.state.view}|${app.state.tab}`;
     if (repaint || list !== listed) {
       await fillGrid(shown, turn);
       if (turn === asked) listed = list;
@@ -55,9 +54,13 @@ debatch.makeGallery = (app, pictures) => {
   function heading(images) {
     const { state } = app;
     if (state.tab === "selection")
-      return images.length ? "" : `Draw a line around points with the lasso, or click a well: its ${many} come here.`;
+      return images.length
+        ? ""
+        : `Draw a line around points with the lasso, or drag over wells of the plate: their ${many} come here.`;
     if (state.focus < 0) return `Click a point or a well: its ${many} come here.`;
-    return `${app.said("plate", state.focus)}, well ${app.said("well", state.focus)}`;
+    const hidden = images.filter((image) => !app.shown[image]).length;
+    const words = hidden ? `; the filters hide ${hidden === images.length ? `its ${many}` : `${hidden} of ${images.length}`}` : "";
+    return `${app.said("plate", state.focus)}, well ${app.said("well", state.focus)}${words}`;
   }
 
   async function fillGrid(images, turn) {
@@ -78,26 +81,36 @@ debatch.makeGallery = (app, pictures) => {
   }
 
   function card({ image, canvas }) {
+    const { state } = app;
+    const lines = linesOf(image);
     const right = app.columnOf("right");
     const score = right ? right.names[right.codes[image]] : "";
-    const place = app.state.tab === "well" ? `site ${app.said("site", image)}` : app.said("well", image);
-    const words = app.state.tab === "well" ? place : `${place}, ${app.said("perturbation", image)}`;
-    const caption = make("span", { class: "caption", title: words }, words);
-    const told = score && score !== "not scored" ? [make("span", { class: `caption ${score}` }, score)] : [];
+    const told = score && score !== "not scored" ? `${score}: ${app.said("predicted", image)}` : score;
+    const line = (words, kind = "") => make("span", { class: `caption ${kind}`, title: words }, words);
     return make(
       "button",
       {
         type: "button",
         class: "card",
         "data-image": image,
-        "aria-pressed": image === app.state.focus,
-        "aria-label": `Look at ${one} ${words} ${score}`,
+        "aria-pressed": String(image === state.focus),
+        "aria-label": ["Look at", one, ...lines, told].join(" "),
         onclick: () => look(image),
       },
       ...(canvas ? [canvas] : []),
-      caption,
-      ...told,
+      ...lines.map((words) => line(words)),
+      ...(told ? [line(told, score.replace(" ", "-"))] : []),
     );
+  }
+
+  // What is written under an image: where it is, its plate too where a selection spans several, and what it shows.
+  function linesOf(image) {
+    if (app.state.tab === "well") return [`site ${app.said("site", image)}`];
+    const { plate } = app.model;
+    const first = app.selection.indexOf(1);
+    const several = app.selection.some((flag, at) => flag && plate[at] !== plate[first]);
+    const words = `${app.said("well", image)}, ${app.said("perturbation", image)}`;
+    return several ? [app.said("plate", image), words] : [words];
   }
 
   // Look at an image without leaving the list that it is in.
@@ -111,30 +124,68 @@ debatch.makeGallery = (app, pictures) => {
     const { state, model } = app;
     if (state.focus < 0) {
       detail.replaceChildren();
+      byId("facts-panel").hidden = true;
       return;
     }
     const ids = await model.imageIds();
-    const canvas = make("canvas", {
-      class: "large",
-      role: "img",
-      "aria-label": `${one} ${ids[state.focus]} in false colour`,
-    });
+    const canvas = make("canvas", {});
     const drawn = pictures.any && (await pictures.paint(canvas, state.focus).catch(() => false));
     if (turn !== asked) return;
-    detail.replaceChildren(...(drawn ? [canvas] : []), facts(ids[state.focus], state.focus));
+    const picture = make(
+      "button",
+      {
+        type: "button",
+        class: "large",
+        "aria-label": `Enlarge ${one} ${ids[state.focus]}, in false colour`,
+        title: "Enlarge",
+        onclick: enlarge.open,
+      },
+      canvas,
+    );
+    const views = [state.view, state.beside].filter(Boolean);
+    const told = views.map((view) => verdicts(view, state.focus, views.length > 1));
+    detail.replaceChildren(...(drawn ? [picture] : []), make("div", { class: "verdicts" }, truth(state.focus), ...told));
+    byId("facts").replaceChildren(facts(ids[state.focus], state.focus));
+    byId("facts-panel").hidden = false;
+  }
+
+  const list = (rows) =>
+    make("dl", {}, ...rows.flatMap(([name, ...value]) => [make("dt", {}, name), make("dd", {}, ...value)]));
+
+  function truth(image) {
+    return list([["perturbation", app.said("perturbation", image)]]);
+  }
+
+  // What a method predicted of an image and of its well.
+  function verdicts(view, image, titled) {
+    const { title, correction } = app.model.views.get(view);
+    const heading = titled ? [make("h3", {}, title)] : [];
+    if (!app.columnOf("right", view)) return make("div", {}, ...heading, "no predictions");
+    if (app.said("right", image, view) === "not scored")
+      return make("div", {}, ...heading, make("span", { title: "It is none of the images that this method was tested on." }, "not scored by this method"));
+    const verdict = (right, predicted) => {
+      const word = app.said(right, image, view);
+      return [`${app.said(predicted, image, view)}, `, make("b", { class: word }, word)];
+    };
+    const rows = [[one, ...verdict("right", "predicted")]];
+    if (app.columnOf("well_right", view)) rows.push(["well", ...verdict("well_right", "predicted_well")]);
+    rows.push(["probability", `${app.said("probability", image, view)} for ${app.said("perturbation", image)}`]);
+    const note = correction ? [make("p", { class: "note" }, "predicted before the correction")] : [];
+    return make("div", {}, ...heading, list(rows), ...note);
   }
 
   function facts(id, image) {
     const rows = [["image_id", id]];
-    for (const own of app.model.columnsOf(app.state.view)) {
+    for (const own of app.model.columns.values()) {
       if (["experiment", "row", "column", "qc"].includes(own.key)) continue;
       rows.push([own.title, app.said(own.key, image)]);
     }
     const flags = app.model.flagsOf(image);
     if (flags) rows.push(["QC flags", flags]);
-    return make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+    return list(rows);
   }
 
+  selectWell.addEventListener("click", () => app.toggle(app.inWell(app.state.focus)));
   more.addEventListener("click", () => {
     count += PAGE;
     app.change("more");
@@ -149,79 +200,37 @@ debatch.makeGallery = (app, pictures) => {
   return { update };
 };
 
-// Switches, colours and contrast of the channels.
-debatch.makeChannels = (host, app, pictures) => {
-  const { make } = debatch.dom;
-  const rows = pictures.channels.map((channel) => {
-    const on = make("input", { type: "checkbox", onchange: () => set(channel, { on: on.checked }) });
-    const colour = make("input", {
-      type: "color",
-      "aria-label": `Colour of ${channel.name}`,
-      oninput: () => set(channel, { colour: colour.value }),
-    });
-    const [low, high] = ["Black", "White"].map((end) =>
-      make("input", {
-        type: "range",
-        min: 0,
-        max: 1,
-        step: 0.01,
-        "aria-label": `${end} point of ${channel.name}`,
-        title: `${end} point`,
-        oninput: ranged,
-      }),
-    );
-    function ranged() {
-      set(channel, { low: Math.min(+low.value, 0.98), high: Math.max(+high.value, Math.min(+low.value, 0.98) + 0.02) });
-    }
-    const element = make(
-      "div",
-      { class: "channel" },
-      make("label", {}, on, make("span", { class: "name" }, channel.name)),
-      colour,
-      low,
-      high,
-    );
-    return { channel, on, colour, low, high, element };
-  });
+// One picture as large as the place of the points allows, beside the switches of its channels.
+debatch.makeEnlarged = (box, app, pictures) => {
+  const { make, byId } = debatch.dom;
+  const canvas = make("canvas", { onclick: close });
+  const caption = make("p", {});
+  const shut = make("button", { type: "button", onclick: close }, "Close (Esc)");
+  box.append(make("div", { class: "row" }, caption, shut), canvas);
 
-  function set(channel, values) {
-    Object.assign(channel, values);
-    app.change("pictures");
+  const isOpen = () => !box.hidden;
+
+  function open() {
+    box.hidden = false;
+    paint();
+    shut.focus();
   }
 
-  function update() {
-    for (const { channel, on, colour, low, high } of rows) {
-      on.checked = channel.on;
-      colour.value = channel.colour;
-      low.value = channel.low;
-      high.value = channel.high;
-    }
+  function close() {
+    box.hidden = true;
+    byId("detail").querySelector("button")?.focus();
   }
 
-  const reset = make(
-    "button",
-    {
-      type: "button",
-      onclick: () => {
-        pictures.channels.forEach((channel) =>
-          Object.assign(channel, { on: true, low: 0, high: 1, colour: channel.initial }),
-        );
-        app.change("pictures");
-      },
-    },
-    "Reset channels",
-  );
-  host.append(
-    make(
-      "div",
-      { class: "channel heads" },
-      make("span", {}, "channel"),
-      make("span", {}),
-      make("span", {}, "black"),
-      make("span", {}, "white"),
-    ),
-    ...rows.map((row) => row.element),
-    reset,
-  );
-  return { update };
+  async function paint() {
+    const image = app.state.focus;
+    const drawn = image >= 0 && (await pictures.paint(canvas, image).catch(() => false));
+    if (!drawn) box.hidden = true;
+    caption.textContent = image < 0 ? "" : app.words.ofImage(image, app.state.view);
+  }
+
+  const update = (changed) => {
+    if (isOpen() && ["focus", "pictures", "view"].some((each) => changed.has(each))) paint();
+  };
+
+  return { open, close, isOpen, update };
 };

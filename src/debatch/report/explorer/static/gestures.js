@@ -16,6 +16,7 @@ debatch.addGestures = (scatter, app, tooltip) => {
   overlay.addEventListener("pointerdown", (event) => {
     if (event.button > 0) return;
     overlay.setPointerCapture(event.pointerId);
+    hover(-1, -1);
     pointers.set(event.pointerId, at(event));
     const [x, y] = at(event);
     if (pointers.size === 2) {
@@ -64,13 +65,19 @@ debatch.addGestures = (scatter, app, tooltip) => {
     release(event);
     if (!ended || ended.kind === "pinch") return;
     const [x, y] = at(event);
-    if (!ended.moved) app.focus(scatter.nearest(x, y, event.pointerType === "mouse" ? 12 : 24));
+    if (!ended.moved) click(scatter.nearest(x, y, event.pointerType === "mouse" ? 12 : 24), event);
     else if (ended.kind === "lasso") {
       const [x0] = scatter.fromElement(0, 0);
       const [x1] = scatter.fromElement(2, 0);
-      app.select(scatter.within(debatch.lasso.thinned(ended.line, x1 - x0)), modeOf(event));
+      const found = scatter.within(debatch.lasso.thinned(ended.line, x1 - x0));
+      app.select(found, modeOf(event));
+      if (found.length > 0) app.state.tab = "selection";
     }
   });
+
+  function click(image, event) {
+    if (image < 0 || !app.clicked([image], event)) app.focus(image);
+  }
 
   overlay.addEventListener("pointercancel", release);
   overlay.addEventListener("pointerleave", () => hover(-1, -1));
@@ -90,7 +97,7 @@ debatch.addGestures = (scatter, app, tooltip) => {
   function hover(x, y, event) {
     const image = x < 0 ? -1 : scatter.nearest(x, y);
     app.hover(image);
-    tooltip(image, event);
+    tooltip(image < 0 ? "" : app.words.ofImage(image, scatter.key()), event);
   }
 
   overlay.addEventListener(

@@ -19,6 +19,7 @@ debatch.makeLegend = (host, app) => {
   host.append(find, buttons, list, note);
   let rows = [];
   let built = null;
+  let scored = null;
 
   const column = () => app.columnOf();
 
@@ -32,8 +33,8 @@ debatch.makeLegend = (host, app) => {
     const names = own.kind === "names";
     find.hidden = !names || own.names.length < 12;
     buttons.hidden = !names;
-    if (built !== own) {
-      find.value = "";
+    if (built !== own || scored !== app.model.isScored(app.state.view)) {
+      if (built !== own) find.value = "";
       fill();
     }
     if (names) refresh(own);
@@ -43,15 +44,14 @@ debatch.makeLegend = (host, app) => {
 
   function ofView() {
     const view = app.model.views.get(app.state.view);
-    const before = view?.corrected ? ", before the correction" : "";
-    return ["right", "probability", "predicted"].includes(app.state.colour) && view
-      ? `Predicted by: ${view.title}${before}.`
-      : "";
+    const before = view?.correction ? ", before the correction" : "";
+    return column()?.predicted && view ? `Predicted by: ${view.title}${before}.` : "";
   }
 
   function fill() {
     const own = column();
     built = own;
+    scored = app.model.isScored(app.state.view);
     rows = [];
     list.replaceChildren();
     if (!own) return;
@@ -63,25 +63,60 @@ debatch.makeLegend = (host, app) => {
     const codes = own.names
       .map((_, code) => code)
       .filter((code) => (own.names[code] ?? "not known").toLowerCase().includes(wanted));
-    for (const code of codes.slice(0, MOST)) rows.push(row(own, code));
-    list.append(...rows.map((each) => each.element));
+    const untold = notTold(own);
+    for (const code of codes.slice(0, MOST)) rows.push(row(own, code, untold));
+    list.append(heads(), ...rows.map((each) => each.element));
+    if (own.key === "right" && app.model.wells.several) list.append(both());
     if (codes.length > MOST)
       list.append(make("p", { class: "note" }, `${number(codes.length - MOST)} more: type above to find them.`));
     refresh(own);
   }
 
-  function row(own, code) {
+  function heads() {
+    const [, many] = app.model.about.noun;
+    const of = [many, ...(app.model.wells.several ? ["wells"] : [])];
+    return make("div", { class: "over" }, ...of.map((each) => make("span", {}, each)));
+  }
+
+  // Names of which the method tells nothing: [whether, in words], or null where it tells of all.
+  function notTold(own) {
+    const { model, state } = app;
+    if (own.predicted || !scored) return null;
+    const words = model.columnOf("right", state.view) ? "not scored" : "no points";
+    return { words, counts: model.countsOf(own, scored).images };
+  }
+
+  // Of wells alone, which the plate draws between the two colours.
+  function both() {
+    const swatch = make("span", { class: "swatch" });
+    const [, wrong, right] = debatch.colours.ofNames(column(), app.state.palette);
+    swatch.style.background = `linear-gradient(to right, ${wrong}, ${debatch.colours.mixed(right, wrong, 0.5)}, ${right})`;
+    return make("p", { class: "both" }, swatch, make("span", {}, "a well of both, on the plate"));
+  }
+
+  function row(own, code, untold) {
     const name = own.names[code] ?? "not known";
     const box = make("input", { type: "checkbox", onchange: () => toggle(own, code) });
     const swatch = make("span", { class: "swatch" });
     const count = make("span", { class: "count" });
+    const wells = make("span", { class: "wells" });
     const only = make(
       "button",
       { type: "button", class: "only", "aria-label": `Show ${name} only`, onclick: () => showOnly(own, code) },
       "only",
     );
-    const label = make("label", {}, box, swatch, make("span", { class: "name", title: name }, name), count);
-    return { code, box, swatch, count, element: make("div", { class: "value" }, label, only) };
+    const silent = untold && untold.counts[code] === 0;
+    const label = make(
+      "label",
+      {},
+      box,
+      swatch,
+      make("span", { class: "name", title: name }, name),
+      ...(silent ? [make("small", { class: "tag", title: "The method shown was not tested on them." }, untold.words)] : []),
+    );
+    const counts = app.model.wells.several ? [count, wells] : [count];
+    const element = make("div", { class: `value${silent ? " silent" : ""}` }, label, only, ...counts);
+    return { code, box, swatch, count, wells, element };
   }
 
   // Counts are of the images that pass all other filters.
@@ -89,14 +124,16 @@ debatch.makeLegend = (host, app) => {
     const { state, model } = app;
     const off = state.filters.get(own.key)?.off;
     const others = off ? model.mask(state.filters, state.search, state.view, own.key) : app.shown;
-    const counts = new Uint32Array(own.names.length);
-    for (let at = 0; at < others.length; at++) counts[own.codes[at]] += others[at];
+    const counts = model.countsOf(own, others);
     const colours = debatch.colours.ofNames(own, state.palette, off);
-    for (const { code, box, swatch, count, element } of rows) {
+    // (on the second panel points may be of a name that the first method's filter leaves out)
+    const always = own.predicted && state.beside;
+    for (const { code, box, swatch, count, wells, element } of rows) {
       box.checked = !off?.has(code);
-      swatch.style.backgroundColor = box.checked ? colours[code] : "transparent";
-      count.textContent = number(counts[code]);
-      element.classList.toggle("off", !box.checked || counts[code] === 0);
+      swatch.style.backgroundColor = box.checked || always ? colours[code] : "transparent";
+      count.textContent = number(counts.images[code]);
+      wells.textContent = number(counts.wells[code]);
+      element.classList.toggle("off", !box.checked || counts.images[code] === 0);
     }
     const repeated = debatch.colours.repeats(own, state.palette, off);
     note.textContent = [

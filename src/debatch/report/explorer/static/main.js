@@ -12,7 +12,8 @@ debatch.start = async () => {
   const [, many] = about.noun;
   const plates = about.places.plates.length;
   const pictures = debatch.makePictures(model);
-  const tooltip = debatch.makeTooltip(byId("tooltip"), app);
+  const tooltip = debatch.makeTooltip(byId("tooltip"));
+  app.words = debatch.makeWords(app);
   const scatters = [0, 1].map((panel) => {
     const scatter = debatch.makeScatter(byId(`points-${panel}`), byId(`marks-${panel}`), app, panel);
     debatch.addGestures(scatter, app, tooltip);
@@ -21,7 +22,8 @@ debatch.start = async () => {
   const plate = debatch.makePlate(byId("plate"), app, tooltip);
   const legend = debatch.makeLegend(byId("legend"), app);
   const chips = debatch.makeChips(byId("chips"), app);
-  const gallery = debatch.makeGallery(app, pictures);
+  const enlarge = debatch.makeEnlarged(byId("enlarged"), app, pictures);
+  const gallery = debatch.makeGallery(app, pictures, enlarge);
   const channels = debatch.makeChannels(byId("channels"), app, pictures);
 
   document.title = `${about.title}: explorer`;
@@ -30,9 +32,11 @@ debatch.start = async () => {
   byId("simulated").hidden = !about.simulated;
   byId("channel-panel").hidden = !pictures.any;
   byId("images-heading").textContent = pictures.any ? "Images" : `Chosen ${many}`;
-  const titled = about.views.map((view) => [view.key, view.title]);
-  fillSelect(byId("view"), titled);
-  fillSelect(byId("beside"), [["", "nothing"], ...titled]);
+  byId("view").append(...viewOptions());
+  byId("beside").append(make("option", { value: "" }, "nothing"), ...viewOptions());
+  byId("terms").prepend(
+    ...about.terms.flatMap(([term, words]) => [make("dt", {}, term), make("dd", {}, words)]),
+  );
   fillSelect(
     byId("palette"),
     Object.entries(debatch.colours.PALETTES).map(([key, palette]) => [key, palette.title]),
@@ -41,6 +45,7 @@ debatch.start = async () => {
     byId("plates"),
     about.places.plates.map((name, at) => [String(at), name]),
   );
+  const plateOptions = [...byId("plates").options];
   if (about.views.length === 0) {
     document.body.classList.add("no-views");
     byId("no-views").hidden = false;
@@ -58,19 +63,28 @@ debatch.start = async () => {
     await model.imageIds();
     app.change("filter", "style");
   });
+  const copied =
+    location.protocol === "file:"
+      ? "The address is copied. It opens this view in a copy of this folder: a colleague replaces all before index.html# with the place of the copy."
+      : "The address is copied. It opens this view.";
   const click = (id, act) => byId(id).addEventListener("click", act);
   click("tool-move", () => set({ tool: "move" }, "tool"));
   click("tool-lasso", () => set({ tool: "lasso" }, "tool"));
   click("home", () => scatters.forEach((scatter) => scatter.moveTo(null)));
-  click("clear", () => app.select([], "new"));
-  click("export", () => debatch.exportRows(app));
+  click("clear", app.clear);
+  click("select-shown", () => {
+    const found = [];
+    app.shown.forEach((flag, image) => flag && found.push(image));
+    app.select(found);
+  });
+  for (const which of ["shown", "selected"]) click(`export-${which}`, () => debatch.exportRows(app, which).catch(told));
   click("plate-before", () => turnPlate(-1));
   click("plate-after", () => turnPlate(1));
   click("help", () => byId("help-box").showModal());
   click("copy", async () => {
     await navigator.clipboard
       ?.writeText(location.href)
-      .then(() => debatch.tell("The address is copied. It opens this view in a copy of the same folder."))
+      .then(() => debatch.tell(copied))
       .catch(() => debatch.tell("Copy the address from the address bar."));
   });
 
@@ -79,8 +93,25 @@ debatch.start = async () => {
     app.change(...(what.length ? what : ["mode"]));
   }
 
+  // The next plate of which something is shown.
   function turnPlate(by) {
-    set({ plate: (state.plate + by + plates) % plates }, "plate");
+    let plate = (state.plate + by + plates) % plates;
+    while (app.shownCount > 0 && app.shownOnPlate[plate] === 0) plate = (plate + by + plates) % plates;
+    set({ plate }, "plate");
+  }
+
+  // Looks at embeddings, in groups by what the methods were trained on.
+  function viewOptions() {
+    const option = (view) => {
+      const words = view.correction ? `${view.method}, ${view.correction}` : view.method;
+      return make("option", { value: view.key, title: view.title }, words);
+    };
+    const splits = [...new Set(about.views.map((view) => view.split))];
+    const label = (split) => split[0].toUpperCase() + split.slice(1);
+    return splits.flatMap((split) => {
+      const options = about.views.filter((view) => view.split === split).map(option);
+      return split ? [make("optgroup", { label: label(split) }, ...options)] : options;
+    });
   }
 
   function fillSelect(select, options) {
@@ -107,7 +138,9 @@ debatch.start = async () => {
     byId("beside-panel").hidden = !state.beside;
     scatters.forEach((scatter, panel) => update(scatter, panel, has));
     if (has("style", "filter", "selection", "view", "plate", "hover", "focus")) plate.draw();
+    if (has("focus") && !has("restored")) scatters.forEach((scatter) => scatter.reveal(state.focus));
     gallery.update(changed);
+    enlarge.update(changed);
     if (has("pictures", "view")) channels.update();
     if (has("filter", "selection", "view", "plate")) words();
     save();
@@ -146,23 +179,43 @@ debatch.start = async () => {
     const view = model.views.get(key());
     if (!view) return;
     const whole = view.count === model.count ? "" : ` of ${number(model.count)}`;
+    const shown = drawn.count - drawn.faint;
+    const passing = app.shownCount === model.count ? "" : `; ${number(shown)} shown`;
     const held = app.selectedCount ? `; ${number(drawn.held)} of ${number(app.selectedCount)} selected` : "";
     byId(`caption-${panel}`).textContent =
-      `${view.title} (${view.projection} of ${number(view.count)}${whole} ${many}${held})`;
+      `${view.title} (${view.projection} of ${number(view.count)}${whole} ${many}${passing}${held})`;
+    byId(`empty-${panel}`).textContent = shown > 0 || app.shownCount === 0 ? "" : untested(view);
+  }
+
+  function untested(view) {
+    const reason = `this method was not tested on the ${number(app.shownCount)} ${many} that the filters leave`;
+    return `0 of ${number(view.count)} points: ${reason}. The plate shows them.`;
   }
 
   function words() {
-    const chosen = app.selectedCount > 0;
+    const { shownCount, selectedCount } = app;
     byId("status").textContent =
-      `${number(app.shownCount)} of ${number(model.count)} ${many} shown, ${number(app.selectedCount)} selected`;
-    byId("export").textContent = chosen
-      ? `Export ${number(app.selectedCount)} selected`
-      : `Export ${number(app.shownCount)} shown`;
-    byId("clear").disabled = !chosen;
+      `${number(shownCount)} of ${number(model.count)} ${many} shown${app.wellWords(app.shownWells)}, ` +
+      `${number(selectedCount)} selected${selectedCount ? app.wellWords(app.selectedWells) : ""}`;
+    byId("status").title = app.unscored
+      ? `The method on the first panel did not score ${number(app.unscored)} of the ${number(shownCount)} shown.`
+      : "";
+    byId("export-shown").textContent = `Export ${number(shownCount)} shown`;
+    byId("export-selected").textContent = `Export ${number(selectedCount)} selected`;
+    byId("export-selected").hidden = selectedCount === 0;
+    byId("clear").disabled = byId("export-selected").disabled = selectedCount === 0;
+    byId("export-shown").disabled = byId("select-shown").disabled = shownCount === 0;
+    const filtered = shownCount < model.count;
+    plateOptions.forEach((option, at) => {
+      const shown = app.shownOnPlate[at];
+      const text = filtered ? `${about.places.plates[at]}: ${number(shown)} shown` : about.places.plates[at];
+      if (option.textContent !== text) option.textContent = text;
+      option.classList.toggle("silent", shown === 0);
+    });
     const held = new Set();
     app.selection.forEach((flag, image) => flag && held.add(model.plate[image]));
     const others = held.size - (held.has(state.plate) ? 1 : 0);
-    byId("plate-words").textContent = chosen
+    byId("plate-words").textContent = selectedCount
       ? `Selected ${many} lie on ${number(held.size)} of ${number(plates)} plates${others ? "" : ": this one"}.`
       : "";
   }
@@ -184,13 +237,13 @@ debatch.start = async () => {
     if (new URLSearchParams(text).get("search")) await model.imageIds();
     const warning = await debatch.address.read(text, app, pictures.channels);
     state.places.forEach((place, panel) => scatters[panel].moveTo(place));
-    app.change("view", "style", "filter", "selection", "focus", "plate", "pictures", "tool", "tab");
+    app.change("view", "style", "filter", "selection", "focus", "plate", "pictures", "tool", "tab", "restored");
     if (warning) debatch.tell(warning);
   }
 
   addEventListener("hashchange", () => restore().catch(told));
   addEventListener("resize", () => app.change("place", "plate"));
-  debatch.addKeys(app, { turnPlate, set });
+  debatch.addKeys(app, { turnPlate, set, enlarge });
   debatch.addTheme(byId("theme"), () => app.change("style"));
   await restore();
   debatch.app = Object.assign(app, { scatters });

@@ -21,6 +21,7 @@ debatch.openModel = async () => {
   );
   const [rows, wide] = about.format;
   const wells = wellsInOrder(plate, row, column, about.places.plates.length, rows, wide);
+  const wellSeen = new Uint8Array(wells.count);
   const opened = new Map();
   const predicted = new Map();
   let ids = null;
@@ -32,7 +33,9 @@ debatch.openModel = async () => {
     if (!opened.has(key)) {
       const packed = await load(view.file);
       const [own, x, y] = await Promise.all([packed.rows, packed.x, packed.y].map(unpack));
-      opened.set(key, { rows: own, x: Float32Array.from(x, scaled), y: Float32Array.from(y, scaled) });
+      const has = new Uint8Array(count);
+      for (const image of own) has[image] = 1;
+      opened.set(key, { rows: own, has, x: Float32Array.from(x, scaled), y: Float32Array.from(y, scaled) });
     }
     if (view.predictions && !predicted.has(view.predictions)) {
       predicted.set(view.predictions, await openPredictions(view.predictions));
@@ -46,24 +49,46 @@ debatch.openModel = async () => {
 
   async function openPredictions(file) {
     const packed = await load(file);
-    const [own, right, steps, classes] = await Promise.all(
-      [packed.rows, packed.right, packed.probability, packed.predicted].map(unpack),
+    const [own, right, wellRight, steps, guesses, wellGuesses] = await Promise.all(
+      [
+        packed.rows,
+        packed.right,
+        packed.well_right,
+        packed.probability,
+        packed.predicted,
+        packed.predicted_well,
+      ].map(unpack),
     );
-    const names = [...packed.names, null];
-    const scores = new Uint8Array(count);
+    const classes = [...packed.names, null];
+    const verdicts = ["not scored", "wrong", "right"];
     const probability = new Float32Array(count).fill(NaN);
-    const guesses = new Uint16Array(count).fill(names.length - 1);
     own.forEach((image, at) => {
-      scores[image] = right[at];
-      guesses[image] = classes[at];
       if (steps[at] !== 65535) probability[image] = steps[at] / 65534;
     });
+    const spread = (values, rest) => {
+      const codes = new Uint16Array(count).fill(rest);
+      own.forEach((image, at) => (codes[image] = values[at]));
+      return codes;
+    };
+    const named = (key, title, names, values, rest) => ({
+      key,
+      title,
+      kind: "names",
+      names,
+      codes: spread(values, rest),
+      predicted: true,
+      verdict: names === verdicts,
+    });
     const made = [
-      { key: "right", title: "right or wrong", kind: "names", names: ["not scored", "wrong", "right"], codes: scores },
-      { key: "probability", title: "probability of the true class", kind: "number", values: probability },
-      { key: "predicted", title: "predicted class", kind: "names", names, codes: guesses },
+      named("right", "image right or wrong", verdicts, right, 0),
+      named("well_right", "well right or wrong", verdicts, wellRight, 0),
+      { key: "probability", title: "probability of the true class", kind: "number", values: probability, predicted: true },
+      named("predicted", "predicted class of the image", classes, guesses, classes.length - 1),
+      named("predicted_well", "predicted class of the well", classes, wellGuesses, classes.length - 1),
     ];
-    return new Map(made.map((own) => [own.key, own]));
+    // where each image is a well of its own, its well says nothing more
+    const told = made.filter((column) => wells.several || !column.key.includes("well"));
+    return new Map(told.map((column) => [column.key, column]));
   }
 
   // A column by its key; of those that come from predictions, the one of a view. Undefined where there is none.
@@ -111,6 +136,36 @@ debatch.openModel = async () => {
     }
   }
 
+  // How many wells hold the images that are flagged.
+  function wellsAmong(flags) {
+    wellSeen.fill(0);
+    for (let at = 0; at < count; at++) wellSeen[wells.number[at]] |= flags[at];
+    let total = 0;
+    for (let at = 0; at < wellSeen.length; at++) total += wellSeen[at];
+    return total;
+  }
+
+  // How many flagged images each name of a column has, and how many wells hold them.
+  function countsOf(column, flags) {
+    const images = new Uint32Array(column.names.length);
+    const inWells = new Uint32Array(column.names.length);
+    const last = new Int32Array(column.names.length).fill(-1);
+    for (const image of wells.order) {
+      if (!flags[image]) continue;
+      const code = column.codes[image];
+      images[code]++;
+      if (last[code] !== wells.number[image]) inWells[code]++;
+      last[code] = wells.number[image];
+    }
+    return { images, wells: inWells };
+  }
+
+  // Whether a look at embeddings tells anything of an image: what was predicted is scored, or there is a point.
+  function isScored(view) {
+    const right = columnOf("right", view);
+    return right ? right.codes : opened.get(view)?.has;
+  }
+
   return {
     about,
     count,
@@ -125,10 +180,15 @@ debatch.openModel = async () => {
     columnsOf,
     imageIds,
     mask,
+    wellsAmong,
+    countsOf,
+    isScored,
+    pointsOf: (key) => opened.get(key),
     flagsOf: (image) => about.flags.names[flags[image]],
   };
 
   // Images by plate and well: those of well w of plate p are order[start[i]] to order[start[i + 1]], i = p * wells + w.
+  // Wells that hold images are numbered in that order.
   function wellsInOrder(plates, ownRows, ownColumns, plateCount, high, width) {
     const start = new Uint32Array(plateCount * high * width + 1);
     const place = (image) => (plates[image] * high + ownRows[image]) * width + ownColumns[image];
@@ -137,6 +197,20 @@ debatch.openModel = async () => {
     const next = start.slice();
     const order = new Uint32Array(count);
     for (let image = 0; image < count; image++) order[next[place(image)]++] = image;
-    return { high, width, of: (p, w) => order.subarray(start[p * high * width + w], start[p * high * width + w + 1]) };
+    const number = new Uint32Array(count);
+    let filled = 0;
+    for (let at = 0; at < count; at++) {
+      if (at > 0 && place(order[at]) !== place(order[at - 1])) filled++;
+      number[order[at]] = filled;
+    }
+    return {
+      high,
+      width,
+      order,
+      number,
+      count: count ? filled + 1 : 0,
+      several: filled + 1 < count,
+      of: (p, w) => order.subarray(start[p * high * width + w], start[p * high * width + w + 1]),
+    };
   }
 };

@@ -1,24 +1,71 @@
 "use strict";
 
 // Small things of the page: messages, what is under the mouse, keys, day and night, and the export.
-debatch.tell = (text) => {
-  const message = debatch.dom.byId("message");
-  message.textContent = text;
+// A message, with buttons that do something about it.
+debatch.tell = (text, acts = {}) => {
+  const { make, byId } = debatch.dom;
+  const message = byId("message");
+  const done = () => (message.hidden = true);
+  const button = ([name, act]) =>
+    make("button", { type: "button", onclick: () => (done(), act()) }, name);
+  message.replaceChildren(text, ...Object.entries(acts).flatMap((each) => [" ", button(each)]));
   message.hidden = !text;
   clearTimeout(debatch.telling);
-  debatch.telling = setTimeout(() => (message.hidden = true), 12000);
+  debatch.telling = setTimeout(done, 12000);
 };
 
-debatch.makeTooltip = (element, app) => (image, event) => {
-  element.hidden = image < 0 || !event;
+// What is under the mouse. Beside it, or above an element that it would hide.
+debatch.makeTooltip = (element) => (text, event, above) => {
+  element.hidden = !text || !event;
   if (element.hidden) return;
-  const words = ["perturbation", "batch", "plate", "well", "right"].map((key) => app.said(key, image)).filter(Boolean);
-  element.textContent = words.join(" · ");
+  element.textContent = text;
   const left = Math.min(event.clientX + 14, innerWidth - element.offsetWidth - 8);
-  element.style.transform = `translate(${Math.max(8, left)}px, ${Math.max(8, event.clientY - element.offsetHeight - 10)}px)`;
+  const top = (above ? above.getBoundingClientRect().top : event.clientY - 10) - element.offsetHeight;
+  element.style.transform = `translate(${Math.max(8, left)}px, ${Math.max(8, top)}px)`;
 };
 
-debatch.addKeys = (app, { turnPlate, set }) => {
+debatch.makeWords = (app) => {
+  const { model } = app;
+
+  function place(image) {
+    const [batch, plate] = ["batch", "plate"].map((key) => app.said(key, image));
+    return [app.said("perturbation", image), ...(plate.startsWith(batch) ? [] : [batch]), plate, app.said("well", image)];
+  }
+
+  // What a method says of an image and its well: empty where it did not score it.
+  function verdicts(image, view) {
+    const said = (key) => model.columnOf(key, view) && app.said(key, image, view);
+    const [right, wellRight] = [said("right"), said("well_right")];
+    if (!right) return [];
+    if (right === "not scored") return ["not scored by this method"];
+    return [`${model.about.noun[0]} ${right}`, ...(wellRight ? [`well ${wellRight}`] : [])];
+  }
+
+  // A point, with what the method of its panel says.
+  const ofImage = (image, view) => [...place(image), ...verdicts(image, view)].filter(Boolean).join(" · ");
+
+  // A well: of its images those that pass the filters.
+  function ofWell(images) {
+    const [one, many] = model.about.noun;
+    const shown = images.filter((image) => app.shown[image]);
+    const words = place(images[0]);
+    if (shown.length === 0) words.push("hidden by the filters");
+    else if (shown.length < images.length) words.push(`${shown.length} of ${images.length} ${many} shown`);
+    const right = model.columnOf("right", app.state.view);
+    const scored = right ? shown.filter((image) => right.codes[image] > 0) : [];
+    if (right && shown.length > 0 && scored.length === 0) words.push("not scored by this method");
+    if (scored.length > 0) {
+      const wrong = scored.filter((image) => right.codes[image] === 1).length;
+      words.push(`${wrong} of ${scored.length} ${scored.length === 1 ? one : many} wrong`);
+      words.push(...verdicts(scored[0], app.state.view).slice(1));
+    }
+    return words.filter(Boolean).join(" · ");
+  }
+
+  return { ofImage, ofWell, verdicts };
+};
+
+debatch.addKeys = (app, { turnPlate, set, enlarge }) => {
   const { byId } = debatch.dom;
   const keys = {
     "/": () => byId("search").focus(),
@@ -27,10 +74,24 @@ debatch.addKeys = (app, { turnPlate, set }) => {
     "]": () => turnPlate(1),
     l: () => set({ tool: "lasso" }, "tool"),
     m: () => set({ tool: "move" }, "tool"),
-    e: () => byId("export").click(),
-    Escape: () => app.select([], "new"),
+    e: () => byId("export-shown").click(),
+    E: () => byId("export-selected").click(),
+    Escape: close,
   };
+
+  // The selection goes last, and comes back.
+  function close() {
+    if (enlarge.isOpen()) enlarge.close();
+    else if (app.state.focus >= 0) app.focus(-1);
+    else app.clear();
+  }
+
   addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.closest("input[type=search]")) {
+      event.preventDefault();
+      app.undo();
+      return;
+    }
     const typing = event.target.closest("input[type=search], select, dialog");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
@@ -66,25 +127,4 @@ debatch.addTheme = (button, changed) => {
   });
   system.addEventListener("change", apply);
   apply();
-};
-
-// The selection as a CSV file, else all that is shown. `image_id` comes first; the rest is for people.
-debatch.exportRows = async (app) => {
-  const { model } = app;
-  const ids = await model.imageIds();
-  const flags = app.selectedCount > 0 ? app.selection : app.shown;
-  const keys = ["experiment", "plate", "well", "site", "perturbation", "batch"].filter((key) => model.columns.has(key));
-  const lines = [["image_id", ...keys]];
-  flags.forEach((flag, image) => {
-    if (flag)
-      lines.push([
-        ids[image],
-        ...keys.map((key) => model.columns.get(key).names[model.columns.get(key).codes[image]] ?? ""),
-      ]);
-  });
-  const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const blob = new Blob([lines.map((line) => line.map(cell).join(",")).join("\n"), "\n"], { type: "text/csv" });
-  const link = debatch.dom.make("a", { href: URL.createObjectURL(blob), download: `${model.about.name}-images.csv` });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 };

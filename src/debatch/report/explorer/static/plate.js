@@ -89,7 +89,7 @@ debatch.makePlate = (canvas, app, tooltip) => {
         const known = Array.from(shown, (image) => column.values[image]).filter((value) => !Number.isNaN(value));
         return colouring.css[colouring.code(known.reduce((sum, value) => sum + value, 0) / known.length)];
       }
-      if (column?.key === "right") return betweenScores(shown, column.codes, colouring.css);
+      if (column?.verdict) return betweenScores(shown, column.codes, colouring.css);
       const counts = new Map();
       for (const image of shown) counts.set(colouring.codeOf(image), (counts.get(colouring.codeOf(image)) ?? 0) + 1);
       const [code] = [...counts].reduce((most, each) => (each[1] > most[1] ? each : most));
@@ -149,12 +149,14 @@ debatch.makePlate = (canvas, app, tooltip) => {
       const [row, column] = cellAt(x, y);
       const image = exists(row, column) ? (imagesAt(row, column)[0] ?? -1) : -1;
       app.hover(image);
-      tooltip(image, event);
+      tooltip(image < 0 ? "" : app.words.ofWell([...imagesAt(row, column)]), event, canvas);
       return;
     }
     Object.assign(brush, { x, y });
     brush.moved ||= Math.hypot(x - brush.startX, y - brush.startY) > 5;
-    if (brush.moved) draw();
+    if (!brush.moved) return;
+    tooltip("");
+    draw();
   });
 
   canvas.addEventListener("pointerup", (event) => {
@@ -162,7 +164,7 @@ debatch.makePlate = (canvas, app, tooltip) => {
     brush = null;
     if (!ended) return;
     if (ended.moved) brushed(ended, modeOf(event));
-    else pick(...cellAt(ended.x, ended.y), modeOf(event));
+    else look(...cellAt(ended.x, ended.y), event);
   });
 
   canvas.addEventListener("pointercancel", () => {
@@ -171,15 +173,25 @@ debatch.makePlate = (canvas, app, tooltip) => {
   });
   canvas.addEventListener("pointerleave", () => {
     app.hover(-1);
-    tooltip(-1);
+    tooltip("");
   });
 
-  // Select a well's images that pass the filters, and look at the first.
-  function pick(row, column, mode) {
+  // Look at a well; with Shift, Ctrl or Alt select its images that pass the filters.
+  function look(row, column, event) {
     if (!exists(row, column)) return;
-    const images = imagesAt(row, column).filter((image) => app.shown[image]);
-    app.select(images, mode);
-    app.focus(images[0] ?? -1);
+    const shown = shownAt(row, column);
+    if (shown === null) return;
+    if (!app.clicked(shown, event)) app.focus(shown[0] ?? imagesAt(row, column)[0]);
+  }
+
+  // A well's images that pass the filters. Null, and a word about it, where it holds none at all.
+  function shownAt(row, column) {
+    const images = Array.from(imagesAt(row, column));
+    const shown = images.filter((image) => app.shown[image]);
+    const [, many] = model.about.noun;
+    if (images.length === 0) debatch.tell(`Well ${nameOf(row, column)} of this plate holds no ${many}.`);
+    else if (shown.length === 0) debatch.tell(`The filters hide all ${many} of well ${nameOf(row, column)}.`);
+    return images.length === 0 ? null : shown;
   }
 
   function brushed({ x, y, startX, startY }, mode) {
@@ -192,6 +204,7 @@ debatch.makePlate = (canvas, app, tooltip) => {
       }
     }
     app.select(found, mode);
+    if (found.length > 0) state.tab = "selection";
   }
 
   canvas.addEventListener("keydown", (event) => {
@@ -199,13 +212,14 @@ debatch.makePlate = (canvas, app, tooltip) => {
     if (moves[event.key]) {
       cursor.row = Math.min(high - 1, Math.max(0, cursor.row + moves[event.key][0]));
       cursor.column = Math.min(width - 1, Math.max(0, cursor.column + moves[event.key][1]));
-      const [image = -1] = imagesAt(cursor.row, cursor.column);
-      canvas.setAttribute(
-        "aria-label",
-        `Well ${nameOf(cursor.row, cursor.column)}${image < 0 ? ", empty" : `, ${app.said("perturbation", image)}`}`,
-      );
-    } else if (event.key === "Enter" || event.key === " ") pick(cursor.row, cursor.column, modeOf(event));
-    else return;
+      const images = [...imagesAt(cursor.row, cursor.column)];
+      const words = images.length ? app.words.ofWell(images) : "empty";
+      canvas.setAttribute("aria-label", `Well ${nameOf(cursor.row, cursor.column)}: ${words}`);
+    } else if (event.key === "Enter") look(cursor.row, cursor.column, event);
+    else if (event.key === " ") {
+      const shown = shownAt(cursor.row, cursor.column);
+      if (shown) app.toggle(shown);
+    } else return;
     event.preventDefault();
     cursor.shown = true;
     draw();

@@ -237,6 +237,15 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     app.change("place");
   }
 
+  // Bring a point into view, at the same zoom.
+  function reveal(image) {
+    const at = image < 0 || !view ? -1 : drawn.image.subarray(0, drawn.count).indexOf(image);
+    if (at < 0) return;
+    const [x, y, edge] = [toX(drawn.x[at]), toY(drawn.y[at]), 12 * scale()];
+    if (x > edge && y > 4 * edge && x < canvas.width - edge && y < canvas.height - edge) return;
+    moveTo({ x: drawn.x[at], y: drawn.y[at], zoom: place.zoom });
+  }
+
   return {
     canvas,
     overlay,
@@ -251,6 +260,7 @@ debatch.makeScatter = (canvas, overlay, app, panel) => {
     setLine,
     drag,
     moveTo,
+    reveal,
     fromElement,
     key,
   };
