@@ -47,7 +47,7 @@ MEASURES = {
             const [angle, radius] = [(at / 300) * 2 * Math.PI, 0.2 + 0.02 * (step % 10) + 0.05 * Math.sin(at / 5)];
             return [0.5 + radius * Math.cos(angle), 0.5 + radius * Math.sin(angle)];
         });
-        debatch.app.select(debatch.app.scatters[0].within(line), "new");
+        debatch.app.gather(debatch.app.scatters[0].within(line), "new");
     }""",
 }
 # a change and all that the page does about it, in milliseconds, and the time between two frames

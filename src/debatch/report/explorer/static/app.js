@@ -133,6 +133,12 @@ debatch.makeApp = (model) => {
     app.change("selection");
   };
 
+  // Select images, and list them.
+  app.gather = (images, mode) => {
+    app.select(images, mode);
+    if (images.length > 0) state.tab = "selection";
+  };
+
   // Take images in, or out where all of them are selected.
   app.toggle = (images) => app.select(images, images.every((image) => app.selection[image]) ? "remove" : "add");
 

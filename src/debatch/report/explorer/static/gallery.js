@@ -67,7 +67,8 @@ debatch.makeGallery = (app, pictures, enlarge) => {
     const cards = images.map((image) => ({ image, canvas: pictures.any ? make("canvas", {}) : null }));
     await Promise.all(cards.map(paintCard));
     if (turn !== asked) return;
-    grid.replaceChildren(...cards.map(card));
+    const several = app.state.tab === "selection" && platesDiffer();
+    grid.replaceChildren(...cards.map((each) => card(each, several)));
   }
 
   async function paintCard(each) {
@@ -80,9 +81,9 @@ debatch.makeGallery = (app, pictures, enlarge) => {
     }
   }
 
-  function card({ image, canvas }) {
+  function card({ image, canvas }, several) {
     const { state } = app;
-    const lines = linesOf(image);
+    const lines = linesOf(image, several);
     const right = app.columnOf("right");
     const score = right ? right.names[right.codes[image]] : "";
     const told = score && score !== "not scored" ? `${score}: ${app.said("predicted", image)}` : score;
@@ -103,12 +104,15 @@ debatch.makeGallery = (app, pictures, enlarge) => {
     );
   }
 
-  // What is written under an image: where it is, its plate too where a selection spans several, and what it shows.
-  function linesOf(image) {
-    if (app.state.tab === "well") return [`site ${app.said("site", image)}`];
+  function platesDiffer() {
     const { plate } = app.model;
     const first = app.selection.indexOf(1);
-    const several = app.selection.some((flag, at) => flag && plate[at] !== plate[first]);
+    return app.selection.some((flag, at) => flag && plate[at] !== plate[first]);
+  }
+
+  // What is written under an image: where it is, its plate too where a selection spans several, and what it shows.
+  function linesOf(image, several) {
+    if (app.state.tab === "well") return [`site ${app.said("site", image)}`];
     const words = `${app.said("well", image)}, ${app.said("perturbation", image)}`;
     return several ? [app.said("plate", image), words] : [words];
   }

@@ -70,8 +70,7 @@ debatch.addGestures = (scatter, app, tooltip) => {
       const [x0] = scatter.fromElement(0, 0);
       const [x1] = scatter.fromElement(2, 0);
       const found = scatter.within(debatch.lasso.thinned(ended.line, x1 - x0));
-      app.select(found, modeOf(event));
-      if (found.length > 0) app.state.tab = "selection";
+      app.gather(found, modeOf(event));
     }
   });
 

@@ -75,7 +75,7 @@ debatch.start = async () => {
   click("select-shown", () => {
     const found = [];
     app.shown.forEach((flag, image) => flag && found.push(image));
-    app.select(found);
+    app.gather(found);
   });
   for (const which of ["shown", "selected"]) click(`export-${which}`, () => debatch.exportRows(app, which).catch(told));
   click("plate-before", () => turnPlate(-1));

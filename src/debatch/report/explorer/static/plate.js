@@ -203,8 +203,7 @@ debatch.makePlate = (canvas, app, tooltip) => {
         for (const image of imagesAt(row, column)) if (app.shown[image]) found.push(image);
       }
     }
-    app.select(found, mode);
-    if (found.length > 0) state.tab = "selection";
+    app.gather(found, mode);
   }
 
   canvas.addEventListener("keydown", (event) => {
