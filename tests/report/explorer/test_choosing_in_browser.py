@@ -1,7 +1,11 @@
 """Looking at wells and images of the explorer, and selecting them: two things that do not change each other."""
 
+from dataclasses import replace
+
 import pytest
-from helpers.explored import lasso, place_of, status, well_at
+from helpers.explored import lasso, made_up, place_of, status, well_at
+
+from debatch.report.explorer.page import Facts, write_page
 
 
 def selected(page) -> list[int]:
@@ -165,6 +169,16 @@ def test_no_word_of_the_tools_is_cut_off_and_they_leave_room(open_page, size):
     assert page.evaluate(cut) == []
     if size[0] > 820:
         assert page.locator("main").bounding_box()["y"] < 0.27 * size[1]
+
+
+@pytest.mark.parametrize("wide", [1280, 1024, 390])
+def test_long_titles_do_not_widen_the_page(open_page, tmp_path, wide):
+    index, (look, _) = made_up()
+    titled = replace(look, method="Domain-adversarial network of a long title, with gradient reversal")
+    facts = Facts("long", "Long", True, "", ("image", "images"), (4, 14), [], [])
+    write_page(tmp_path, facts, index, [titled, replace(titled, key="other", correction="Z-norm (controls)")])
+    page = open_page("#beside=other", folder=tmp_path, viewport={"width": wide, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= wide
 
 
 def test_a_copied_address_says_what_to_replace(open_page):
