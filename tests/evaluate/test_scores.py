@@ -224,6 +224,15 @@ def test_change_is_of_the_same_rows_and_sure_only_where_compounds_agree():
     assert (same["value"], same["low"], same["high"]) == (0, 0, 0)
 
 
+def test_changes_of_controls_are_judged_by_batches():
+    """They are of one perturbation, so that none is drawn: without an error a correction could not be told to work."""
+    scores = of_all(score_embeddings(screen(shift=6), screen(shift=0))).set_index("metric")
+    change = scores.loc["neighbor_same_batch_controls_change"]
+    assert change["high"] < 0
+    assert change["freedom"] == 4
+    assert scores.loc["kbet_controls_change", "low"] > 0
+
+
 def test_chance_bars_what_either_column_bars():
     """Wells whose compound is not known still bar those of their perturbation."""
     table = screen(batches=2, drugs=3, wells=1, sites=1)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from debatch.evaluate.uncertainty import (
+    NOT_DRAWN,
     Part,
     batch_spread,
     crossed_spread,
@@ -153,3 +154,26 @@ def test_p_values_agree_with_intervals_and_holm_is_that_of_the_paper():
     assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.01, 0.04], comparisons=10).tolist() == pytest.approx([0.1, 0.36])
     assert holm([]).tolist() == []
+
+
+def test_of_controls_batches_alone_are_drawn():
+    """A screen's controls are chosen once: the mean of one of them has the interval of its batches."""
+    batches = np.repeat(np.arange(6), [4, 4, 8, 8, 2, 2])
+    values = np.random.default_rng(0).normal(size=28) + batches
+    controls = crossed_spread(values, np.full(28, NOT_DRAWN), batches, np.zeros(28))
+    counts = np.bincount(batches).astype(float)
+    assert controls[:5] == pytest.approx(mean_spread(np.bincount(batches, values) / counts, np.zeros(6), counts)[:5])
+    assert np.isnan(crossed_spread(values, np.full(28, NOT_DRAWN), None, np.zeros(28)).error)
+    assert np.isnan(crossed_spread(values[:16], np.full(16, NOT_DRAWN), batches[:16], np.zeros(16)).error)
+
+
+def test_controls_beside_treatments_are_no_treatment_that_is_drawn():
+    """Half of the wells are one control's and differ from the rest: another draw of treatments would not change it."""
+    rng = np.random.default_rng(0)
+    batches, treatments = np.tile(np.arange(8), 30), np.repeat([f"t{n}" for n in range(30)], 8)
+    values = 0.1 * rng.normal(size=240)
+    both = [np.concatenate(pair) for pair in ((values, values + 1), (batches, batches))]
+    zeros = np.zeros(480)
+    fixed = crossed_spread(both[0], np.concatenate([treatments, np.full(240, NOT_DRAWN)]), both[1], zeros)
+    drawn = crossed_spread(both[0], np.concatenate([treatments, np.full(240, "DMSO")]), both[1], zeros)
+    assert 0 < fixed.error < 0.05 < drawn.error

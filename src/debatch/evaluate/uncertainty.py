@@ -17,6 +17,8 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 Scale = Literal["share", "plain"]
 
 FEWEST_BATCHES = 4
+# in place of the perturbation of values of which none is drawn, as of negative controls: a screen chooses those once
+NOT_DRAWN = ""
 _CONFIDENCE = 0.95
 # a share of 0 or 1 has no logit
 _EDGE = 1e-6
@@ -229,10 +231,11 @@ def crossed_spread(
 
     What perturbations and what batches add to the variance both hold what differs from value to value: that is taken
     away once, as long as more than either of the two is left. Source: Cameron, Gelbach & Miller 2011, section 2.2.
+    Where no value is of a drawn perturbation, batches alone are drawn (`batch_spread`).
 
     Args:
         values: (N,).
-        units: (N,) the perturbation (or compound) of each.
+        units: (N,) the perturbation (or compound) of each; `NOT_DRAWN`: of a fixed one, as of a control.
         batches: (N,) its batch; None where each value is of several: perturbations alone are drawn. Nothing is known
             where there are under four, or one of a cell type.
         strata: (N,) its cell type.
@@ -240,24 +243,42 @@ def crossed_spread(
     """
     if not len(values):
         return UNKNOWN
-    kinds, of = np.unique(strata, return_inverse=True)
-    means = np.bincount(of, values) / np.bincount(of)
-    residuals = (values - means[of]) / len(values)
-    of_unit = _numbers(units)
-    by_unit = _clustered(residuals, of_unit, len(kinds))
+    drawn = units != NOT_DRAWN
+    if not drawn.any():
+        return UNKNOWN if batches is None else _over_batches(values, batches, strata, scale)
+    of_drawn = _numbers(strata[drawn])
+    residuals = _residuals(values[drawn], of_drawn) / len(values)
+    of_unit = _numbers(units[drawn])
+    by_unit = _clustered(residuals, of_unit, of_drawn.max() + 1)
     if batches is None:
         return t_spread(float(values.mean()), [by_unit], scale) if by_unit else UNKNOWN
-    of_batch = _numbers(batches)
-    by_batch = _clustered(residuals, of_batch, len(kinds))
+    of, of_batch = _numbers(strata), _numbers(batches)
+    by_batch = _clustered(_residuals(values, of) / len(values), of_batch, of.max() + 1)
     if by_unit is None or by_batch is None or not _enough(of_batch, of):
         return UNKNOWN
-    of_pair = _numbers(of_unit * (of_batch.max() + 1) + of_batch)
-    by_pair = _clustered(residuals, of_pair, len(kinds))
+    of_pair = _numbers(of_unit * (of_batch.max() + 1) + of_batch[drawn])
+    by_pair = _clustered(residuals, of_pair, of_drawn.max() + 1)
     both = by_unit.variance + by_batch.variance
     total = max(both - (by_pair.variance if by_pair else 0.0), by_unit.variance, by_batch.variance)
     # the fewer freedoms of the two, as is usual: Satterthwaite's rise with what chance makes small, and are too many
     freedom = min(by_unit.freedom, by_batch.freedom)
     return t_spread(float(values.mean()), [Part(total, freedom)], scale)
+
+
+def _residuals(values: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """(N,) what is left of values without the mean of their cell type, by its number."""
+    return np.asarray(values - (np.bincount(of, values) / np.bincount(of))[of])
+
+
+def _over_batches(values: np.ndarray, batches: np.ndarray, strata: np.ndarray, scale: Scale) -> Spread:
+    """`batch_spread` of a mean over values, by their batches; a batch of several cell types is a kind of its own."""
+    of_batch = _numbers(batches)
+    kinds = np.array(
+        ["+".join(np.unique(strata[of_batch == batch].astype(str))) for batch in range(of_batch.max() + 1)]
+    )
+    counts = np.bincount(of_batch).astype(float)
+    statistic = stratified_mean(np.bincount(of_batch, values) / counts, kinds, counts)
+    return batch_spread(statistic, kinds, counts, scale=scale, value=float(values.mean()))
 
 
 def p_value(value: float, error: float, freedom: float) -> float:

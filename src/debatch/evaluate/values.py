@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from debatch.config.screen import NEGATIVE_CONTROL
 from debatch.embedding_table import METADATA, OPTIONAL, feature_names, features_of, images_of, with_features
 from debatch.evaluate.batch_effect.permuted import mostly
 from debatch.evaluate.metrics import METRICS
 from debatch.evaluate.tidy import ALL
-from debatch.evaluate.uncertainty import UNKNOWN, Scale, Spread, crossed_spread
+from debatch.evaluate.uncertainty import NOT_DRAWN, UNKNOWN, Scale, Spread, crossed_spread
 from debatch.evaluate.vectors import blocks
 
 OF_A_WELL = [
@@ -28,7 +29,7 @@ class Values:
 
     Attributes:
         values: (N,) NaN where it is not defined.
-        units: (N,) compounds where they are known, else perturbations: what, beside batches, is drawn.
+        units: (N,) what, beside batches, is drawn, as `units_of` has it.
         kinds: (N,) cell types.
         batches: (N,) None where a row is of several.
         chance: (N,) what a random neighbour would give; None where that is not the question.
@@ -146,9 +147,12 @@ def mean_profiles(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def units_of(images: pd.DataFrame) -> np.ndarray:
-    """(N,) the compound of each row where it is known, else the perturbation."""
-    names = images["perturbation"].fillna("")
-    return (images["compound"].fillna(names) if "compound" in images else names).to_numpy(str)
+    """(N,) the compound of each row where it is known, else the perturbation; none is drawn of negative controls."""
+    names = images["perturbation"].fillna(NOT_DRAWN)
+    units = images["compound"].fillna(names) if "compound" in images else names
+    if "well_type" in images:
+        units = units.mask(images["well_type"] == NEGATIVE_CONTROL, NOT_DRAWN)
+    return units.to_numpy(str)
 
 
 def exclusions(images: pd.DataFrame, columns: list[str]) -> np.ndarray:
