@@ -52,8 +52,8 @@ def score_embeddings(
         where a row is of several batches, over compounds alone; of negative controls over batches alone.
         `<metric>_change`: likewise, after less before, of the same rows. `<metric>_chance`: of a random neighbour.
         `<metric>_permuted`: mean, and the middle 95 %, under batches dealt anew among a perturbation's wells; NaN where
-        most rows are of perturbations in one batch. `<metric>_position_only`: of the well's place alone. `left_out`: images that are not finite; those that are all
-        zero count, and find nothing.
+        most rows are of perturbations in one batch. `<metric>_position_only`: of the well's place alone. `left_out`:
+        images that are not finite; those that are all zero count, and find nothing.
     """
     return score_against(Uncorrected(before), after, held_out)
 

@@ -137,6 +137,7 @@ class Draft:
         contrasts: rows that are one published row less another -> the two.
         unchanged: rows of recipes that change nothing of the screen's own training.
         repeats: what sds are over.
+        drawn: what intervals are over; empty: test batches.
         warnings: what must not be overlooked, beside nulls that are none.
         notes: what holds for the whole table.
     """
@@ -155,6 +156,7 @@ class Draft:
     contrasts: dict[str, tuple[str, str]] = field(default_factory=dict)
     unchanged: tuple[str, ...] = ()
     repeats: str = SEEDS
+    drawn: str = ""
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -317,9 +319,11 @@ def uncertainty_notes(draft: Draft, *, profiles: bool) -> list[str]:
     notes = [spread] if seeds and not profiles else []
     if any(not cell.is_range for cell in shown):
         of_seeds = seeds > 1 and draft.repeats == SEEDS
-        drawn = "batches" if profiles else "test batches" + (" and training seeds" if of_seeds else "")
+        with_seeds = " and training seeds" if of_seeds and not profiles else ""
         alone = "" if profiles or of_seeds else "; one training seed says nothing of other seeds"
-        notes.append(f"in brackets a 95 % interval: what other {drawn} of the same cell types would give{alone}")
+        drawn = f"what other {'batches' if profiles else 'test batches'}{with_seeds} of the same cell types would give"
+        over = f"over {draft.drawn}{with_seeds and f';{with_seeds} everywhere'}" if draft.drawn else drawn
+        notes.append(f"in brackets a 95 % interval{':' if over == drawn else ''} {over}{alone}")
     if any(cell.is_range for cell in shown):
         notes.append(
             "in round brackets, where batches are too few for an interval (under four, or one of a cell type): what "

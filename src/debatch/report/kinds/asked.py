@@ -37,7 +37,7 @@ def asked_note(asked: dict[str, str]) -> list[str]:
         return []
     counted = [f"{METRICS[metric].title.split(', ')[-1]} of {n} {OF_MECHANISMS[metric]}" for metric, n in asked.items()]
     return [
-        f"n: {', '.join(counted)}, each within a cell type; of treatments whose mechanism is known, positive controls "
+        f"counted: {', '.join(counted)}; of treatments whose mechanism is known, positive controls "
         "among them and negative ones not"
     ]
 

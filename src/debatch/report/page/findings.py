@@ -22,6 +22,8 @@ class Findings:
         sure: how sure that is.
         is_there: whether numbers told of a batch effect that chance does not explain; None: none could.
         best: what removes most, in a few words; empty where nothing was told to.
+        loss: what is clearly lost and gained, in a few words; likewise.
+        choices: for each purpose of embeddings, which corrections serve it, in sentences.
     """
 
     effect: list[str] = field(default_factory=list)
@@ -30,6 +32,8 @@ class Findings:
     sure: list[str] = field(default_factory=list)
     is_there: bool | None = None
     best: str = ""
+    loss: str = ""
+    choices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def answers(found: list[Findings], following: list[str]) -> list[Answer]:
     short = {
         "effect": _IS_THERE[any(told) if told else None],
         "removes": next((own.best for own in found if own.best), ""),
+        "costs": next((own.loss for own in found if own.loss), ""),
     }
     said = [
         Answer(name, short.get(name, ""), [line for own in found for line in getattr(own, name)] or [nothing])

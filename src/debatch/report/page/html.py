@@ -87,6 +87,7 @@ def build_report(registry: Registry, files: Files) -> str:
         answers=answers(found, [step.why for step in following]),
         steps_next=[step for step in following if step.command],
         embedding_files=embedding_files(results),
+        choices=[line for own in found for line in own.choices],
         folders=_folders(files, registry),
         quality=quality_facts(index),
         noun=noun,

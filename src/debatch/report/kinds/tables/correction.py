@@ -7,24 +7,28 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from debatch.config.screen import CONTROLS
+from debatch.config.screen import CONTROLS, POSITIVE_CONTROL
 from debatch.config.statistics import parse_statistics
 from debatch.config.tables import Table
 from debatch.evaluate.batch_effect.permuted import DRAWS
 from debatch.evaluate.metrics import METRICS
 from debatch.evaluate.replicates.wells import ELSEWHERE
 from debatch.evaluate.tidy import of_all
+from debatch.evaluate.uncertainty import Scale, seeds_spread
 from debatch.files import UNCORRECTED
 from debatch.registry import Registry
-from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled
+from debatch.report.cells import NOT_RUN, Cell, Draft, Origin, pooled, scaled_cell
 from debatch.report.frames import by_seed
 from debatch.report.kinds.asked import asked_note, asked_of
 from debatch.report.kinds.base import OfCorrections, TableKind
 from debatch.report.kinds.positions import Positions, positions, scored_wells
 from debatch.report.nulls import NULL
 from debatch.report.results import ByRun, Results
+from debatch.screen.shared import shared
 
 SEES = ("sees", "Saw of a test batch")
+# where there is no split
+SEES_OF_A_BATCH = "Saw of a batch"
 SHOWN = (
     "kbet", "kbet_controls", "neighbor_same_batch", "neighbor_same_batch_controls", "replicate_across_batches",
     "replicate_map", "grit", "nsc", "nscb", "positive_control_retention", "separability", "weak_separability",
@@ -101,7 +105,8 @@ class CorrectionKind(TableKind[CorrectionTable]):
                     rows[row] = title
                     cells[row, metric] = cell
             nulls += [row] if row in rows else []
-        columns = {SEES[0]: SEES[1], **{metric: METRICS[metric].heading for metric in defined}}
+        sees = SEES[1] if registry.screen.splits.names else SEES_OF_A_BATCH
+        columns = {SEES[0]: sees, **{metric: METRICS[metric].heading for metric in defined}}
         columns |= {m: f"{columns[m]}, n = {n}" for m, n in asked_of(results, name, defined).items()}
         formats = {metric: (METRICS[metric].unit, METRICS[metric].decimals) for metric in defined}
         notes = [
@@ -109,7 +114,8 @@ class CorrectionKind(TableKind[CorrectionTable]):
             *_of_positions(place, lacking),
             *_lacking(lacking),
         ]
-        return Draft(rows, columns, cells, unit="", formats=formats, nulls=tuple(nulls), notes=notes)
+        drawn = drawn_words(registry)
+        return Draft(rows, columns, cells, unit="", formats=formats, nulls=tuple(nulls), drawn=drawn, notes=notes)
 
 
 def row_key(method: str, correction: str) -> str:
@@ -133,8 +139,27 @@ def seen_of_a_test_batch(registry: Registry, method: str, correction: str) -> st
 
 
 def score_cell(frames: Sequence[pd.DataFrame], metric: str) -> Cell:
-    """A metric: mean and sd over seeds, and how sure it is where batches have values of their own."""
-    return pooled(frames, metric, "not defined on this screen" if frames else NOT_RUN)
+    """A metric: mean and sd over seeds, and its one interval, of all that is drawn; a range where there is none."""
+    cell = pooled(frames, metric, "not defined on this screen" if frames else NOT_RUN)
+    if cell.mean is None:
+        return cell
+    every = pd.concat([of_all(frame) for frame in frames])
+    rows = every[(every["metric"] == metric) & np.isfinite(every["value"])]
+    scale: Scale = "share" if METRICS[metric].is_share else "plain"
+    values, errors, freedoms = (rows[name].tolist() for name in ("value", "error", "freedom"))
+    sure = seeds_spread(values, errors, freedoms, scale)
+    if not sure.is_interval and cell.is_range:
+        return cell
+    return scaled_cell(metric, values, sure, cell.note, cell.origin)
+
+
+def drawn_words(registry: Registry) -> str:
+    """What the intervals of scores are over."""
+    units = "compounds" if registry.screen.columns.compound else "perturbations"
+    return (
+        f"{units} and batches, both drawn; of negative controls, which are one treatment, over batches alone; of NSC "
+        f"and of how treatments stand out over {units} alone"
+    )
 
 
 def _with_other_positions(metrics: Sequence[str]) -> tuple[str, ...]:
@@ -160,14 +185,16 @@ def null_cell(results: Results, name: str, method: str, metric: str, null: str) 
 def _notes(results: Results, name: str, split: str, defined: list[str], *, has_permuted: bool) -> list[str]:
     registry = results.registry
     of_what = "all profiles" if registry.externals else f"test images of the split {split}"
+    kinds = scored_wells(results, split)["cell_type"].nunique()
+    within = "; every metric within a cell type" if kinds > 1 else ""
     notes = [
-        f"{of_what}; every metric within a cell type; corrections are fitted within a cell type, on what the second "
-        "column says and never on labels; nothing here chooses their settings by a score",
+        f"{of_what}{within}; corrections are fitted on what the second column says, within a cell type and never on "
+        "labels; nothing here chooses their settings by a score",
         "the arrow says which way is better; nothing was trained again",
-        "k-BET: share of images (one a well) whose neighbours (k = 0.5 % of them or 5 times the batches, whichever is "
+        "acceptance by k-BET: share of images (one a well) whose neighbours (k = 0.5 % of them or 5 times the batches, whichever is "
         "more; of negative controls half of a batch's, all of their images) are of the batches as all are; best is "
-        "what permuted batches give, about 95 % or more. Where batches hold different perturbations it cannot come "
-        "near that, however good a correction: negative controls are the fairer look",
+        f"{_best_kbet(results, name)}. That is about 95 % where batches hold the same treatments, and less where they "
+        "do not, however good a correction: there negative controls are the fairer look",
         "nearest neighbour of the same batch: of treated images, among those of other perturbations (compounds, "
         "mechanisms, where those are known); best is what a random neighbour gives, and below it a correction pushes "
         "wells of one batch apart: those that use all wells of a batch do so by taking the batch's own mean away",
@@ -180,7 +207,8 @@ def _notes(results: Results, name: str, split: str, defined: list[str], *, has_p
         notes.append(
             "batches permuted: what no batch effect would give a method's embeddings as they are: the batches of each "
             f"perturbation's wells are dealt anew among those wells, {DRAWS} times; in its brackets the middle 95 % of "
-            "these; not defined where most perturbations are in one batch"
+            "these. None is given of a number most of whose images are of treatments in one batch: there is nothing to "
+            "deal"
         )
     if "neighbor_same_batch_controls" in defined:
         notes.append("the same, negative controls: their neighbours are negative controls of other wells")
@@ -218,6 +246,22 @@ def _notes(results: Results, name: str, split: str, defined: list[str], *, has_p
     return notes
 
 
+def _best_kbet(results: Results, name: str) -> str:
+    """What the best k-BET acceptance is: what permuted batches give of these very embeddings."""
+    method = results.registry.rows(name)[0]
+    found = {metric: null_cell(results, name, method, metric, PERMUTED).mean for metric in ("kbet", "kbet_controls")}
+    of = {"kbet": "", "kbet_controls": " of negative controls"}
+    said = [f"{value:.1f} %{of[metric]}" for metric, value in found.items() if value is not None]
+    row = "what permuted batches give (their row below"
+    return f"{row}: {', '.join(said)})" if said else "what permuted batches would give"
+
+
+def using_all_wells(registry: Registry, name: str) -> list[str]:
+    """Titles of a table's corrections that see all wells of a batch."""
+    corrections = [c for c in registry.corrections_of(name) if c != UNCORRECTED]
+    return [registry.correction_title(c) for c in corrections if registry.corrections[c].sees == "images"]
+
+
 def _populations(results: Results, name: str, defined: list[str]) -> list[str]:
     """Of how many each metric is, and of which cell types."""
     registry = results.registry
@@ -230,7 +274,8 @@ def _populations(results: Results, name: str, defined: list[str]) -> list[str]:
     index = scored_wells(results, split)
     batches = index.groupby("cell_type")["batch"].nunique()
     alone = ", ".join(map(str, batches.index[batches < 2]))
-    notes = [f"n, of {registry.title(method)} as it is: {'; '.join(counted)}; treated wells include positive controls"]
+    positive = "; treated wells include positive controls" if (index["well_type"] == POSITIVE_CONTROL).any() else ""
+    notes = [f"numbers are of, for {registry.title(method)} as it is: {'; '.join(counted)}{positive}"]
     if alone:
         notes.append(f"{alone}: one batch, so that whatever compares batches is of the other cell types")
     return notes
@@ -240,14 +285,11 @@ def _composition(results: Results, name: str, split: str) -> list[str]:
     """What the screen's layout lets corrections tell: batch from treatment, and a batch's controls from their noise."""
     index = scored_wells(results, split)
     notes = []
-    treated = index[(index["well_type"] == "treatment") & index["perturbation"].notna()]
-    batches = treated.groupby("perturbation")["batch"].nunique()
-    alone = int((batches == 1).sum())
-    if alone > len(batches) / 2:
-        notes.append(
-            f"{alone} of {len(batches)} treatments are in one batch only: corrections that use all wells (ComBat, "
-            "Harmony, MNN, Z-norm of all wells) cannot tell batch from treatment there, and take away both"
-        )
+    treatments = shared(index)
+    if treatments.mostly_alone:
+        using = ", ".join(using_all_wells(results.registry, name))
+        cannot = f"corrections that use all wells ({using}) cannot tell batch from treatment there, and take away both"
+        notes.append(f"{treatments}: {cannot}" if using else str(treatments))
     wells = index.drop_duplicates(["experiment", "plate", "well"])
     controls = wells["well_type"].isin(CONTROLS).groupby(wells["batch"]).sum()
     corrections = results.registry.corrections_of(name)
