@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which people with any common colour blindness can tell apart; black is left for text
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+# Tol's muted colours, and a dark grey, for more names than those: people with any common colour blindness tell them too
+MANY_COLOURS = (
+    "#332288", "#88CCEE", "#117733", "#CC6677", "#DDCC77", "#882255", "#44AA99", "#AA4499", "#999933", "#555555",
+)  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FAINT = "#c8ccd0"
 # what would differ from day to day
@@ -67,11 +71,11 @@ def figure_title(name: str, registry: Registry) -> str:
 
 
 def category_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """A colour and a marker for each name; beyond seven, colours come again with another marker."""
-    styles = {}
+    """A colour and a marker for each name; beyond ten, colours come again with another marker."""
+    styles, colours = {}, COLOURS if len(names) <= len(COLOURS) else MANY_COLOURS
     for at, name in enumerate(names):
-        turn, colour = divmod(at, len(COLOURS))
-        styles[name] = (COLOURS[colour], MARKERS[turn % len(MARKERS)])
+        turn, colour = divmod(at, len(colours))
+        styles[name] = (colours[colour], MARKERS[turn % len(MARKERS)])
     return styles
 
 

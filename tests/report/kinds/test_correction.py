@@ -15,6 +15,7 @@ from debatch.report.kinds.tables import draft_table
 from debatch.report.kinds.tables.correction import SHOWN, seen_of_a_test_batch
 from debatch.report.page.correction_findings import correction_findings
 from debatch.report.published import Published
+from debatch.report.style import category_styles
 from debatch.tabular import read_frame, write_frame
 
 
@@ -205,3 +206,13 @@ def test_missing_scores_are_said_and_are_no_zero(root, tmp_path):
     draft = draft_table("table_correction", made)
     cell = draft.cells["baseline.znorm", "kbet"]
     assert (cell.mean, cell.note) == (None, "not run")
+
+
+def test_corrections_and_batches_have_looks_of_their_own(results):
+    """Two of one colour cannot be told in a legend; a share has no tick beyond 1."""
+    figure, _ = draw_figure("figure_correction", results())
+    handles = figure.legends[0].legend_handles[:6]
+    assert len({handle.get_color() for handle in handles}) == 6
+    assert len({handle.get_marker() for handle in handles}) == 6
+    assert max(max(axis.get_yticks()) for axis in figure.axes[4:]) <= 1
+    assert len({colour for colour, _ in category_styles([f"Week{n}" for n in range(10)]).values()}) == 10

@@ -111,7 +111,7 @@ def test_many_points_are_pixels_in_a_vector_file_and_few_are_outlines(monkeypatc
 def test_only_treatments_are_coloured_and_grey_lies_below():
     figure, _ = draw_umap({"one": frame_of(make_index(experiments=3, wells=8))}, "title")
     legend = figure.axes[1].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == ["T0", "T1", "T2", "others"]
+    assert [text.get_text() for text in legend.get_texts()] == ["T0", "T1", "T2", "negative controls"]
     assert legend.legend_handles[-1].get_color() == FAINT
     assert len(figure.axes[1].collections[0].get_offsets()) == 6  # the untreated control, first
 

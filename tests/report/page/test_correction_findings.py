@@ -39,7 +39,7 @@ def test_headline_has_a_sentence_for_each_purpose_and_chooses_none_by_its_score(
     assert "less under Harmony (22.0: -58.0 [-60.1 to -55.9])" in batch
     assert "below chance, where wells of one batch are pushed apart, under ComBat (10.0: -70.0" in batch
     assert replicates.startswith(
-        "Replicates (wells whose nearest one of another batch is a replicate): uncorrected 50.0 % [50.0 to 50.0], n = 40 wells"
+        "Replicates (wells whose nearest one of another batch is a replicate): uncorrected 50.0 % [50.0 to 50.0], n ="
     )
     assert "; better: ComBat (80.0: +30.0 [+19.6 to +40.4])" in replicates
     # each by itself has p = 0.04, and is one of several comparisons
@@ -95,6 +95,9 @@ def test_controls_decide_where_no_treatment_is_in_two_batches(results):
     assert "-50.0" not in said
     assert "correction for 2 comparisons" in found.sure[0]
     assert found.choices[0] == "To take the batch out: clearly TVN."
+    figure, _ = draw_figure("figure_correction", made)
+    assert figure.axes[0].collections[0].get_offsets()[0][0] == 80
+    assert "negative controls (%)" in figure.axes[4].get_xlabel()
     note = next(note for note in draft_table("table_correction", made).notes if note.startswith("no treatment is in"))
     assert "(ComBat, Harmony) cannot tell batch from treatment there, and take away both" in note
 

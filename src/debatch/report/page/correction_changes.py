@@ -14,13 +14,12 @@ from debatch.evaluate.uncertainty import Spread, holm, p_value, seeds_spread
 from debatch.files import UNCORRECTED
 from debatch.report.cells import Cell, Draft, brackets
 from debatch.report.kinds.positions import scored_wells
-from debatch.report.kinds.tables.correction import BATCH, CHANCE, PERMUTED, row_key
+from debatch.report.kinds.tables.correction import BATCH, CHANCE, OF_CONTROLS, PERMUTED, deciding, row_key
 from debatch.report.page.prediction_findings import LEVEL
 from debatch.report.results import Results
 from debatch.screen.nouns import stored_noun
 from debatch.screen.shared import Shared, shared
 
-OF_CONTROLS = f"{BATCH}_controls"
 KBET_OF_CONTROLS = "kbet_controls"
 # of treated wells, which cannot tell batch from treatment where no treatment is in several batches
 OF_TREATED = (BATCH, "kbet")
@@ -142,15 +141,15 @@ class Compared:
         """How many treatments are in several batches."""
         return shared(self.wells)
 
-    @property
-    def controls_decide(self) -> bool:
-        """Whether treated wells cannot tell batch from treatment, and negative controls are there that can."""
-        return not self.shared.tells and self.mean(UNCORRECTED, OF_CONTROLS) is not None
-
-    @property
+    @cached_property
     def deciding(self) -> str:
         """The metric by which a correction removes the batch effect."""
-        return OF_CONTROLS if self.controls_decide else BATCH
+        return deciding(self.results, self.name, has_controls=self.mean(UNCORRECTED, OF_CONTROLS) is not None)
+
+    @property
+    def controls_decide(self) -> bool:
+        """Whether negative controls alone tell the batch."""
+        return self.deciding == OF_CONTROLS
 
     @cached_property
     def purposes(self) -> dict[str, list[str]]:

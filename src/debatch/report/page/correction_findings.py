@@ -9,8 +9,8 @@ from debatch.files import UNCORRECTED
 from debatch.report.cells import Cell
 from debatch.report.kinds.positions import positions
 from debatch.report.kinds.tables import draft_table
-from debatch.report.kinds.tables.correction import BATCH, SHOWN, drawn_words, using_all_wells
-from debatch.report.page.correction_changes import APART, KBET_OF_CONTROLS, OF_CONTROLS, WORDS, Compared
+from debatch.report.kinds.tables.correction import BATCH, OF_CONTROLS, SHOWN, drawn_words, using_all_wells
+from debatch.report.page.correction_changes import APART, KBET_OF_CONTROLS, WORDS, Compared
 from debatch.report.page.findings import Findings
 from debatch.report.page.prediction_findings import LEVEL
 from debatch.report.results import Results

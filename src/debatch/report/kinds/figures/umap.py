@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from debatch.config.screen import NEGATIVE_CONTROL
 from debatch.config.tables import Figure
 from debatch.embedding_table import OPTIONAL, features_of, own_metadata
 from debatch.evaluate.neighbors import as_it_is, nearest
@@ -114,9 +116,9 @@ def draw_umap(
                     }
                 )
             )
-        others = not set(reference[column].dropna()) <= set(told) or bool(reference[column].isna().any())
+        others = others_of(reference, column, told)
         for above, below in ends:
-            legend(above, batches, "batch", others=False)
+            legend(above, batches, "batch")
             legend(below, told, kind, others)
         figure.suptitle(title + (f", cell type {chosen}" if chosen else ""))
     return figure, pd.concat(records, ignore_index=True)
@@ -213,7 +215,7 @@ def scatter(
 ) -> None:
     """Points (n, 2), each in the colour and the marker of its group; those of other groups in grey below."""
     values = groups.to_numpy()
-    size = float(np.clip(6000 / max(len(points), 1), 3, 30))
+    size = float(np.clip(9000 / max(len(points), 1), 4, 30))
     pixels = len(points) > MOST_OUTLINES
     grey = ~np.isin(values.astype(str), list(styles))
     axis.scatter(points[grey, 0], points[grey, 1], s=size, c=FAINT, linewidths=0, rasterized=pixels)
@@ -242,9 +244,18 @@ def legend_handles(styles: dict[str, tuple[str, str]]) -> list[Line2D]:
     ]
 
 
-def legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: bool) -> None:
+def others_of(frame: pd.DataFrame, column: str, told: Iterable[str]) -> str:
+    """What rows are that a column's chosen values leave grey; empty where none is."""
+    kinds = frame.loc[~frame[column].isin(list(told)), "Metadata_WellType"]
+    controls = (kinds == NEGATIVE_CONTROL).sum()
+    if not controls:
+        return "others" if len(kinds) else ""
+    return "negative controls" if controls == len(kinds) else "others, and negative controls"
+
+
+def legend(axis: Axes, styles: dict[str, tuple[str, str]], title: str, others: str = "") -> None:
     """Beside an axis, what its colours and markers are."""
-    handles = legend_handles({**styles, "others": (FAINT, "o")} if others else styles)
+    handles = legend_handles({**styles, others: (FAINT, "o")} if others else styles)
     columns = 1 if len(handles) <= 14 else 2
     axis.legend(
         handles=handles, title=title, loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=8, ncols=columns,

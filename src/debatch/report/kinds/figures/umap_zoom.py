@@ -11,7 +11,7 @@ from pydantic import Field
 from debatch.config.tables import Figure
 from debatch.embedding_table import features_of
 from debatch.report.kinds.base import FigureKind, OfCorrections
-from debatch.report.kinds.figures.umap import legend, legend_handles, most_frequent, project, scatter
+from debatch.report.kinds.figures.umap import legend, legend_handles, most_frequent, others_of, project, scatter
 from debatch.report.results import Results
 from debatch.report.style import category_styles, figure_title, look, new_figure
 from debatch.screen.metadata import natural_key
@@ -102,7 +102,7 @@ def draw_umap_zoom(embeddings: dict[str, dict[str, pd.DataFrame]], title: str) -
                 told = category_styles(most_frequent(near, "Metadata_Perturbation"))
                 scatter(part, points[inside], near["Metadata_Perturbation"], told, "the square: by treatment", name)
                 part.set(xlim=(corner[0], corner[0] + side), ylim=(corner[1], corner[1] + side))
-                legend(part, told, "treatment", others=not set(near["Metadata_Perturbation"].dropna()) <= set(told))
+                legend(part, told, "treatment", others_of(near, "Metadata_Perturbation", told))
                 records.append(_rows(frame, points, inside, method, correction))
         handles = legend_handles(batches)
         columns = min(len(handles), 10)

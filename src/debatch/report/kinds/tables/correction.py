@@ -35,6 +35,7 @@ SHOWN = (
 )  # fmt: skip
 # what tells the batch, and what tells biology: the first that the screen defines
 BATCH = "neighbor_same_batch"
+OF_CONTROLS = "neighbor_same_batch_controls"
 BIOLOGY = ("replicate_across_batches", "nscb", "nsc", "replicate_map", "grit")
 CHANCE = "chance"
 PERMUTED = "permuted"
@@ -191,8 +192,9 @@ def _notes(results: Results, name: str, split: str, defined: list[str], *, has_p
         f"{of_what}{within}; corrections are fitted on what the second column says, within a cell type and never on "
         "labels; nothing here chooses their settings by a score",
         "the arrow says which way is better; nothing was trained again",
-        "acceptance by k-BET: share of images (one a well) whose neighbours (k = 0.5 % of them or 5 times the batches, whichever is "
-        "more; of negative controls half of a batch's, all of their images) are of the batches as all are; best is "
+        "acceptance by k-BET: share of images (one a well) whose neighbours (k = 0.5 % of them or 5 times the batches, "
+        "whichever is more; of negative controls half of a batch's, all of their images) are of the batches as all "
+        "are; best is "
         f"{_best_kbet(results, name)}. That is about 95 % where batches hold the same treatments, and less where they "
         "do not, however good a correction: there negative controls are the fairer look",
         "nearest neighbour of the same batch: of treated images, among those of other perturbations (compounds, "
@@ -254,6 +256,12 @@ def _best_kbet(results: Results, name: str) -> str:
     said = [f"{value:.1f} %{of[metric]}" for metric, value in found.items() if value is not None]
     row = "what permuted batches give (their row below"
     return f"{row}: {', '.join(said)})" if said else "what permuted batches would give"
+
+
+def deciding(results: Results, name: str, *, has_controls: bool) -> str:
+    """The metric that tells the batch: of negative controls where treated wells cannot tell batch from treatment."""
+    tells = shared(scored_wells(results, results.registry.splits(name)[0])).tells
+    return OF_CONTROLS if has_controls and not tells else BATCH
 
 
 def using_all_wells(registry: Registry, name: str) -> list[str]:
