@@ -61,7 +61,7 @@ def test_check_of_profiles_counts_wells_by_batch_and_names_what_lacks(tmp_path, 
     assert main(["check", profiles(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "4 profiles in 2 batches, 3 perturbations" in said
-    assert "1 of these are in several batches" in said
+    assert "1 of 2 treatments are in several batches" in said
     assert "no negative control in b" in said
     assert "4 profiles of 2 features, values -1 to 4" in said
 
@@ -86,3 +86,52 @@ def test_check_of_profiles_counts_controls_by_themselves(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "perturbations: 2 treatments, 1 negative control (DMSO)" in said
     assert "wells by type: 3 treatment, 1 negative control" in said
+
+
+def test_check_says_where_no_treatment_is_in_two_batches(tmp_path, capsys):
+    """DMSO is in both, and is no treatment; a split by batch would train on no class that it tests."""
+    path = profiles(
+        tmp_path,
+        Metadata_Perturbation=["x", "DMSO", "DMSO", "y"],
+        Metadata_WellType=["treatment", "negative_control", "negative_control", "treatment"],
+    )
+    assert main(["check", path]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "warning: no treatment is in two batches (of 2): no replicate can be found across batches" in said
+    assert "negative controls will say what removes the batch effect" in said
+    with open(path, "a") as file:
+        file.write("splits: {names: [separated]}\n")
+    assert main(["check", path]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "cannot be drawn: split 'separated': " in said
+    assert "all of these are in one batch only, and no choice of test batches can both train and test on them" in said
+
+
+def test_check_names_patterns_of_features_that_fit_no_column(tmp_path, capsys):
+    path = profiles(tmp_path)
+    (tmp_path / "mine.yaml").write_text(f"profiles: {{cp: {{file: {tmp_path}/p.csv, features: ['f*', 'Cell_*']}}}}\n")
+    assert main(["check", path]) == 1
+    assert "no column fits 'Cell_*' of `features`" in capsys.readouterr().out
+
+
+def test_check_of_a_column_that_is_not_there_names_columns_of_numbers_too(tmp_path, capsys):
+    path = profiles(tmp_path, conc_uM=[1.0, 0.0, 1.0, 2.0])
+    (tmp_path / "mine.yaml").write_text(
+        f"profiles: {{cp: {{file: {tmp_path}/p.csv, features: ['f*']}}}}\n"
+        "columns: {perturbation: [Metadata_Perturbation, dosage]}\n"
+    )
+    assert main(["check", path]) == 1
+    captured = capsys.readouterr()
+    assert "conc_uM" in captured.err + captured.out
+
+
+def test_check_of_a_partial_table_does_not_open_with_what_it_allows(tmp_path, capfd):
+    path = profiles(tmp_path)
+    (tmp_path / "moa.csv").write_text("compound,mechanism\nx,actin\n")
+    (tmp_path / "mine.yaml").write_text(
+        f"profiles: {{cp: {{file: {tmp_path}/p.csv}}}}\n"
+        f"annotations: [{{file: {tmp_path}/moa.csv, match: {{Metadata_Perturbation: compound}}, partial: true}}]\n"
+    )
+    assert main(["check", path]) == 0
+    captured = capfd.readouterr()
+    assert "knows nothing" not in captured.err + captured.out

@@ -378,3 +378,20 @@ def test_profiles_say_what_is_wrong_with_their_splits():
     assert "`splits.names`: expected" in wrong(Screen, "profiles: {a: {file: f}}\nsplits: {names: separated}")
     assert "`splits.names`: expected" in wrong(Screen, "profiles: {a: {file: f}}\nsplits: {names: null}")
     assert "no split 'seperated'" in wrong(Screen, "profiles: {a: {file: f}}\nsplits: {names: [seperated]}")
+
+
+@pytest.mark.parametrize(
+    ("screen", "said"),
+    [
+        ({"profiles": {"cp": {"file": "x.csv", "feature": ["f*"]}}}, "did you mean 'features'"),
+        ({"profiles": {"cp": {"file": "x.csv", "zzz": 1}}}, "there is: description, features, file, title"),
+        ({"annotations": [{"file": "x.csv", "match": {"a": "b"}, "partly": True}]}, "did you mean 'partial'"),
+        (
+            {"annotations": [{"file": "x.csv", "match": {"a": "b"}, "zzz": 1}]},
+            "there is: file, fill, many, match, partial",
+        ),
+    ],
+)
+def test_unknown_keys_of_optional_sections_and_of_lists_name_those_that_there_are(screen, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        validate(Screen, screen, "mine.yaml")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from debatch.cli.terminal import Lines, values_table
+from debatch.config.screen import Screen
 from debatch.embedding_table import feature_names, features_of
 from debatch.errors import UserError
 from debatch.registry import Registry
@@ -14,6 +15,8 @@ from debatch.screen.names.spelling import doubtful_names
 from debatch.screen.profiles.index import described, embed_profiles, index_profiles, places_of
 from debatch.screen.profiles.read import read_profiles
 from debatch.screen.profiles.spread import beyond_reason, usual_spread
+from debatch.screen.shared import shared
+from debatch.screen.splits import make_split
 
 MOST_BATCHES = 40
 EXAMPLES = 5
@@ -28,10 +31,10 @@ def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
     listed = Problems("index", "left out" if screen.on_problem == "drop" else "failed")
     index = index_profiles(screen, listed)
     lines += [*_wells(index), *_of_metadata(listed), ""]
-    names = doubtful_names(index, screen.missing)
-    if names or listed.count:
+    names, undrawn = doubtful_names(index, screen.missing), _splits(screen, index)
+    if names or undrawn or listed.count:
         clean = False
-        lines += [*names, ""]
+        lines += [*names, *undrawn, ""]
     for name, profile_set in registry.externals.items():
         lines.append(f"Profiles {name}: {', '.join(profile_set.names())}")
         problems = Problems(name, "left out")
@@ -50,6 +53,9 @@ def check_profiles_lines(registry: Registry) -> tuple[Lines, bool]:
                 f"  {len(profiles.left_out)} columns of numbers are no features, as "
                 f"{', '.join(profiles.left_out[:EXAMPLES])}; `features` says otherwise"
             )
+        if profiles.unmatched:
+            clean = False
+            lines.append(f"  no column fits {_patterns(profiles.unmatched)} of `features`")
         passed = [row for row in problems.rows if row["action"] == PASSED_OVER]
         for what, rows in pd.DataFrame(passed).groupby("problem", sort=False) if passed else ():
             lines.append(f"  {len(rows):,} passed over: {what}, as {places_of(rows.to_dict('records'))}")
@@ -98,10 +104,7 @@ def _wells(index: pd.DataFrame) -> Lines:
     lines: Lines = [
         f"{len(index):,} profiles in {len(counts):,} batches, {index['perturbation'].nunique():,} perturbations"
     ]
-    shared = index.groupby("perturbation")["batch"].nunique()
-    lines.append(
-        f"  {int((shared > 1).sum()):,} of these are in several batches: only they can be found across batches"
-    )
+    lines += _treatments(index)
     lines += [f"  {what}: {many}" for what, many in contents(index)]
     if without_name := int(index["perturbation"].isna().sum()):
         lines.append(f"  {without_name:,} wells have no perturbation")
@@ -113,6 +116,45 @@ def _wells(index: pd.DataFrame) -> Lines:
     if len(counts) > MOST_BATCHES:
         lines.append(f"  … and {len(counts) - MOST_BATCHES} more")
     return lines
+
+
+def _treatments(index: pd.DataFrame) -> Lines:
+    """How many treatments are in several batches, and what follows where few are."""
+    treatments = shared(index)
+    if not treatments.treatments or not index["batch"].nunique() > 1:
+        return []
+    if not treatments.several:
+        lines = [f"  warning: {treatments}: no replicate can be found across batches"]
+    else:
+        lines = [
+            f"  {treatments.several:,} of {treatments.treatments:,} treatments are in several batches: only their "
+            "replicates can be found across batches"
+        ]
+    if not treatments.tells:
+        lines.append(
+            "  treated wells cannot tell batch from treatment: negative controls will say what removes the batch effect"
+        )
+    if treatments.mostly_alone:
+        lines.append(
+            "  corrections that use all wells of a batch (ComBat, Harmony, MNN, Z-norm of all wells) take away a "
+            "treatment's effect with that of its batch where it is in one batch only"
+        )
+    return list(lines)
+
+
+def _splits(screen: Screen, index: pd.DataFrame) -> Lines:
+    """Splits that cannot be drawn, and why."""
+    lines: Lines = []
+    for name in screen.splits.names:
+        try:
+            make_split(name, index, screen.splits)
+        except UserError as error:
+            lines.append(f"cannot be drawn: {error}")
+    return lines
+
+
+def _patterns(patterns: list[str]) -> str:
+    return ", ".join(map(repr, patterns))
 
 
 def _range(features: np.ndarray) -> str:

@@ -96,7 +96,9 @@ def check_entry_name(name: object, where: str, what: str) -> str:
 def nearest(word: str, known: list[str]) -> str:
     """A hint like `; did you mean 'epochs'?`, or the list of what there is where nothing is near."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; there is: {', '.join(sorted(known))}"
+    if close or not known:
+        return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; there is: {', '.join(sorted(known))}"
 
 
 def expand(path: str) -> str:
@@ -183,6 +185,13 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
     return [section for part in get_args(annotation) for section in _sections(part)]
 
 
+def _without_none(annotation: Any) -> Any:
+    """Of an optional key's type what is not None, where that is one thing."""
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    is_optional = len(parts) == 1 and len(get_args(annotation)) == 2 and type(None) in get_args(annotation)
+    return parts[0] if is_optional else annotation
+
+
 def _known_keys(model: type[BaseModel], path: list[str]) -> dict[str, set[str]]:
     """The keys of the section that a path leads to, through dicts and optional sections alike; those below each."""
     current: Any = model
@@ -196,7 +205,8 @@ def _known_keys(model: type[BaseModel], path: list[str]) -> dict[str, set[str]]:
         else:
             arguments = get_args(current)
             current = arguments[-1] if arguments else None
-        sections, is_dict = _sections(current), getattr(current, "__origin__", None) is dict
+        current = _without_none(current)
+        sections, is_dict = _sections(current), getattr(current, "__origin__", None) in (dict, list)
         if len(sections) == 1 and not is_dict:
             current = sections[0]
     if not (isinstance(current, type) and issubclass(current, BaseModel)):

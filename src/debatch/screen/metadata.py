@@ -14,7 +14,7 @@ from debatch.embedding_table import METADATA, QC_PREFIXES
 from debatch.errors import DataError
 from debatch.screen.names.spelling import unlisted_look_alike
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
-from debatch.screen.profiles.annotations import annotated
+from debatch.screen.profiles.annotations import annotated, columns_of
 from debatch.text_cells import each_text, is_one_of, plain
 from debatch.text_table import read_text_table
 
@@ -197,7 +197,7 @@ def _names_of_files(screen: Screen, raw: pd.DataFrame) -> pd.Series:
     if column not in raw:
         raise DataError(
             f"{raw[_AT].iloc[0].rpartition(', line')[0]}: no column {column!r}, which the screen names as "
-            f"`source.files`{nearest(column, list(raw.columns))}"
+            f"`source.files`{nearest(column, columns_of(raw))}"
         )
     empty = raw[column].isna()
     if empty.any():
@@ -275,7 +275,7 @@ def _with_derived(raw: pd.DataFrame, derive: dict[str, Derive], where: str) -> p
         if rule.source not in raw:
             raise DataError(
                 f"{where}: `derive.{name}` reads the column {rule.source!r}, which is not there"
-                f"{nearest(rule.source, list(raw.columns))}"
+                f"{nearest(rule.source, columns_of(raw))}"
             )
         pattern = re.compile(rule.pattern)
         matches = raw[rule.source].map(pattern.match, na_action="ignore")
@@ -293,7 +293,7 @@ def _require(raw: pd.DataFrame, columns: Columns, where: str) -> None:
             if column is not None and column not in raw:
                 raise DataError(
                     f"{where}: no column {column!r}, which the screen names as `columns.{role}`"
-                    f"{nearest(column, list(raw.columns))}"
+                    f"{nearest(column, columns_of(raw))}"
                 )
 
 
@@ -302,7 +302,7 @@ def _selected(raw: pd.DataFrame, screen: Screen, where: str) -> pd.Series:
     for column, values in (screen.metadata.select if screen.metadata else {}).items():
         if column not in raw:
             raise DataError(
-                f"{where}: `metadata.select` names {column!r}, which is not there{nearest(column, list(raw.columns))}"
+                f"{where}: `metadata.select` names {column!r}, which is not there{nearest(column, columns_of(raw))}"
             )
         selected &= is_one_of(raw[column], values)
     return selected

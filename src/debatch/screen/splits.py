@@ -99,10 +99,18 @@ def check_split(name: str, split: pd.DataFrame, index: pd.DataFrame) -> None:
     unseen, _ = _untrained(name, split, index)
     if unseen:
         noun = noun_of_rows(index)
+        batches = index.groupby("perturbation")["batch"].nunique()
+        alone = sum(int(batches[name] == 1) for name in unseen)
+        help_ = "choose other `splits.test_batches`, or leave those wells out by `metadata.select`"
+        if alone:
+            help_ = (
+                f"{alone if alone < len(unseen) else 'all'} of these are in one batch only, and no choice of test "
+                "batches can both train and test on them: leave the split out of `splits.names`, or those wells out by "
+                "`metadata.select`"
+            )
         raise DataError(
             f"split {name!r}: {len(unseen)} of the test set's classes have no training {noun.one}: "
-            f"{', '.join(unseen[:10])}{' …' if len(unseen) > 10 else ''}; choose other `splits.test_batches`, or "
-            "leave those wells out by `metadata.select`"
+            f"{', '.join(unseen[:10])}{' …' if len(unseen) > 10 else ''}; {help_}"
         )
 
 

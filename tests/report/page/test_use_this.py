@@ -5,9 +5,11 @@ import pytest
 from helpers.images import make_index
 from helpers.made_up import made_up_results
 
+from debatch.files import Files
 from debatch.registry import build_registry
 from debatch.report.page.html import build_report
 from debatch.report.page.use_this import command, embedding_files, next_steps
+from debatch.report.results import Results
 from debatch.tabular import write_frame
 
 
@@ -72,3 +74,19 @@ def test_the_page_ends_in_the_box_and_begins_with_five_answers(root, tmp_path, s
 
 def _parts(results):
     return results.registry, results.files
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_split_by_batch_is_proposed_where_treatments_are_in_several(root, tmp_path, shared):
+    path = tmp_path / "mine.yaml"
+    path.write_text("profiles: {cp: {file: x.csv}}\n")
+    index = make_index(experiments=9, wells=8)
+    if not shared:
+        treated = index["well_type"] == "treatment"
+        index["perturbation"] = index["perturbation"].where(~treated, index["perturbation"] + index["batch"])
+        index["label"] = index["perturbation"].factorize()[0]
+    registry = build_registry({"screen": str(path), "results": str(tmp_path)}, root)
+    files = Files(registry.results, registry.name)
+    write_frame(index, files.index())
+    said = " ".join(step.why for step in next_steps(Results(registry, files), trained=False, alarmed=False))
+    assert ("splits: {names: [separated]}" in said) == shared

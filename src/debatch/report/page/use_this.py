@@ -4,9 +4,13 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from debatch.errors import UserError
 from debatch.files import UNCORRECTED
 from debatch.registry import Registry, Run
 from debatch.report.results import Results
+from debatch.screen.shared import shared
+from debatch.screen.splits import make_split
+from debatch.tabular import read_frame
 
 _DEFAULT_RESULTS = "results"
 _NOTHING_MORE_TRAINED = "adaptation"
@@ -75,7 +79,7 @@ def next_steps(results: Results, *, trained: bool, alarmed: bool) -> list[Step]:
         )
     if trained:
         steps += _adaptation(registry)
-    if registry.screen.profiles and not registry.screen.splits.names:
+    if registry.screen.profiles and not registry.screen.splits.names and _can_be_separated(results):
         steps.append(
             Step(
                 "Test on batches that a classifier has not seen: write `splits: {names: [separated]}` in the screen's "
@@ -102,6 +106,18 @@ def next_steps(results: Results, *, trained: bool, alarmed: bool) -> list[Step]:
             Step("Open the embeddings in scanpy: the same files as AnnData (h5ad).", command(registry, "h5ad"))
         )
     return steps
+
+
+def _can_be_separated(results: Results) -> bool:
+    """Whether the screen's treatments let a split by batch be drawn: each test class must be in training too."""
+    index = read_frame(results.files.index())
+    if shared(index).mostly_alone:
+        return False
+    try:
+        make_split("separated", index, results.registry.screen.splits)
+    except UserError:
+        return False
+    return True
 
 
 def _adaptation(registry: Registry) -> list[Step]:

@@ -19,6 +19,17 @@ EXAMPLES = 3
 _PART = "\t"
 
 
+# of a table's `attrs`: columns of numbers that its file has beside it, and that the screen does not name
+NUMBERS_BESIDE = "numbers_beside"
+_MOST_BESIDE = 30
+
+
+def columns_of(table: pd.DataFrame) -> list[str]:
+    """All columns that a message may propose: the table's own, and those of numbers that its file has beside them."""
+    own = [column for column in map(str, table.columns) if not column.startswith(" ")]
+    return [*own, *table.attrs.get(NUMBERS_BESIDE, [])[:_MOST_BESIDE]]
+
+
 def annotated(raw: pd.DataFrame, screen: Screen, where: str) -> pd.DataFrame:
     """Metadata with the columns of the screen's annotations beside it.
 
@@ -66,7 +77,7 @@ def _joined(raw: pd.DataFrame, annotation: Annotation, screen: Screen, where: st
                 f"{file}: knows nothing of {what}{_near(unknown, theirs)}; write names in one way, or say "
                 "`partial: true` beside `match` where the table is not to know all of them"
             )
-        log.warning("%s: knows nothing of %s", file, what)
+        log.info("%s: %s by it, which `partial` allows", file, f"nothing is added to {what}")
     added = [column for column in table.columns if column not in annotation.match.values()]
     clash = [column for column in added if column in raw]
     if clash:
@@ -98,7 +109,7 @@ def _read(annotation: Annotation) -> tuple[pd.DataFrame, str]:
 def _require(table: pd.DataFrame, columns: Iterable[str], key: str, file: str) -> None:
     for column in columns:
         if column not in table:
-            raise DataError(f"{file}: no column {column!r}, which `{key}` names{nearest(column, list(table.columns))}")
+            raise DataError(f"{file}: no column {column!r}, which `{key}` names{nearest(column, columns_of(table))}")
 
 
 def _spelling(column: str, screen: Screen) -> Callable[[str], str]:

@@ -16,6 +16,7 @@ from debatch.screen.ingest.plan import PASSED_OVER, Problems
 from debatch.screen.metadata import catalogue_of_profiles, natural_key, read_catalogue, with_named_columns, words_of
 from debatch.screen.names.identifiers import image_ids
 from debatch.screen.names.wells import WellNameError, plain_number, well_name
+from debatch.screen.profiles.annotations import columns_of
 from debatch.screen.profiles.read import Profiles, columns_of_profiles, read_profile_metadata, where_of
 from debatch.screen.profiles.spread import beyond_reason
 from debatch.text_cells import each_text
@@ -202,7 +203,7 @@ def _refuse_contradiction(
 
 def _there(screen: Screen, raw: pd.DataFrame) -> list[str]:
     """Columns that there are once constants and derived ones are there."""
-    return [*raw.columns, *screen.fields, *screen.derive]
+    return [*columns_of(raw), *screen.fields, *screen.derive]
 
 
 def _fields_of(file: str, raw: pd.DataFrame, screen: Screen, wells: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from debatch.config.read import nearest
 from debatch.config.screen import Screen
 from debatch.embedding_table import METADATA, OPTIONAL
 from debatch.errors import DataError
+from debatch.screen.profiles.annotations import NUMBERS_BESIDE
 from debatch.screen.profiles.formats import ProfileFile, open_profiles
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Profiles(NamedTuple):
         features: (N, D) float32.
         names: of the features.
         left_out: columns of numbers that are no features.
+        unmatched: patterns of features that no column fits.
         at: (N,) where each profile stands, as `plate1.csv, row 7`.
     """
 
@@ -37,6 +39,7 @@ class Profiles(NamedTuple):
     features: np.ndarray
     names: list[str]
     left_out: list[str]
+    unmatched: list[str]
     at: list[str]
 
 
@@ -123,6 +126,9 @@ def _read(profile_set: ProfileSet, screen: Screen, with_features: bool) -> Profi
     names, left_out = chosen[0]
     for file, (other, _) in zip(opened[1:], chosen[1:], strict=True):
         _refuse_other_features(file, other, opened[0], names)
+    unmatched = _unmatched(names, profile_set)
+    if unmatched:
+        log.warning("%s: no column fits %s of `features`", where_of(profile_set), ", ".join(map(repr, unmatched)))
     metadata, features, at = [], [], []
     for file in opened:
         others = [column for column in file.columns if column not in {*names, *left_out}]
@@ -135,8 +141,10 @@ def _read(profile_set: ProfileSet, screen: Screen, with_features: bool) -> Profi
     if not at:
         raise DataError(f"{where_of(profile_set)}: holds no profile")
     together = pd.concat(metadata, ignore_index=True)
+    # for messages on a column that is not there: one of numbers may be meant
+    together.attrs[NUMBERS_BESIDE] = [column for column in left_out if not _is_of_a_program(column)]
     values = features[0] if len(features) == 1 else np.concatenate(features)
-    return Profiles(together, values, names if with_features else [], left_out, at)
+    return Profiles(together, values, names if with_features else [], left_out, unmatched, at)
 
 
 def _refuse_other_features(file: ProfileFile, names: list[str], first: ProfileFile, of_first: list[str]) -> None:
@@ -194,9 +202,17 @@ def _chosen(file: ProfileFile, profile_set: ProfileSet, named: set[str]) -> tupl
     return chosen, left_out
 
 
+def _unmatched(names: Sequence[str], profile_set: ProfileSet) -> list[str]:
+    """Patterns of features that fit none of some columns."""
+    return [pattern for pattern in profile_set.features or () if not fnmatch.filter(names, pattern)]
+
+
 def _is_no_feature(name: str) -> bool:
-    if name.lower() in NO_FEATURE_WORDS:
-        return True
+    return name.lower() in NO_FEATURE_WORDS or _is_of_a_program(name)
+
+
+def _is_of_a_program(name: str) -> bool:
+    """Whether it counts or places objects, as programs write beside features."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_FEATURES)
 
 
