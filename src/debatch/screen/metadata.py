@@ -19,6 +19,8 @@ from debatch.text_cells import each_text, is_one_of, plain
 from debatch.text_table import read_text_table
 
 WELL_TYPES = get_args(WellType)
+# of a screen that tells none apart
+NO_CELL_TYPE = "all"
 RESERVED = (
     "image_id", "site", "label", "batch", "part", "store_row", "cell_type", "well_type", "perturbation", "selected",
     "field", "official_subset", "qc_flags", "compound", "mechanism",
@@ -78,7 +80,7 @@ def catalogue_of_files(screen: Screen, experiment: str, wells: pd.DataFrame) -> 
     raw = raw.rename(columns={"plate": columns.plate, "well": columns.well})
     raw = _with_fields(raw.assign(**{columns.experiment: experiment}), screen.fields)
     raw = _with_derived(raw, screen.derive, "the file names")
-    absent = {columns.perturbation: None, columns.cell_type: "all", columns.well_type: "treatment"}
+    absent = {columns.perturbation: None, columns.cell_type: NO_CELL_TYPE, columns.well_type: "treatment"}
     for name, value in absent.items():
         if name and name not in raw:
             raw[name] = pd.Series(value, index=raw.index, dtype=object)
@@ -167,7 +169,7 @@ def _in_the_screens_words(screen: Screen, raw: pd.DataFrame) -> pd.DataFrame:
             wells[name] = each_text(wells[name], plain_number)
     if screen.experiment_names:
         wells["experiment"] = wells["experiment"].replace(screen.experiment_names)
-    wells["cell_type"] = raw[columns.cell_type] if columns.cell_type else "all"
+    wells["cell_type"] = raw[columns.cell_type] if columns.cell_type else NO_CELL_TYPE
     wells["well_type"] = "treatment"
     if columns.well_type:
         wells["well_type"] = _well_types(raw, columns.well_type, screen.well_types)

@@ -52,3 +52,16 @@ def test_each_term_finds_its_own_name_and_is_one_sentence():
 
 def test_words_within_words_are_none():
     assert explained(with_terms('<section id="x"><h2>t</h2><p>overhead minibatches</p></section>', "")) == []
+
+
+def test_corrections_are_defined_once():
+    """Where a section says what each does, the list of words need not."""
+    page = (
+        '<section id="summary"><h2>Summary</h2><p>Less of the batch under Harmony.</p></section>'
+        '<section id="corrections"><h2>The corrections</h2><p>Harmony. Clusters are found.</p></section>'
+    )
+    told = with_terms(page, "")
+    assert '<a class="term" href="#corrections">Harmony</a>' in told
+    assert "<dt" in told
+    assert ">Harmony</dt>" not in told
+    assert ">Harmony</dt>" in with_terms(page.split('<section id="corrections">')[0], "")

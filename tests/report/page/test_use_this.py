@@ -90,3 +90,9 @@ def test_a_split_by_batch_is_proposed_where_treatments_are_in_several(root, tmp_
     write_frame(index, files.index())
     said = " ".join(step.why for step in next_steps(Results(registry, files), trained=False, alarmed=False))
     assert ("splits: {names: [separated]}" in said) == shared
+    page = build_report(registry, files)
+    assert "<dt>cell types</dt>" in page
+    assert "is fitted within a cell type" not in page
+    assert "gives this page a name" in page
+    write_frame(index.assign(cell_type="all"), files.index())
+    assert "<dt>cell types</dt>" not in build_report(registry, files)

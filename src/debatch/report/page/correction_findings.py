@@ -299,9 +299,9 @@ def _how_sure(table: Compared) -> list[str]:
             f"comparison{'s' if judged > 1 else ''} (Holm)."
         )
     if judged < len(table.changes):
+        lone = ", one batch of a cell type" if table.wells["cell_type"].nunique() > 1 else ""
         lines.append(
-            "A change without brackets cannot be judged: it is over fewer than four batches, one batch of a cell type, "
-            "or one perturbation."
+            f"A change without brackets cannot be judged: it is over fewer than four batches{lone}, or one treatment."
         )
     return lines
 

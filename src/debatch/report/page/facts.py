@@ -19,6 +19,7 @@ from debatch.report.frames import by_seed
 from debatch.report.names import paper_label
 from debatch.report.results import Results
 from debatch.screen.contents import contents
+from debatch.screen.metadata import NO_CELL_TYPE
 from debatch.screen.nouns import field_noun, fields_of, stored_noun
 from debatch.screen.splits import balance, split_sha256
 from debatch.tabular import read_frame
@@ -39,12 +40,18 @@ def screen_facts(registry: Registry, index: pd.DataFrame) -> list[tuple[str, str
         ("plates", f"{len(index.drop_duplicates(['experiment', 'plate'])):,}"),
         ("experiments", f"{index['experiment'].nunique():,}"),
         ("batches", f"{index['batch'].nunique():,}"),
-        ("cell types", ", ".join(sorted(index["cell_type"].unique()))),
+        *_cell_types(index),
         ("classes", f"{index['label'].nunique():,}"),
         *contents(index),
         ("without a label", f"{int(index['label'].isna().sum()):,}"),
         ("origin", _origin(screen)),
     ]
+
+
+def _cell_types(index: pd.DataFrame) -> list[tuple[str, str]]:
+    """Which there are; nothing where the screen tells none apart."""
+    kinds = sorted(index["cell_type"].unique())
+    return [] if kinds == [NO_CELL_TYPE] else [("cell types", ", ".join(kinds))]
 
 
 def batch_words(screen: Screen) -> str:

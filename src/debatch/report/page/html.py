@@ -78,6 +78,8 @@ def build_report(registry: Registry, files: Files) -> str:
     )
     page = environment.get_template("report.html.j2").render(
         title=registry.screen.title or registry.name,
+        titled=bool(registry.screen.title),
+        several_cell_types=index["cell_type"].nunique() > 1,
         name=registry.name,
         simulated=registry.screen.simulated,
         label=registry.screen.label,
@@ -163,7 +165,10 @@ def _sections(results: Results) -> list[dict[str, Any]]:
         if name in registry.tables:
             is_made = Path(files.table(name, "csv")).exists() and registry.tables[name].kind == "correction"
             found = correction_findings(name, results) if is_made else None
-            sections.append({"table": table_view(name, results), "figure": None, "found": found})
+            view = table_view(name, results)
+            if found and any(line.startswith("Positions:") for line in found.sure):  # once is enough
+                view["notes"] = [note for note in view["notes"] if not note.startswith("positions:")]
+            sections.append({"table": view, "figure": None, "found": found})
         elif name in registry.figures:
             sections.append({"table": None, "figure": figure_view(registry, files, name), "found": None})
     return sections

@@ -115,8 +115,8 @@ TERMS = (
     Term(
         "k-BET",
         r"k-BET",
-        "Asks of each image whether its neighbours come from the batches in the same proportions as all images do; the "
-        "number is the share of images for which a test finds no difference.",
+        "Asks of each image or profile whether its neighbours come from the batches in the same proportions as all do; "
+        "the number is the share of those for which a test finds no difference.",
     ),
     Term(
         "replicate",
@@ -200,6 +200,9 @@ TERMS = (
         "Training on two images mixed into one, by a patch of the other or by fading.",
     ),
 )
+# what the section on corrections says of each, on pages that have it
+_OF_CORRECTIONS = ("Z-norm", "MAD robustize", "sphering", "TVN", "ComBat", "Harmony", "MNN")
+_CORRECTIONS = 'id="corrections"'
 _TOKENS = re.compile(r"(<[^>]*>)")
 # what is no running text, or has a meaning of its own when it is clicked on
 _SKIPPED = ("a", "script", "style", "button", "nav", "th", "code", "h1", "h2", "dl", "dialog")
@@ -215,6 +218,9 @@ def with_terms(page: str, batch: str) -> str:
     """
     head, *sections = _SECTION.split(page)
     known: set[str] = set()
+    if _CORRECTIONS in page:  # defined there: once is enough
+        known |= set(_OF_CORRECTIONS)
+        sections[0] = _led_on(sections[0])
     return head + "".join(_explained(section, known, batch) for section in sections)
 
 
@@ -228,7 +234,7 @@ def _explained(section: str, known: set[str], batch: str) -> str:
         return section
     # `batch effect` before the batch in it
     for term in sorted(found, key=lambda term: -len(term.name)):
-        section = _linked(section, term)
+        section = _linked(section, term, _anchor(term))
     items = "".join(
         f'<dt id="{_anchor(term)}">{term.name}</dt><dd>{html.escape(term.sentence.format(batch=batch))}</dd>'
         for term in found
@@ -238,6 +244,14 @@ def _explained(section: str, known: set[str], batch: str) -> str:
     if 'id="summary"' not in section:  # its answers come first; elsewhere words are wanted before numbers
         at = section.index("</h2>") + len("</h2>")
     return section[:at] + words + section[at:]
+
+
+def _led_on(section: str) -> str:
+    """Corrections by their names, the first use of each leading to the section on them."""
+    for term in TERMS:
+        if term.name in _OF_CORRECTIONS:
+            section = _linked(section, term, "corrections")
+    return section
 
 
 def _running_text(section: str, *, captions: bool) -> Iterator[str]:
@@ -257,7 +271,7 @@ def _step(depth: dict[str, int], tag: str) -> None:
         depth[found[2]] = depth.get(found[2], 0) + (-1 if found[1] else 1)
 
 
-def _linked(section: str, term: Term) -> str:
+def _linked(section: str, term: Term, anchor: str) -> str:
     """The first use in running text leads to the sentence, and shows it where a mouse rests on it."""
     depth: dict[str, int] = {}
     tokens = _TOKENS.split(section)
@@ -265,7 +279,7 @@ def _linked(section: str, term: Term) -> str:
         if token.startswith("<"):
             _step(depth, token)
         elif not any(depth.values()) and (found := _pattern(term).search(token)):
-            link = f'<a class="term" href="#{_anchor(term)}">{found[0]}</a>'
+            link = f'<a class="term" href="#{anchor}">{found[0]}</a>'
             tokens[at] = token[: found.start()] + link + token[found.end() :]
             break
     return "".join(tokens)

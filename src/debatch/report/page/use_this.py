@@ -98,7 +98,8 @@ def next_steps(results: Results, *, trained: bool, alarmed: bool) -> list[Step]:
     if embedding_files(results):
         steps.append(
             Step(
-                "See which wells and images lie where: the explorer, a page that a double click opens.",
+                f"See which {'wells' if registry.externals else 'wells and images'} lie where: the explorer, a page "
+                "that a double click opens.",
                 command(registry, "explorer"),
             )
         )

@@ -39,11 +39,11 @@ class Cosine(FigureKind[CosineFigure]):
     needs = ("cosine",)
     whole_screen = True
     caption = (
-        "Cosine similarities of embeddings, of every pair of images of one cell type: within one batch (left) and "
-        "across two (right), of the same perturbation (solid) and of different ones (dashed). Where the two panels of "
-        "a row agree, similarity does not depend on the batch: the table on the right says by how much each line "
-        "differs between them (KS: largest difference of the two distribution functions; W: Wasserstein distance, the "
-        "area between them). Exact, from all pairs; drawn in 128 bins."
+        "Cosine similarities of embeddings, of every pair of images (within a cell type, where there are several): "
+        "within one batch (left) and across two (right), of the same perturbation (solid) and of different ones "
+        "(dashed). Where the two panels of a row agree, similarity does not depend on the batch: the table on the right "
+        "says by how much each line differs between them (KS: largest difference of the two distribution functions; W: "
+        "Wasserstein distance, the area between them). Exact, from all pairs; drawn in 128 bins."
     )
 
     def draw(self, name: str, results: Results) -> tuple[Drawing, pd.DataFrame]:

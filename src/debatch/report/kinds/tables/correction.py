@@ -283,7 +283,7 @@ def _populations(results: Results, name: str, defined: list[str]) -> list[str]:
     batches = index.groupby("cell_type")["batch"].nunique()
     alone = ", ".join(map(str, batches.index[batches < 2]))
     positive = "; treated wells include positive controls" if (index["well_type"] == POSITIVE_CONTROL).any() else ""
-    notes = [f"numbers are of, for {registry.title(method)} as it is: {'; '.join(counted)}{positive}"]
+    notes = [f"how many each number is of, for {registry.title(method)} as it is: {'; '.join(counted)}{positive}"]
     if alone:
         notes.append(f"{alone}: one batch, so that whatever compares batches is of the other cell types")
     return notes

@@ -70,9 +70,9 @@ class Cosine(TableKind[CosineTable]):
                     cells |= {(row, measure): cell for measure, cell in known.items()}
                     nulls.append(row)
         notes = [
-            f"{_of_what(split)}, every pair of one cell type: the nearer to 0, the less similarity tells of the "
-            "batch; pairs are pooled over cell types, so that types with more batches weigh more "
-            "across",
+            f"{_of_what(split)}, every pair (within a cell type, where there are several): the nearer to 0, the less "
+            "similarity tells of the batch; pairs are pooled over cell types, so that types with more batches weigh "
+            "more across",
         ]
         if nulls:
             notes.append(
