@@ -161,6 +161,12 @@ def test_headline_judges_no_change_that_has_no_error(results):
     found = correction_findings("table_correction", results(given))
     line = next(line for line in found.costs if line.startswith("Replicates"))
     assert found.best == ""
+    without = {("baseline", "combat"): {ACROSS: 0.8, f"{ACROSS}_change": (0.3, np.nan)}}
+    without["baseline", "tvn"] = changed(WEAK, 0.1, 0.01)
+    said = correction_findings("table_correction", results(without)).loss
+    assert said.endswith("Of replicates nothing can be judged: too few batches.")
+    assert found.choices[0] == "To take the batch out: too few batches to judge."
+    assert "For replicates: clearly better than uncorrected: TVN; cannot be judged: " in found.choices[1]
     assert "; better: TVN (70.0: +20.0 [" in line
     assert "; too few batches to judge: ComBat (80.0: +30.0)." in line
     assert any("after correction for 1 comparison (Holm)." in line for line in found.sure)

@@ -232,6 +232,10 @@ class Compared:
         own = {c: change for (of, c), change in self.changes.items() if of == metric and change.is_judged}
         return [c for c, change in own.items() if change.is_told == told and up in (None, change.value > 0)]
 
+    def judged_by(self, metric: str) -> list[str]:
+        """Corrections whose change of a metric has an error."""
+        return [c for (of, c), change in self.changes.items() if of == metric and change.is_judged]
+
     def unjudged(self, metric: str) -> list[str]:
         """Corrections whose change of a metric has no error."""
         return [c for (of, c), change in self.changes.items() if of == metric and not change.is_judged]

@@ -253,7 +253,13 @@ def _gains_and_losses(table: Compared) -> str:
         own = {m: table.titles(table.gained(m, better=better)) for m in metrics}
         said[words] = "; ".join(f"{WORDS[m].short} under {titles}" for m, titles in own.items() if titles)
     lost = f"Clear losses: {said['loss']}." if said["loss"] else "No clear loss."
-    return lost + (f" Clear gains: {said['gain']}." if said["gain"] else " No clear gain.")
+    text = lost + (f" Clear gains: {said['gain']}." if said["gain"] else " No clear gain.")
+    open_ones = [
+        purpose.lower()
+        for purpose, own in table.purposes.items()
+        if not set(own) & set(metrics) and any(map(table.unjudged, own))
+    ]
+    return text + (f" Of {' and '.join(open_ones)} nothing can be judged: too few batches." if open_ones else "")
 
 
 def _choices(table: Compared) -> list[str]:
@@ -261,7 +267,10 @@ def _choices(table: Compared) -> list[str]:
     if not table.judged:
         return []
     less = _less(table, table.deciding)
-    lines = [f"To take the batch out: {f'clearly {table.titles(less)}' if less else 'none is told to do so'}."]
+    told = f"clearly {table.titles(less)}" if less else "none is told to do so"
+    if not table.judged_by(table.deciding):
+        told = "too few batches to judge"
+    lines = [f"To take the batch out: {told}."]
     lost: set[str] = set()
     for purpose, metrics in table.purposes.items():
         better, worse = (
@@ -269,13 +278,16 @@ def _choices(table: Compared) -> list[str]:
             for side in (True, False)
         )
         lost |= set(worse)
-        open_ones = [c for c in table.corrections if c not in (*better, *worse)]
+        known = {c for m in metrics for c in table.judged_by(m)}
+        open_ones = [c for c in table.corrections if c in known and c not in (*better, *worse)]
+        unknown = [c for c in table.corrections if c not in known and any(c in table.unjudged(m) for m in metrics)]
         said = [
             f"{words} {table.titles(own)}"
             for words, own in (
                 ("clearly better than uncorrected:", better),
                 ("clearly worse:", worse),
                 ("not told apart from uncorrected:", open_ones),
+                ("cannot be judged:", unknown),
             )
             if own
         ]

@@ -41,7 +41,7 @@ class Cosine(FigureKind[CosineFigure]):
     caption = (
         "Cosine similarities of embeddings, of every pair of images (within a cell type, where there are several): "
         "within one batch (left) and across two (right), of the same perturbation (solid) and of different ones "
-        "(dashed). Where the two panels of a row agree, similarity does not depend on the batch: the table on the right "
+        "(dashed). Where the two panels of a row agree, similarity does not depend on the batch: the table beside them "
         "says by how much each line differs between them (KS: largest difference of the two distribution functions; W: "
         "Wasserstein distance, the area between them). Exact, from all pairs; drawn in 128 bins."
     )
