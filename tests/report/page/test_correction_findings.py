@@ -195,6 +195,4 @@ def test_headline_says_mechanism_where_the_screen_knows_of_it(results):
     assert (
         found.loss == "Clear losses: mechanism (NSC) under TVN. Clear gains: mechanism across batches (NSCB) under TVN."
     )
-    assert "For mechanism: clearly better than uncorrected: TVN; clearly worse: TVN; not told" in " ".join(
-        found.choices
-    )
+    assert "For mechanism: clearly better by one number and worse by another: TVN." in " ".join(found.choices)

@@ -278,20 +278,24 @@ def _choices(table: Compared) -> list[str]:
             for side in (True, False)
         )
         lost |= set(worse)
+        mixed = [c for c in better if c in worse]
+        better, worse = ([c for c in own if c not in mixed] for own in (better, worse))
         known = {c for m in metrics for c in table.judged_by(m)}
-        open_ones = [c for c in table.corrections if c in known and c not in (*better, *worse)]
+        open_ones = [c for c in table.corrections if c in known and c not in (*better, *worse, *mixed)]
         unknown = [c for c in table.corrections if c not in known and any(c in table.unjudged(m) for m in metrics)]
         said = [
             f"{words} {table.titles(own)}"
             for words, own in (
                 ("clearly better than uncorrected:", better),
                 ("clearly worse:", worse),
+                ("clearly better by one number and worse by another:", mixed),
                 ("not told apart from uncorrected:", open_ones),
                 ("cannot be judged:", unknown),
             )
             if own
         ]
-        lines.append(f"For {purpose.lower()}: {'; '.join(said)}.")
+        if said:
+            lines.append(f"For {purpose.lower()}: {'; '.join(said)}.")
     if table.purposes and less:
         both = table.titles([c for c in less if c not in lost])
         lines.append(
