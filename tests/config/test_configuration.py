@@ -132,7 +132,7 @@ def test_a_method_whose_weights_cannot_be_trained_cannot_either(root, tmp_path):
     (tmp_path / "tables.yaml").write_text(
         f"tables:\n  one: {tables}[plain]}}\n  two: {tables}[plain, second]}}\nfigures: {{}}\n"
     )
-    (tmp_path / "mine.yaml").write_text("extends: demo\ntraining: {backbone: deit_small_patch16_224}\ntargets: [one]\n")
+    (tmp_path / "mine.yaml").write_text("extends: tiny\ntraining: {backbone: deit_small_patch16_224}\ntargets: [one]\n")
     where = {key: str(tmp_path / f"{key}.yaml") for key in ("methods", "tables")}
     registry = build_registry({"screen": str(tmp_path / "mine.yaml"), **where}, root)
     assert registry.lacking("one") == ""
