@@ -75,7 +75,7 @@ pytestmark = pytest.mark.workflow
             {"ingest_experiment": 24, "split": 8, "train": 6 * (9 + 8), "readout_run": 6 * 17, "make_report": 1},
         ),
         ("rxrx1_huvec", "table_all_methods", {"split": 1, "train": 15, "readout_run": 16, "make_table": 1}),
-        ("cpg0004", "all", {"ingest_experiment": 136, "split": 5, "train": 5 * 3, "make_table": 1, "make_report": 1}),
+        ("cpg0004", "all", {"ingest_experiment": 136, "split": 5, "train": 5 * 6, "make_table": 1, "make_report": 1}),
         ("demo_ssl", "cdcl", {"train": 17, "embed_run": 17, "readout_run": 17, "make_table": 5, "make_page": 1}),
         ("rxrx1_kaggle", "table1", {"ingest_experiment": 51, "train": 61}),
         ("rxrx1_simulated", "table1", {"simulate_experiment": 51, "ingest_experiment": 51, "split": 3, "train": 13}),
