@@ -2,6 +2,7 @@
 
 Usage: python benchmarks/parts.py      (ConvNeXt-tiny at 224 pixels; parts of 3, 4 and 5 channels, as CHAMMI has; a
        group of each in a step, of 64 images on a GPU and 8 on a CPU)
+       python benchmarks/parts.py --costs     (parameters and GFLOP of each stem with its backbone; nothing is timed)
        python benchmarks/parts.py --stems slice_param --backbone small_resnet --pixels 32 --images 4 --steps 2
 
 `ratio`: the time of the three parts alone, one after the other, to that of the step over them: 1 where nothing is lost;
@@ -27,6 +28,7 @@ from debatch.config.recipe import Recipe
 from debatch.learn.data import TrainingData
 from debatch.learn.train import Trainer
 from debatch.model.inputs import ImageSet
+from debatch.model.stems.costs import stem_cost
 from debatch.runtime.devices import describe_device
 from debatch.screen.normalization import normalization_statistics
 from debatch.screen.store import ImageReader, read_moments
@@ -38,6 +40,7 @@ PARTS = {
     "CP": ["nucleus", "er", "rna", "actin", "mito"],
 }
 STEMS = ("fixed_channels", "depthwise", "target_param", "slice_param", "hypernet", "template_mixing")
+TRANSFORMER = "deit_small_patch16_224"  # of channel tokens, as its method has it
 CLASSES, ON_GPU, ON_CPU = 4, 64, 8
 
 
@@ -123,6 +126,18 @@ def of_stem(options: argparse.Namespace, stem: str, folder: Path, device: torch.
     }
 
 
+def costs(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """What each way to take channels costs, by its own method of `methods.yaml`."""
+    for stem in ("channel_replication", *STEMS, "channel_tokens"):
+        backbone = TRANSFORMER if stem == "channel_tokens" else options.backbone
+        recipe = Recipe(backbone=backbone, stem=stem, pixels=options.pixels, embedding_width=None)
+        found = stem_cost(recipe, list(PARTS.values()))
+        yield {
+            "stem": stem, "backbone": backbone, "parameters": found.parameters, "learned": found.learned,
+            "gflop": {part: round(gflop, 2) for part, gflop in zip(PARTS, found.gflop, strict=True)},
+        }  # fmt: skip
+
+
 def main() -> None:
     """Print a record a stem."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -132,7 +147,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=None, help="of a group")
     parser.add_argument("--steps", type=int, default=2, help="of a turn")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--costs", action="store_true", help="count, and time nothing")
     options = parser.parse_args()
+    if options.costs:
+        for record in costs(options):
+            print(json.dumps(record))
+        return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     options.images = options.images or (ON_GPU if device.type == "cuda" else ON_CPU)
     torch.set_num_threads(1)

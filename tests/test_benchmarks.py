@@ -90,6 +90,17 @@ def test_a_step_over_parts_is_held_against_each_part_alone(root, monkeypatch, ca
     assert sum(record["alone"].values()) == pytest.approx(1, abs=0.01)
 
 
+def test_every_way_to_take_channels_has_its_costs(root, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    monkeypatch.setattr(sys, "argv", ["parts.py", "--costs", "--backbone", "small_resnet", "--pixels", "32"])
+    importlib.import_module("parts").main()
+    found = {record["stem"]: record for record in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert found["channel_replication"]["learned"] == 0
+    assert found["fixed_channels"]["parameters"] > 2.9 * found["slice_param"]["parameters"]
+    assert all(set(record["gflop"]) == {"WTC-11", "HPA", "CP"} for record in found.values())
+    assert len(found) == 8
+
+
 def test_a_gpu_that_is_not_there_is_said(root, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(root / "benchmarks"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
