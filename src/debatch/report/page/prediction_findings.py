@@ -15,6 +15,7 @@ from debatch.report.kinds.tables.generalization import SAME
 from debatch.report.nulls import above_chance, alarms
 from debatch.report.page.facts import SEES, seen_of_a_batch
 from debatch.report.page.findings import Findings
+from debatch.report.published import MARGIN_POINTS
 from debatch.report.results import Results
 from debatch.screen.layout import layout
 from debatch.screen.nouns import stored_noun
@@ -125,7 +126,8 @@ def _of_the_same_images(methods: list[str], recipes: dict[str, Recipe]) -> list[
 def _worse(best: str, differences: dict[str, Cell]) -> dict[str, Cell]:
     """The methods that the best one is surely ahead of, and by how much.
 
-    It is the best because it was chosen among all, so that every pair of them counts as compared.
+    It is the best because it was chosen among all, so that every pair of them counts as compared. Where batches are too
+    few for a test, it is ahead on each of them by more than what counts as the same number.
     """
     methods = list(differences)
     cells = [differences[method] for method in methods]
@@ -134,7 +136,7 @@ def _worse(best: str, differences: dict[str, Cell]) -> dict[str, Cell]:
     return {
         method: cell
         for method, cell, p in zip(methods, cells, adjusted, strict=True)
-        if cell.low is not None and ((cell.low > 0) if cell.is_range else p < LEVEL)
+        if cell.low is not None and ((cell.low > MARGIN_POINTS) if cell.is_range else p < LEVEL)
     }
 
 
